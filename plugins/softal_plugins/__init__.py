@@ -1,0 +1,1 @@
+"""The built-in plugins of softal-bench: one method, model or data set a file."""

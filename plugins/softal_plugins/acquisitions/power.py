@@ -1,0 +1,14 @@
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ._stochastic_rule import StochasticRule
+
+
+@dataclass(frozen=True)
+class Power(StochasticRule):
+    """p_i proportional to s_i^(1/T), negative scores clamped at 0; points of score 0 come last, in uniform order."""
+
+    def log_weights(self, scores_N: Tensor, generator: torch.Generator) -> Tensor:
+        return scores_N.clamp_min(0).log() / self.temperature

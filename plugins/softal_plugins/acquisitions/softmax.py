@@ -1,0 +1,14 @@
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ._stochastic_rule import StochasticRule
+
+
+@dataclass(frozen=True)
+class Softmax(StochasticRule):
+    """p_i proportional to exp(s_i / T): the paper's equation 2, with any one-sample score s."""
+
+    def log_weights(self, scores_N: Tensor, generator: torch.Generator) -> Tensor:
+        return scores_N / self.temperature

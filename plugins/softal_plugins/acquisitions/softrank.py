@@ -1,0 +1,16 @@
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from softal_bench.bayes.gibbs import ranks
+
+from ._stochastic_rule import StochasticRule
+
+
+@dataclass(frozen=True)
+class Softrank(StochasticRule):
+    """p_i proportional to rank_i^(-1/T), rank 1 the best score; ties are ranked at random."""
+
+    def log_weights(self, scores_N: Tensor, generator: torch.Generator) -> Tensor:
+        return -ranks(scores_N, generator).log() / self.temperature

@@ -1,0 +1,41 @@
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from softal_bench.contracts import Dataset, Examples, Provenance, Splits
+
+
+@dataclass(frozen=True)
+class Repeated(Dataset):
+    """Another data set's training examples several times over, each copy with noise of its own.
+
+    Copies stand block-wise: i, i + n, i + 2n, ... are twins. Noise N(0, noise_std^2) is added to every copy, the first
+    included, in the scale of the wrapped data set's inputs, drawn once from the generator. The test set stays clean.
+    RepeatedMNIST is `repeated: {of: mnist, times: 2, noise_std: 0.1}`.
+    """
+
+    of: Dataset
+    times: int = 2
+    noise_std: float = 0.1
+
+    citation = "Kirsch, van Amersfoort and Gal 2019, arXiv:1906.08158, section 4.2"
+
+    def __post_init__(self) -> None:
+        if self.times < 1:
+            raise ValueError(f"times is {self.times}; need at least 1")
+        if self.noise_std < 0:
+            raise ValueError(f"noise_std is {self.noise_std}; it must be at least 0")
+
+    def prepare(self, root: Path) -> None:
+        self.of.prepare(root)
+
+    def load(self, root: Path, generator: torch.Generator) -> Splits:
+        splits = self.of.load(root, generator)
+        once = splits.train
+        inputs = once.inputs.repeat(self.times, *[1] * (once.inputs.ndim - 1))
+        if self.noise_std > 0:
+            inputs.add_(torch.randn(inputs.shape, generator=generator), alpha=self.noise_std)
+        train = Examples(inputs, once.labels.repeat(self.times), once.num_classes)
+        name = f"{splits.provenance.name} x {self.times}, noise {self.noise_std:g}"
+        return Splits(train, splits.test, Provenance(name, len(train), splits.provenance.sha256))

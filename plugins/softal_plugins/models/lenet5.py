@@ -1,0 +1,60 @@
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from softal_bench.bayes.mc_dropout import MCDropout
+from softal_bench.bayes.training import fit_mc_dropout
+from softal_bench.contracts import BayesianModel, Examples, FittedModel, TrainingRegime
+from softal_bench.errors import DataError
+
+
+@dataclass(frozen=True)
+class LeNet5(BayesianModel):
+    """LeNet-5 with MC dropout, for 28x28 images of one channel, as in the paper.
+
+    Convolution 5x5 1->32, channel dropout, max-pooling 2, ReLU; convolution 5x5 32->64, channel dropout, max-pooling 2,
+    ReLU; linear 1024->128, dropout, ReLU; linear 128->C, log-softmax. Dropout is placed after pooling and ReLU: a mask is a
+    factor >= 0 and commutes with both, so it is the same function with less work.
+    """
+
+    dropout: float = 0.5
+
+    citation = "LeCun et al. 1998; with MC dropout: Kirsch et al. 2019, arXiv:1906.08158"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; it must be above 0 and below 1")
+
+    def fit(
+        self,
+        labelled: Examples,
+        validation: Examples,
+        training: TrainingRegime,
+        device: torch.device,
+        generator: torch.Generator,
+    ) -> FittedModel:
+        if labelled.inputs.shape[1:] != (1, 28, 28):
+            raise DataError(f"lenet5 takes inputs of shape (1, 28, 28); this data set has {tuple(labelled.inputs.shape[1:])}")
+        return fit_mc_dropout(
+            lambda: self.network(labelled.num_classes), labelled, validation, training, device, generator
+        )
+
+    def network(self, num_classes: int) -> nn.Sequential:
+        """The network with fresh weights from the global generator (the framework's default initialisation)."""
+        return nn.Sequential(
+            nn.Conv2d(1, 32, 5),
+            nn.MaxPool2d(2),
+            nn.ReLU(),
+            MCDropout(32, self.dropout),
+            nn.Conv2d(32, 64, 5),
+            nn.MaxPool2d(2),
+            nn.ReLU(),
+            MCDropout(64, self.dropout),
+            nn.Flatten(),
+            nn.Linear(1024, 128),
+            nn.ReLU(),
+            MCDropout(128, self.dropout),
+            nn.Linear(128, num_classes),
+            nn.LogSoftmax(dim=-1),
+        )

@@ -1,0 +1,106 @@
+"""Training from scratch with early stopping, for models whose data fit in memory."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from softal_bench.bayes.global_rng import seeded_global_rng
+from softal_bench.bayes.mc_dropout import FittedMCDropout
+from softal_bench.contracts import Examples, Posterior, TrainingRegime
+
+_CHUNK = 512
+
+
+def evaluation_log_probs(posterior: Posterior, inputs: Tensor, mean: str) -> Tensor:
+    """The prediction that validation and test are measured with. Returns log_probs_n_C, float32.
+
+    `mean` is "geometric": mean_k log p_k, as the paper ran it, not renormalised, so that its NLL is the mean NLL of the
+    samples; or "arithmetic": log mean_k p_k.
+    """
+    chunks = []
+    for inputs_n in inputs.split(_CHUNK):
+        log_probs_n_K_C = posterior.log_probs(inputs_n)
+        if mean == "geometric":
+            chunks.append(log_probs_n_K_C.mean(dim=1))
+        else:
+            chunks.append(log_probs_n_K_C.logsumexp(dim=1) - torch.tensor(posterior.num_samples).log())
+    return torch.cat(chunks)
+
+
+def accuracy_and_nll(posterior: Posterior, examples: Examples, mean: str) -> tuple[float, float]:
+    """Fraction of examples whose most probable class is right, and mean negative log-likelihood in nats."""
+    log_probs_n_C = evaluation_log_probs(posterior, examples.inputs, mean).double()
+    right = log_probs_n_C.argmax(dim=-1) == examples.labels
+    return right.double().mean().item(), functional.nll_loss(log_probs_n_C, examples.labels).item()
+
+
+def fit_mc_dropout(
+    build: Callable[[], nn.Sequential],
+    labelled: Examples,
+    validation: Examples,
+    training: TrainingRegime,
+    device: torch.device,
+    generator: torch.Generator,
+) -> FittedMCDropout:
+    """Train the network that `build` makes (with fresh weights, ending in log-probs) and keep its best epoch.
+
+    Loss: mean negative log-likelihood. Optimiser: Adam with coupled weight decay. The validation set is measured after each
+    epoch with the same masks each time; training stops after `patience` epochs without a better result.
+    """
+    with seeded_global_rng(generator, device):
+        network = build().to(device)
+        return FittedMCDropout(_train(network, labelled.to(device), validation.to(device), training, generator))
+
+
+def epoch_order(size: int, draws: int, generator: torch.Generator) -> Tensor:
+    """indices_draws: each of `size` examples floor(draws / size) or one more times, in random order."""
+    repeats = torch.arange(size).repeat(draws // size)
+    remainder = torch.randperm(size, generator=generator)[: draws % size]
+    drawn = torch.cat([repeats, remainder])
+    return drawn[torch.randperm(draws, generator=generator)]
+
+
+def _train(
+    network: nn.Sequential, labelled: Examples, validation: Examples, training: TrainingRegime, generator: torch.Generator
+) -> nn.Sequential:
+    optimiser = torch.optim.Adam(
+        network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+    )
+    validation_seed = int(torch.randint(2**63 - 1, (), generator=generator))
+    best, best_weights, epochs_since = -torch.inf, copy.deepcopy(network.state_dict()), 0
+    for _epoch in range(training.max_epochs):
+        _train_epoch(network, optimiser, labelled, training, generator)
+        value = _validate(network, validation, training, validation_seed)
+        epochs_since += 1
+        if value > best:
+            best, best_weights, epochs_since = value, copy.deepcopy(network.state_dict()), 0
+        if epochs_since >= training.patience:
+            break
+    network.load_state_dict(best_weights)
+    return network
+
+
+def _train_epoch(
+    network: nn.Sequential,
+    optimiser: torch.optim.Optimizer,
+    labelled: Examples,
+    training: TrainingRegime,
+    generator: torch.Generator,
+) -> None:
+    network.train()
+    order = epoch_order(len(labelled), training.epoch_draws, generator).to(labelled.labels.device)
+    for indices in order.split(training.batch_size):
+        optimiser.zero_grad(set_to_none=True)
+        loss = functional.nll_loss(network(labelled.inputs[indices]), labelled.labels[indices])
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+
+
+def _validate(network: nn.Sequential, validation: Examples, training: TrainingRegime, seed: int) -> float:
+    """The monitored value, larger is better, under the same masks at every call."""
+    posterior = FittedMCDropout(network).posterior(training.evaluation_samples, torch.Generator().manual_seed(seed))
+    accuracy, nll = accuracy_and_nll(posterior, validation, training.evaluation_mean)
+    return accuracy if training.monitor == "accuracy" else -nll

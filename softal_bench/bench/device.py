@@ -1,0 +1,45 @@
+"""The device that a run uses, and what to call it."""
+
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+from softal_bench.errors import DeviceError
+
+
+def resolve_device(wanted: str) -> torch.device:
+    """The device for `auto` (cuda where there is one, else cpu), `cpu`, `cuda` or `cuda:i`.
+
+    Raises:
+        DeviceError: if the device is not there.
+    """
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(wanted)
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        index = device.index or 0
+        if index >= count:
+            there = f"there are cuda:0 to cuda:{count - 1}" if count else "torch sees no CUDA device here"
+            raise DeviceError(f"device {wanted!r} was asked for, but {there}; use --device cpu or --device auto")
+        return torch.device("cuda", index)
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """The accelerator's or processor's name, for people."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{_processor()}, {os.cpu_count()} cores"
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,179 @@
+"""One condition, one seed: train from scratch, evaluate, acquire, and so on until the budget is reached.
+
+A trial's state is its list of acquired indices: given those of the rounds that are done, it goes on from there.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from softal_bench.bayes.training import accuracy_and_nll
+from softal_bench.contracts import AcquiredBatch, FittedModel, Splits
+from softal_bench.errors import SelectionError, SoftalError, SuiteError
+from softal_bench.pools import PosteriorPool
+from softal_bench.registry import Plugin
+from softal_bench.seeding import Seeds
+from softal_bench.suite import Condition
+from softal_bench.timing import Stopwatch, peak_memory, reset_peak_memory
+
+OFFERED = frozenset({"embeddings", "labelled"})
+
+
+class PluginFailed(Exception):
+    """A plugin raised during a trial; the cause is chained."""
+
+
+def load_splits(condition: Condition, trial: int, data_root: Path) -> Splits:
+    """The data of a trial; what is random about them follows from the trial's seeds."""
+    generator = Seeds(condition.seed, trial).generator("dataset")
+    return condition.dataset.instance.load(data_root, generator)
+
+
+def require_feasible(condition: Condition, splits: Splits) -> None:
+    """Raise SuiteError if the condition asks for more than its data set or the harness has."""
+    size, start, batch = len(splits.train), condition.initial.size, condition.batch_size
+    pool = size - condition.validation_size - start
+    have = f"{condition.dataset.label} has {size} training examples"
+    if pool < 0:
+        raise SuiteError(
+            f"validation_size: {have}; {condition.validation_size} for validation and {start} at the start are more than that"
+        )
+    if batch > pool:
+        raise SuiteError(f"batch_size: {batch} is larger than the pool: {have}, of which {pool} are in the pool at the start")
+    if num_rounds(condition) * batch - batch > pool:
+        raise SuiteError(f"budget: {condition.budget} labels in batches of {batch} need more than the pool's {pool} ({have})")
+    if condition.initial.balanced and start % splits.train.num_classes:
+        raise SuiteError(f"initial.size: {start} cannot be balanced over {splits.train.num_classes} classes; use a multiple")
+    missing = condition.acquisition.instance.needs - OFFERED
+    if missing:
+        raise SuiteError(
+            f"acquisition: {condition.acquisition.label} needs {', '.join(sorted(missing))}; a trial offers "
+            f"{', '.join(sorted(OFFERED))}"
+        )
+
+
+def num_rounds(condition: Condition) -> int:
+    """The number of trainings of a trial: one for each batch acquired, and the last."""
+    return 1 + max(0, -((condition.initial.size - condition.budget) // condition.batch_size))
+
+
+class Trial:
+    """A trial, with its data on the device.
+
+    Attributes:
+        start: the indices of the start set.
+    """
+
+    def __init__(self, condition: Condition, trial: int, splits: Splits, device: torch.device) -> None:
+        self._condition = condition
+        self._seeds = Seeds(condition.seed, trial)
+        self._device = device
+        self._train = splits.train.to(device)
+        self._test = splits.test.to(device)
+        order = torch.randperm(len(splits.train), generator=self._seeds.generator("validation"))
+        self._validation = self._train.at(order[: condition.validation_size].to(device))
+        self._candidates = order[condition.validation_size :].sort().values
+        self.start = self._draw_start(splits.train.labels)
+
+    def rounds(self, acquired: Sequence[Sequence[int]]) -> Iterator[dict[str, Any]]:
+        """Yield the journal's line of each round after those whose acquired indices are given."""
+        if acquired and not acquired[-1]:
+            return  # the last round is among them
+        labelled = [*self.start, *(index for batch in acquired for index in batch)]
+        number = len(acquired)
+        while True:
+            line = self._round(number, labelled)
+            yield line
+            if not line["acquired"]:
+                return
+            labelled.extend(line["acquired"])
+            number += 1
+
+    def _round(self, number: int, labelled: list[int]) -> dict[str, Any]:
+        condition, stopwatch = self._condition, Stopwatch(self._device)
+        reset_peak_memory(self._device)
+        examples = self._train.at(torch.tensor(labelled, device=self._device))
+        with stopwatch.phase("train"), _blame("model", condition.model):
+            fitted = condition.model.instance.fit(
+                examples, self._validation, condition.training, self._device, self._seeds.generator("training", number)
+            )
+        with stopwatch.phase("evaluate"), _blame("model", condition.model):
+            posterior = fitted.posterior(
+                condition.training.evaluation_samples, self._seeds.generator("evaluation", number)
+            )
+            accuracy, nll = accuracy_and_nll(posterior, self._test, condition.training.evaluation_mean)
+        acquired = self._acquire(number, labelled, fitted, stopwatch) if len(labelled) < condition.budget else []
+        return {
+            "kind": "round",
+            "round": number,
+            "labels": len(labelled),
+            "accuracy": accuracy,
+            "nll": nll,
+            "acquired": acquired,
+            "seconds": dict(stopwatch.seconds),
+            "peak_bytes": peak_memory(self._device),
+        }
+
+    def _acquire(self, number: int, labelled: list[int], fitted: FittedModel, stopwatch: Stopwatch) -> list[int]:
+        condition = self._condition
+        posterior = fitted.posterior(condition.posterior_samples, self._seeds.generator("posterior", number))
+        indices_N = self._pool_indices(number, labelled).to(self._device)
+        pool = PosteriorPool(fitted, posterior, self._train, indices_N, labelled, stopwatch)
+        generator = self._seeds.generator("acquisition", number)
+        with stopwatch.phase("select"), _blame("acquisition function", condition.acquisition):
+            batch = condition.acquisition.instance.select(pool, condition.batch_size, generator)
+        with _blame("acquisition function", condition.acquisition):
+            _require_batch(batch, condition.batch_size)
+            return pool.indices(batch.positions)
+
+    def _pool_indices(self, number: int, labelled: list[int]) -> Tensor:
+        unlabelled = self._candidates[~torch.isin(self._candidates, torch.tensor(labelled))]
+        subset = self._condition.pool_subset
+        if subset is None or subset >= len(unlabelled):
+            return unlabelled
+        chosen = torch.randperm(len(unlabelled), generator=self._seeds.generator("pool subset", number))[:subset]
+        return unlabelled[chosen.sort().values]
+
+    def _draw_start(self, labels: Tensor) -> list[int]:
+        size = self._condition.initial.size
+        order = torch.randperm(len(self._candidates), generator=self._seeds.generator("start"))
+        shuffled = self._candidates[order]
+        if not self._condition.initial.balanced:
+            return [int(index) for index in shuffled[:size]]
+        classes = range(self._train.num_classes)
+        per_class = [shuffled[labels[shuffled] == label][: size // len(classes)] for label in classes]
+        if any(len(indices) < size // len(classes) for indices in per_class):
+            raise SuiteError(f"initial: a class has fewer than the {size // len(classes)} examples of a balanced start set")
+        return [int(index) for index in torch.cat(per_class)]
+
+
+@contextmanager
+def _blame(noun: str, plugin: Plugin[Any]) -> Iterator[None]:
+    """Turn whatever a plugin raises into PluginFailed with its name; running out of memory stays what it is."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except SoftalError as error:
+        raise PluginFailed(f"{noun} {plugin.label!r}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise PluginFailed(f"{noun} {plugin.label!r} raised {type(error).__name__}: {error}") from error
+
+
+def _require_batch(batch: object, batch_size: int) -> None:
+    """Raise SelectionError unless it is an AcquiredBatch of B positions and B scores without NaN."""
+    if not isinstance(batch, AcquiredBatch):
+        raise SelectionError(f"select returned a {type(batch).__name__}; it has to return an AcquiredBatch")
+    for name in ("positions", "scores"):
+        values = getattr(batch, name)
+        if not isinstance(values, Tensor) or values.shape != (batch_size,):
+            got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else f"a {type(values).__name__}"
+            raise SelectionError(f"{name} are {got}; batch size {batch_size} needs a tensor of shape ({batch_size},)")
+    unusable = batch.scores.isnan().nonzero().flatten()
+    if len(unusable):
+        first = int(unusable[0])
+        raise SelectionError(f"the score of pick {first} (position {int(batch.positions[first])}) is NaN")

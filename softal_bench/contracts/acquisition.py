@@ -1,0 +1,81 @@
+"""The contract of an acquisition function: choose B of the N points of a pool."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from softal_bench.contracts.pool import Pool
+from softal_bench.errors import SelectionError
+
+
+@dataclass(frozen=True)
+class AcquiredBatch:
+    """The points chosen, in the order in which they were chosen.
+
+    Attributes:
+        positions: LongTensor [B], distinct positions in the pool, each in 0 .. N-1.
+        scores: Tensor [B], what the function thought of each point when it took it; larger is better.
+    """
+
+    positions: Tensor
+    scores: Tensor
+
+
+class AcquisitionFunction(ABC):
+    """Chooses an acquisition batch. Subclasses are frozen dataclasses whose fields are their parameters in YAML.
+
+    Everything but `select` is an optional declaration. The harness reads declarations; it never tests for a name.
+
+    Attributes:
+        needs: what `select` reads beyond log-probs, of "embeddings", "labelled", "targets", "evaluation".
+        stochastic: whether another generator state can give another batch from the same pool.
+        citation: where the method comes from.
+        cost: time and memory in terms of N, K, C and B.
+        revision: raised by one when a change alters results, so that older trials are not taken for newer ones.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    stochastic: ClassVar[bool] = False
+    citation: ClassVar[str] = ""
+    cost: ClassVar[str] = ""
+    revision: ClassVar[int] = 1
+
+    @abstractmethod
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        """Choose `batch_size` points of the pool.
+
+        Args:
+            pool: the candidates; its tensors are to be read only.
+            batch_size: B, with 1 <= B <= pool.size.
+            generator: the only source of randomness, always a CPU generator, whatever the pool's device.
+
+        Raises:
+            SelectionError: if the pool has fewer than B points.
+        """
+
+
+class OneSampleScore(AcquisitionFunction):
+    """An acquisition function that scores every point on its own and takes the B best.
+
+    It serves both as itself and as what a stochastic rule samples from. Equal scores go to the lower position.
+    """
+
+    @abstractmethod
+    def scores(self, pool: Pool) -> Tensor:
+        """Return scores_N, float64, one for each point of the pool; larger is better."""
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        require_batch_fits(pool, batch_size)
+        scores_N = self.scores(pool)
+        order_N = torch.sort(scores_N, descending=True, stable=True).indices
+        positions_B = order_N[:batch_size]
+        return AcquiredBatch(positions_B, scores_N[positions_B])
+
+
+def require_batch_fits(pool: Pool, batch_size: int) -> None:
+    """Raise SelectionError unless 1 <= batch_size <= pool.size."""
+    if not 1 <= batch_size <= pool.size:
+        raise SelectionError(f"cannot choose {batch_size} points: the pool has {pool.size}, so 1 to {pool.size} can be chosen")

@@ -1,0 +1,107 @@
+"""The contract of a data set: arrays for training and test, and where they come from."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from softal_bench.errors import DataError
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Inputs [n, ...] (float32) with their labels_n (int64, in 0 .. C-1) and C.
+
+    Raises:
+        DataError: if shapes or types do not fit together or a label is out of range.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    num_classes: int
+
+    def __post_init__(self) -> None:
+        if self.labels.ndim != 1 or len(self.inputs) != len(self.labels):
+            shapes = f"{tuple(self.inputs.shape)} inputs and {tuple(self.labels.shape)} labels"
+            raise DataError(f"{shapes} do not fit together; need [n, ...] and [n]")
+        if self.inputs.dtype != torch.float32 or self.labels.dtype != torch.int64:
+            raise DataError(f"inputs are {self.inputs.dtype} and labels {self.labels.dtype}; need float32 and int64")
+        if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < self.num_classes:
+            low, high = int(self.labels.min()), int(self.labels.max())
+            raise DataError(
+                f"labels run from {low} to {high}; {self.num_classes} classes allow 0 to {self.num_classes - 1}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def at(self, indices: Tensor) -> "Examples":
+        """The examples at these indices."""
+        return Examples(self.inputs[indices], self.labels[indices], self.num_classes)
+
+    def to(self, device: torch.device) -> "Examples":
+        """The same examples on a device."""
+        return Examples(self.inputs.to(device), self.labels.to(device), self.num_classes)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Which bytes a data set is made of: its name, its number of training examples, and the SHA-256 of its source."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A loaded data set. The pool, the validation set and the labelled set are all drawn from `train`.
+
+    Raises:
+        DataError: if a part is empty or the two do not fit together.
+    """
+
+    train: Examples
+    test: Examples
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        if not len(self.train) or not len(self.test):
+            raise DataError(f"{self.provenance.name}: {len(self.train)} training and {len(self.test)} test examples")
+        if self.train.num_classes != self.test.num_classes or self.train.inputs.shape[1:] != self.test.inputs.shape[1:]:
+            raise DataError(
+                f"{self.provenance.name}: training inputs have shape {tuple(self.train.inputs.shape[1:])} and "
+                f"{self.train.num_classes} classes, test inputs {tuple(self.test.inputs.shape[1:])} and "
+                f"{self.test.num_classes}; they must be the same"
+            )
+
+
+class Dataset(ABC):
+    """A data set. Subclasses are frozen dataclasses whose fields are their parameters in YAML.
+
+    Attributes:
+        citation: where the data come from.
+        revision: raised by one when a change alters results.
+    """
+
+    citation: ClassVar[str] = ""
+    revision: ClassVar[int] = 1
+
+    def prepare(self, root: Path) -> None:  # noqa: B027 (most data sets need nothing fetched)
+        """Fetch what is missing under `root`. Called once before the first trial; `load` itself never downloads.
+
+        Raises:
+            DataMissingError: if it cannot be fetched; says which files, where, and how to get them.
+        """
+
+    @abstractmethod
+    def load(self, root: Path, generator: torch.Generator) -> Splits:
+        """Read the data under `root`. What is random about it (noise, say) is drawn from the generator (CPU).
+
+        Raises:
+            DataMissingError: if files are not there.
+            DataError: if they are not what they should be.
+        """

@@ -1,0 +1,87 @@
+"""The contract of a Bayesian model: fit it, draw a posterior, read log-probs."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from softal_bench.contracts.dataset import Examples
+
+
+class TrainingRegime(BaseModel):
+    """How a model is trained, from scratch, after every acquisition. The defaults are those of the paper's Table 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    batch_size: int = Field(64, ge=1, description="Examples in a gradient step.")
+    epoch_draws: int = Field(
+        24576, ge=1, description="Examples drawn in an epoch: near-equal repeats of the labelled points, shuffled."
+    )
+    max_epochs: int = Field(10, ge=1, description="Epochs at most.")
+    patience: int = Field(3, ge=1, description="Stop after this many epochs without a better validation result.")
+    monitor: Literal["nll", "accuracy"] = Field("nll", description="What the validation set is watched for.")
+    learning_rate: float = Field(1e-3, gt=0, description="Adam's learning rate.")
+    weight_decay: float = Field(5e-4, ge=0, description="Adam's coupled L2 penalty.")
+    evaluation_samples: int = Field(4, ge=1, description="Posterior samples of a validation or test prediction.")
+    evaluation_mean: Literal["geometric", "arithmetic"] = Field(
+        "geometric", description="How these samples are averaged: mean of log-probs, or log of the mean of probs."
+    )
+
+
+class Posterior(ABC):
+    """K samples of the weights, fixed for the life of this object."""
+
+    @property
+    @abstractmethod
+    def num_samples(self) -> int:
+        """K."""
+
+    @abstractmethod
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        """Return log_probs_n_K_C for inputs [n, ...]. However the inputs are chunked, an input's result is the same."""
+
+
+class FittedModel(ABC):
+    """A trained model, on the device of the examples that it was fitted to."""
+
+    @abstractmethod
+    def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
+        """Draw K posterior samples with the generator (CPU)."""
+
+    def embeddings(self, inputs: Tensor) -> Tensor:
+        """Return embeddings_n_D of inputs [n, ...]: the last hidden layer without dropout."""
+        raise NotImplementedError(f"{type(self).__name__} offers no embeddings")
+
+    def distil(
+        self, inputs: Tensor, target_log_probs_N_C: Tensor, epochs: int, training: TrainingRegime, generator: torch.Generator
+    ) -> "FittedModel":
+        """Fit a fresh copy of the model to soft targets, one pass over all inputs an epoch (see the EPIG family)."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be distilled")
+
+
+class BayesianModel(ABC):
+    """The specification of a model. Subclasses are frozen dataclasses whose fields are their parameters in YAML.
+
+    Attributes:
+        citation: where the model comes from.
+        revision: raised by one when a change alters results.
+    """
+
+    citation: ClassVar[str] = ""
+    revision: ClassVar[int] = 1
+
+    @abstractmethod
+    def fit(
+        self,
+        labelled: Examples,
+        validation: Examples,
+        training: TrainingRegime,
+        device: torch.device,
+        generator: torch.Generator,
+    ) -> FittedModel:
+        """Train from fresh weights on the labelled set, watching the validation set as `training` says.
+
+        Weights, order of examples and dropout follow from the generator (CPU) alone.
+        """

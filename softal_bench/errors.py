@@ -1,0 +1,70 @@
+"""The errors that the suite raises on purpose; each message says what, where, got, allowed and what to do next."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class SoftalError(Exception):
+    """Base of every error that is told to the user without a traceback. The command line exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class SuiteError(SoftalError):
+    """A suite file, a `--set`, an `--only` or another part of the request cannot be used as it stands."""
+
+    exit_code = 2
+
+
+class PluginError(SoftalError):
+    """A plugin is unknown, broken, or was given parameters that it does not take."""
+
+    exit_code = 2
+
+
+class DataError(SoftalError):
+    """A data set is not what it should be: arrays missing, shapes that do not fit, labels out of range."""
+
+    exit_code = 2
+
+
+class DataMissingError(DataError):
+    """The files of a data set are not there and could not be fetched."""
+
+
+class DeviceError(SoftalError):
+    """The device asked for is not there."""
+
+    exit_code = 2
+
+
+class SelectionError(SoftalError):
+    """An acquisition function returned a batch that cannot be acquired."""
+
+
+class NumericalError(SoftalError):
+    """A score is NaN or out of its bounds by more than rounding explains."""
+
+
+class JournalError(SoftalError):
+    """A journal cannot be read as one; only its own trial is affected."""
+
+
+class StorageError(SoftalError):
+    """The disk refuses what is to be written."""
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM); told from Ctrl-C by its exit code alone."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """End a sentence about an unknown name: with the nearest known one, or with a full stop where none is near.
+
+    >>> suggestion("sofmax", ["softmax", "power"])
+    "; did you mean 'softmax'?"
+    >>> suggestion("zzz", ["softmax", "power"])
+    '.'
+    """
+    near = difflib.get_close_matches(str(name), list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else "."

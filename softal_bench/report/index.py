@@ -1,0 +1,84 @@
+"""The index of the leaderboard: a line for each suite page in its folder."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from softal_bench.report.files import disk_errors, write_atomically
+from softal_bench.report.markdown import escape, link, one_line
+from softal_bench.report.records import DONE, Results
+
+_MARK = "<!-- softal-bench suite page: "
+_END = " -->"
+NAME = "README.md"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the index tells of a page; stands on the page's first line, in a comment."""
+
+    title: str
+    summary: str
+    done: int
+    trials: int
+
+
+def entry(results: Results) -> Entry:
+    """Return the index's entry of a suite; its summary is the first paragraph of the description."""
+    suite = results.suite
+    summary = one_line(suite.description.strip().split("\n\n")[0])
+    return Entry(suite.title or suite.name, summary, results.count(DONE), len(list(results.trials)))
+
+
+def to_comment(of: Entry) -> str:
+    """Return an entry as a Markdown comment; no text in it can end the comment."""
+    data = json.dumps(asdict(of))
+    for character in "-<>":
+        data = data.replace(character, f"\\u{ord(character):04x}")
+    return f"{_MARK}{data}{_END}"
+
+
+def from_comment(line: str) -> Entry | None:
+    """Return the entry on a page's first line, or None where there is none."""
+    if not (line.startswith(_MARK) and line.endswith(_END)):
+        return None
+    try:
+        data = json.loads(line[len(_MARK) : -len(_END)])
+        return Entry(str(data["title"]), str(data["summary"]), int(data["done"]), int(data["trials"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def write_index(leaderboard: Path) -> Path:
+    """Rebuild `leaderboard/README.md` from the suite pages in the folder, by file name; return its path.
+
+    Raises:
+        SoftalError: if a page cannot be read, or the index not written.
+    """
+    lines = [
+        "# Leaderboard",
+        "",
+        "One page a suite, rebuilt from journals by `softal-bench run` and `softal-bench leaderboard`; "
+        "edit nothing here by hand.",
+        "",
+        "| Suite | What it measures | Trials done |",
+        "| :-- | :-- | --: |",
+        *(_line(path, found) for path, found in _pages(leaderboard)),
+    ]
+    path = leaderboard / NAME
+    write_atomically(path, ("\n".join(lines) + "\n").encode())
+    return path
+
+
+def _line(path: Path, found: Entry) -> str:
+    return f"| {link(found.title, path.name)} | {escape(found.summary)} | {found.done} of {found.trials} |"
+
+
+def _pages(leaderboard: Path) -> list[tuple[Path, Entry]]:
+    pages = []
+    for path in sorted(leaderboard.glob("*.md")):
+        with disk_errors(path), path.open(encoding="utf-8", errors="replace") as file:
+            found = from_comment(file.readline().rstrip("\n"))
+        if found:
+            pages.append((path, found))
+    return pages

@@ -1,0 +1,25 @@
+"""What stands below the tables of a page: how each number was made."""
+
+from softal_bench.report.tables import ABSENT
+
+LABELS = f"""\
+25 % / 50 % / 75 % quantiles over the done trials, and their number in parentheses. A trial's value is the
+first training-set size whose test accuracy is at least the target, not smoothed. Sizes are B apart; between
+trials, quantiles are interpolated linearly. ∞: the trial never reached the target. An interpolation towards
+∞ is ∞, so a quantile is finite only where the trials on both sides of it reached the target.
+{ABSENT}: no such condition here."""
+
+INTERVALS = """\
+Mean over the done trials [95 % bootstrap interval of the mean] (number of trials): percentile method,
+10 000 resamples of the trials, fixed seed. The interval tells how far the mean may move with other seeds;
+with as few as five trials it is too narrow, and with one there is none. Methods share their random choices
+within a trial, so the intervals of two methods do not tell how sure their difference is. The area is by the
+trapezoidal rule, divided by the range of labels."""
+
+COST = """\
+Seconds are median [quartiles] over the rounds of the n done trials. Training, prediction, selection and
+evaluation are timed apart, with the accelerator synchronised on both edges. Prediction is the time in which
+the pool computed posterior log-probs; selection is the wall time of the acquisition function less the time
+spent inside the pool. Both are taken over the rounds that acquired a batch. A batch's validity is checked
+outside the timer. Peak memory is the largest of a trial's rounds, then the median over trials, in MiB
+(2^20 bytes): of the device on CUDA, of the process on a CPU."""

@@ -1,0 +1,78 @@
+"""Conditions arranged for a page: a section for each combination of what varies besides method and B."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from softal_bench.report.records import ConditionResults, Results
+
+IN_THE_TABLES = ("acquisition", "batch_size")
+
+
+@dataclass(frozen=True)
+class Section:
+    """Conditions that differ in acquisition function and acquisition batch size only.
+
+    Attributes:
+        heading: the values of the other varied keys, such as `training.patience = 3`; empty where nothing
+            else varies.
+        cells: the results by the acquisition function's label and B; combinations not in the suite are
+            absent.
+    """
+
+    heading: str
+    cells: dict[tuple[str, int], ConditionResults]
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Labels of the acquisition functions, in the suite's order."""
+        return list(dict.fromkeys(label for label, _ in self.cells))
+
+    @cached_property
+    def batch_sizes(self) -> list[int]:
+        """The acquisition batch sizes, ascending."""
+        return sorted({batch_size for _, batch_size in self.cells})
+
+    @property
+    def any_done(self) -> bool:
+        """Whether any trial of the section is done."""
+        return any(cell.done for cell in self.cells.values())
+
+
+def sections(results: Results) -> list[Section]:
+    """Group the conditions of a suite into sections, both in the suite's order."""
+    keys = [key for key in results.suite.varied if key not in IN_THE_TABLES]
+    grouped: dict[str, dict[tuple[str, int], ConditionResults]] = {}
+    for cell in results.conditions:
+        condition = cell.condition
+        heading = ", ".join(f"{key} = {shown(condition.value(key))}" for key in keys)
+        grouped.setdefault(heading, {})[condition.acquisition.label, condition.batch_size] = cell
+    return [Section(heading, cells) for heading, cells in grouped.items()]
+
+
+def all_labels(results: Results) -> list[str]:
+    """Return the labels of the suite's acquisition functions, each once, in its order."""
+    return list(dict.fromkeys(cell.condition.acquisition.label for cell in results.conditions))
+
+
+def shown(value: Any) -> str:
+    """Return a value of a suite as text: a plugin as `name(parameter=value)`, other than strings as JSON.
+
+    >>> shown("bald"), shown(None), shown([1, 2.5]), shown({"repeated": {"of": {"mnist": {}}, "times": 2}})
+    ('bald', 'null', '[1, 2.5]', 'repeated(of=mnist, times=2)')
+    """
+    match value:
+        case str():
+            return value
+        case dict() if len(value) == 1 and isinstance(next(iter(value.values())), dict):
+            ((name, parameters),) = value.items()
+            return f"{name}({shown_parameters(parameters)})" if parameters else str(name)
+    return json.dumps(to_jsonable_python(value), ensure_ascii=False)
+
+
+def shown_parameters(parameters: dict[str, Any]) -> str:
+    """Return parameters as text: `score=bald, temperature=0.125`."""
+    return ", ".join(f"{name}={shown(value)}" for name, value in parameters.items())

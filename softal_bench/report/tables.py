@@ -1,0 +1,135 @@
+"""The tables of a suite as text in data frames: labels to an accuracy, final accuracy, area under a curve."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from softal_bench.report.records import ConditionResults, Results, Trial, describe_counts
+from softal_bench.report.sections import Section, sections
+from softal_bench.report.statistics import area_under_curve, labels_to_accuracy, mean_interval, quartiles
+
+METHOD = "Acquisition function"
+ABSENT = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to be shown: a title in plain text, and cells of text with the methods as index."""
+
+    title: str
+    cells: pd.DataFrame
+
+
+def labels_to_target_tables(results: Results) -> list[Table]:
+    """Return the tables of labels to reach an accuracy: one for each section of the suite and each target.
+
+    A row is an acquisition function, a column is an acquisition batch size, a cell is `q25 / q50 / q75 (n)`.
+    """
+    return [
+        table
+        for section in sections(results)
+        for table in labels_tables(section, results.suite.report.targets)
+    ]
+
+
+def labels_tables(section: Section, targets: list[float]) -> list[Table]:
+    """Return one section's tables of labels to reach an accuracy, one for each target (a fraction)."""
+    return [_labels_table(section, target) for target in targets]
+
+
+def final_accuracy_table(section: Section) -> Table:
+    """Return the last test accuracy of each condition in per cent: mean, 95 % interval, number of trials."""
+    table = _mean_table(section, "Final test accuracy, %", 1, lambda trial: trial.accuracies[-1])
+    heads = {
+        _batch_size(size): f"{_batch_size(size)}{_final_labels(section, size)}"
+        for size in section.batch_sizes
+    }
+    return Table(table.title, table.cells.rename(columns=heads))
+
+
+def area_table(section: Section) -> Table:
+    """Return the area under the accuracy curve over the range of labels in per cent, in the same form."""
+    return _mean_table(
+        section,
+        "Area under the accuracy curve, % (mean accuracy over the labels)",
+        2,
+        lambda trial: area_under_curve(trial.labels, trial.accuracies),
+    )
+
+
+def number(value: float, decimals: int = 2) -> str:
+    """Return a number with at most so many decimals and without an exponent; ∞ for infinity.
+
+    >>> number(108.75), number(120.0), number(math.inf)
+    ('108.75', '120', '∞')
+    """
+    return "∞" if value == math.inf else np.format_float_positional(value, precision=decimals, trim="-")
+
+
+def grid(section: Section, text: Callable[[ConditionResults], str]) -> pd.DataFrame:
+    """Return a data frame of `text` of each condition: methods by acquisition batch size.
+
+    A condition without a done trial says how its trials stand; a combination that is not in the suite is a
+    dash.
+    """
+
+    def cell(label: str, size: int) -> str:
+        results = section.cells.get((label, size))
+        if results is None:
+            return ABSENT
+        return text(results) if results.done else standing(results)
+
+    rows = [[cell(label, size) for size in section.batch_sizes] for label in section.labels]
+    columns = [_batch_size(size) for size in section.batch_sizes]
+    return pd.DataFrame(rows, index=pd.Index(section.labels, name=METHOD), columns=columns, dtype=object)
+
+
+def standing(results: ConditionResults) -> str:
+    """Return how the trials of a condition stand if none is done: `not run`, or `1 failed, 2 not run`."""
+    if all(trial.status == "not_run" for trial in results.trials):
+        return "not run"
+    return describe_counts(results.trials)
+
+
+def _labels_table(section: Section, target: float) -> Table:
+    def text(results: ConditionResults) -> str:
+        reached = [labels_to_accuracy(trial.labels, trial.accuracies, target) for trial in results.done]
+        return f"{' / '.join(map(number, quartiles(reached)))} ({len(reached)})"
+
+    title = f"Labels to {percentage(target)} test accuracy"
+    return Table(f"{title}, {section.heading}" if section.heading else title, grid(section, text))
+
+
+def percentage(fraction: float) -> str:
+    """Return a fraction in per cent, as written in a suite.
+
+    >>> percentage(0.95), percentage(0.975)
+    ('95 %', '97.5 %')
+    """
+    return f"{number(100 * fraction, 4)} %"
+
+
+def _mean_table(section: Section, title: str, decimals: int, value: Callable[[Trial], float]) -> Table:
+    def text(results: ConditionResults) -> str:
+        values = 100 * np.array([value(trial) for trial in results.done])
+        low, high = mean_interval(values)
+        interval = ABSENT if np.isnan(low) else f"{low:.{decimals}f}, {high:.{decimals}f}"
+        return f"{values.mean():.{decimals}f} [{interval}] ({len(values)})"
+
+    return Table(title, grid(section, text))
+
+
+def _batch_size(size: int) -> str:
+    return f"B = {size}"
+
+
+def _final_labels(section: Section, size: int) -> str:
+    """Where the done trials with this B ended: `, 300 labels`, or `, 300 to 320 labels` where they differ."""
+    cells = [cell for (_, batch_size), cell in section.cells.items() if batch_size == size]
+    ends = sorted({trial.labels[-1] for cell in cells for trial in cell.done})
+    if not ends:
+        return ""
+    return f", {ends[0]} labels" if len(ends) == 1 else f", {ends[0]} to {ends[-1]} labels"

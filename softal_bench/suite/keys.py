@@ -1,0 +1,46 @@
+"""The keys of a suite file that are not part of a condition."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ReportOptions(BaseModel):
+    """What the page shows."""
+
+    model_config = _STRICT
+
+    targets: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.9, 0.95], min_length=1, description="Test accuracies for which the labels needed are shown."
+    )
+
+
+class Override(BaseModel):
+    """Keys to set where a combination matches."""
+
+    model_config = _STRICT
+
+    where: dict[str, Any] = Field(min_length=1, description="Key: value or list of values; all keys have to match.")
+    set: dict[str, Any] = Field(min_length=1, description="Key: value.")
+
+
+class SuiteKeys(BaseModel):
+    """The keys of a suite file that are not part of a condition."""
+
+    model_config = _STRICT
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,100}$", description="Letters, digits, _ and -; names folders and pages.")
+    title: str | None = Field(None, description="The page's heading; the name if absent.")
+    description: str = Field("", description="What the suite asks, for the page.")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$", description="auto is cuda where there is one, else cpu."
+    )
+    trials: int = Field(5, ge=1, le=100_000, description="Trials of each condition; each has seeds of its own.")
+    matrix: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
+        {}, description="Key: list of values; lists multiply into conditions."
+    )
+    exclude: list[Annotated[dict[str, Any], Field(min_length=1)]] = Field([], description="Combinations taken out.")
+    overrides: list[Override] = Field([], description="Keys set where a combination matches.")
+    report: ReportOptions = Field(ReportOptions(), description="What the page shows.")

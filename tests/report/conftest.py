@@ -1,0 +1,19 @@
+"""A suite of one condition with three done trials, which most tests of reports start from."""
+
+from pathlib import Path
+
+import pytest
+
+from .example import ExampleSuite, lines, write
+
+# Labels 20, 30, 40, 50. The first reaches 90 % at 30, the second at 50, the third never.
+ACCURACIES = [[0.5, 0.9, 0.85, 0.95], [0.5, 0.6, 0.8, 0.9], [0.5, 0.6, 0.7, 0.8]]
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> ExampleSuite:
+    """A suite whose one condition, uniform at B = 10, has three done trials among the runs."""
+    example = ExampleSuite(tmp_path)
+    for trial, accuracies in enumerate(ACCURACIES):
+        write(example.path(example.conditions[0], trial), lines(example.conditions[0], trial, accuracies))
+    return example

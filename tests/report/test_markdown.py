@@ -1,0 +1,38 @@
+"""Texts from users stay text in a page."""
+
+import re
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from softal_bench.report.markdown import escape, paragraph, table
+
+
+@pytest.mark.parametrize(
+    "label", ["power(bald, T=0.125)", "variation_ratios", "96.8 [96.6, 97.0] (5)", "∞ / ∞ / ∞ (3)"]
+)
+def test_an_ordinary_text_stays_as_it_is(label: str) -> None:
+    assert escape(label) == label
+
+
+@given(st.text())
+def test_no_text_holds_a_tag_a_new_line_or_an_unescaped_sign(text: str) -> None:
+    escaped = escape(text)
+    assert not re.search(r"[<>\n\r]", escaped)
+    assert not re.search(r"(?<!\\)(\\\\)*[`|*~$]", escaped)
+    assert not re.search(r"(?<!\\)(\\\\)*\][(\[:]", escaped)
+
+
+@given(st.text(alphabet="#+-=1.) a_*[>~`", min_size=1))
+def test_no_paragraph_starts_another_block(text: str) -> None:
+    assert not re.match(r"[#+\-=>*\[~`]|\d+[.)]", paragraph(text))
+
+
+@given(st.text(), st.text())
+def test_every_row_of_a_table_has_as_many_cells_as_its_head(label: str, text: str) -> None:
+    cells = pd.DataFrame([[text, "x"]], index=pd.Index([label], name="Method"), columns=["a|b", "c"])
+    for row in table(cells).split("\n"):
+        unescaped = re.sub(r"\\.", "", row)
+        assert unescaped.count("|") == 4

@@ -1,0 +1,112 @@
+"""Which journal is taken for a trial, and what becomes of those that cannot be read."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from softal_bench.report.records import describe_counts
+
+from .example import ExampleSuite, lines, write
+
+
+def statuses(suite: ExampleSuite) -> list[str]:
+    return [trial.status for trial in suite.collect().trials]
+
+
+def test_trials_without_a_journal_are_not_run(tmp_path: Path) -> None:
+    suite = ExampleSuite(tmp_path)
+    assert statuses(suite) == ["not_run"] * 3
+    assert suite.collect().problems == ()
+
+
+def test_a_journal_whose_header_was_torn_is_not_run(suite: ExampleSuite) -> None:
+    suite.path(suite.conditions[0], 1).write_text('{"kind": "hea')
+    assert statuses(suite) == ["done", "not_run", "done"]
+
+
+@pytest.mark.parametrize(
+    ("run", "recorded", "taken"),
+    [
+        (([0.5, 0.6, 0.7, 0.8], None), ([0.1], "done"), 0.1),
+        (([0.5], "done"), ([0.1, 0.2], "done"), 0.2),
+        (([0.5, 0.6], "failed"), ([0.1], "done"), 0.1),
+        (([0.5], None), ([0.1, 0.2], None), 0.2),
+        (([0.5], "failed"), ([0.1, 0.2], None), 0.5),
+        (([0.5], "done"), ([0.1], "done"), 0.5),
+        (([0.5], None), ([0.1], None), 0.5),
+    ],
+)
+def test_of_two_journals_the_finished_then_the_longer_then_that_of_the_runs_is_taken(
+    tmp_path: Path,
+    run: tuple[list[float], str | None],
+    recorded: tuple[list[float], str | None],
+    taken: float,
+) -> None:
+    suite = ExampleSuite(tmp_path, trials=1)
+    condition = suite.conditions[0]
+    write(suite.path(condition, 0), lines(condition, 0, *run))
+    write(suite.path(condition, 0, recorded=True), lines(condition, 0, *recorded))
+    (trial,) = suite.collect().trials
+    assert trial.accuracies[-1] == taken
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda journal: journal[0].update(schema=99), "schema 99"),
+        (lambda journal: journal[0].update(key="another"), "holds trial 0 of key 'another'"),
+        (lambda journal: journal[0].update(trial=2), "holds trial 2"),
+        (lambda journal: journal[2].update(accuracy=1.5), "accuracy"),
+        (lambda journal: journal[2].update(accuracy="high"), "accuracy"),
+        (lambda journal: journal[2].update(accuracy=float("nan")), "accuracy"),
+        (lambda journal: journal[3].update(labels=20), "does not grow"),
+        (lambda journal: journal[2].update(seconds={"train": -1}), "seconds"),
+        (lambda journal: journal[-1].update(status="splendid"), "unknown status 'splendid'"),
+        (lambda journal: journal.__delitem__(slice(2, -1)), "has no round"),
+        (lambda journal: journal.pop(0), "the first line is no header"),
+    ],
+)
+def test_a_journal_that_cannot_be_right_is_a_problem_and_no_crash(
+    suite: ExampleSuite, change: Callable[[list[dict[str, Any]]], object], message: str
+) -> None:
+    condition = suite.conditions[0]
+    journal = lines(condition, 0, [0.5, 0.6])
+    change(journal)
+    write(suite.path(condition, 0), journal)
+    results = suite.collect()
+    assert [trial.status for trial in results.trials] == ["not_readable", "done", "done"]
+    (problem,) = results.problems
+    assert problem.path == suite.path(condition, 0)
+    assert message in problem.message
+
+
+def test_bytes_that_are_no_json_and_a_folder_in_place_of_a_journal_are_problems(suite: ExampleSuite) -> None:
+    condition = suite.conditions[0]
+    suite.path(condition, 0).write_bytes(b"\xff\xfe not JSON\n")
+    suite.path(condition, 1).unlink()
+    suite.path(condition, 1).mkdir()
+    results = suite.collect()
+    assert [trial.status for trial in results.trials] == ["not_readable", "not_readable", "done"]
+    assert len(results.problems) == 2
+
+
+def test_an_unreadable_journal_beside_a_good_one_is_a_problem_but_the_trial_counts(
+    suite: ExampleSuite,
+) -> None:
+    recorded = suite.path(suite.conditions[0], 0, recorded=True)
+    write(recorded, [{"kind": "header"}])
+    results = suite.collect()
+    assert [trial.status for trial in results.trials] == ["done"] * 3
+    assert [problem.path for problem in results.problems] == [recorded]
+
+
+def test_counts_name_each_status_once(suite: ExampleSuite) -> None:
+    condition = suite.conditions[0]
+    write(suite.path(condition, 2), lines(condition, 2, [0.5], "out_of_memory", "CUDA out of memory"))
+    trials = list(replace(suite, trials=4).collect().trials)
+    assert describe_counts(trials) == "2 done, 1 out of memory, 1 not run"
+    assert describe_counts(trials, but="done") == "1 out of memory, 1 not run"
+    assert trials[2].error == "CUDA out of memory"
