@@ -1,0 +1,22 @@
+"""The command line. Commands import what is heavy when they run, so that `--help` stays light; nothing else prints."""
+
+import click
+
+from softal_bench import __version__
+from softal_bench.cli.check import check
+from softal_bench.cli.info import info
+from softal_bench.cli.leaderboard import leaderboard
+from softal_bench.cli.list import list_
+from softal_bench.cli.run import run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="softal-bench")
+def main() -> None:
+    """Benchmark batch active learning: what an acquisition function buys in labels and costs in seconds."""
+
+
+for command in (run, leaderboard, check, list_, info):
+    main.add_command(command)
+
+__all__ = ["main"]

@@ -1,0 +1,62 @@
+"""`softal-bench check`."""
+
+from pathlib import Path
+
+import click
+
+from softal_bench.cli.failures import told
+from softal_bench.cli.options import data_dir_option, data_root
+
+
+@click.command(short_help="Check suite files and plugins.")
+@click.argument("names", metavar="SUITE_OR_PLUGIN...", nargs=-1, required=True)
+@data_dir_option
+@told
+def check(names: tuple[str, ...], data_dir: Path | None) -> int:
+    """Check each SUITE file or installed PLUGIN; nothing is run or written.
+
+    Exit code 0: all sound; 1: a plugin fails a check or is broken; 2: a bad suite or an unknown name.
+    """
+    return max(_check(name, data_root(data_dir)) for name in names)
+
+
+def _check(name: str, root: Path) -> int:
+    from softal_bench.errors import SoftalError
+
+    try:
+        is_suite = name.endswith((".yaml", ".yml")) or "/" in name or Path(name).is_file()
+        return _check_suite(Path(name), root) if is_suite else _check_plugin(name, root)
+    except SoftalError as error:
+        click.echo(f"Error: {error}", err=True)
+        return 2
+
+
+def _check_suite(path: Path, root: Path) -> int:
+    from softal_bench.bench.runner import num_trainings, preflight
+    from softal_bench.suite import load_suite
+
+    suite = load_suite(path)
+    for note in preflight(suite, root, fetch=False):
+        click.echo(f"{path}: not checked against its data: {note}")
+    click.echo(
+        f"{path}: sound; {len(suite.conditions)} conditions, {suite.trials} trials each, {num_trainings(suite)} trainings"
+    )
+    return 0
+
+
+def _check_plugin(name: str, root: Path) -> int:
+    from softal_bench.conformance import check_plugin
+    from softal_bench.errors import PluginError, suggestion
+    from softal_bench.registry import registries
+
+    found = [registry for registry in registries.values() if name in registry.names()]
+    if not found:
+        known = [known for registry in registries.values() for known in registry.names()]
+        raise PluginError(f"unknown plugin {name!r}{suggestion(name, known)} Installed: {', '.join(known)}")
+    failures = 0
+    for registry in found:
+        results = check_plugin(registry, name, root)
+        for result in results:
+            click.echo(f"{name} ({registry.noun}): {result}")
+        failures += any(result.failed for result in results)
+    return 1 if failures else 0
