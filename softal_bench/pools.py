@@ -64,7 +64,7 @@ class TensorPool(Pool):
         return self._log_probs_N_K_C.device
 
     def log_probs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for positions_n in torch.arange(self.size, device=self.device).split(self._chunk_size):
+        for positions_n in torch.split(torch.arange(self.size, device=self.device), self._chunk_size):
             first = int(positions_n[0])
             yield positions_n, self._log_probs_N_K_C[first : first + len(positions_n)]
 
@@ -135,11 +135,11 @@ class PosteriorPool(Pool):
         return self._train.inputs.device
 
     def log_probs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for positions_n in torch.arange(self.size, device=self.device).split(self._chunk_size):
+        for positions_n in torch.split(torch.arange(self.size, device=self.device), self._chunk_size):
             yield positions_n, self._predicted(positions_n)
 
     def log_probs_at(self, positions: Tensor) -> Tensor:
-        chunks = [self._predicted(positions_n) for positions_n in positions.split(self._chunk_size)]
+        chunks = [self._predicted(positions_n) for positions_n in torch.split(positions, self._chunk_size)]
         return torch.cat(chunks)
 
     def embeddings(self) -> Tensor:
@@ -156,7 +156,9 @@ class PosteriorPool(Pool):
             SelectionError: if positions are no integers, repeat, or lie outside 0 .. N-1.
         """
         if positions.ndim != 1 or positions.dtype not in (torch.int64, torch.int32):
-            raise SelectionError(f"positions are {positions.dtype} of shape {tuple(positions.shape)}; need int64 of shape [B]")
+            raise SelectionError(
+                f"positions are {positions.dtype} of shape {tuple(positions.shape)}; need int64 of shape [B]"
+            )
         chosen = positions.tolist()
         outside = [position for position in chosen if not 0 <= position < self.size]
         if outside:
@@ -172,5 +174,5 @@ class PosteriorPool(Pool):
 
     def _embedded(self, indices: Tensor) -> Tensor:
         with self._stopwatch.phase("predict"):
-            chunks = indices.split(self._chunk_size)
+            chunks = torch.split(indices, self._chunk_size)
             return torch.cat([self._fitted.embeddings(self._train.inputs[indices_n]) for indices_n in chunks])

@@ -1,11 +1,11 @@
 """Synchronised stopwatch and peak memory."""
 
+import contextlib
 import resource
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -24,7 +24,7 @@ class Stopwatch:
         self._running: list[str] = []
         self._since = 0.0
 
-    @contextmanager
+    @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Count the time inside the `with` block as `name`."""
         self._book()
@@ -54,10 +54,8 @@ def reset_peak_memory(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
-    try:
+    with contextlib.suppress(OSError):  # not Linux, or not allowed: see `peak_memory`
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass  # not Linux, or not allowed: the peak is then that of the process's life, as documented below
 
 
 def peak_memory(device: torch.device) -> int:

@@ -7,10 +7,10 @@ from softal_bench.errors import NumericalError
 
 
 def sample_without_replacement(log_weights_N: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-    """Draw `batch_size` positions, one after another, each with p_i proportional to exp(log_weights_i) among those left.
+    """Draw `batch_size` positions, one after another, with p_i proportional to exp(log_weights_i) among those left.
 
-    The top B of log_weights_N + Gumbel(0, 1) noise have exactly this distribution, in this order (Vieira 2014; Kool et al.
-    2019, "Stochastic Beams and Where to Find Them"). Positions of weight 0 (log-weight -inf) come last, in uniform
+    The top B of log_weights_N + Gumbel(0, 1) noise have exactly this distribution, in this order (Vieira 2014; Kool et
+    al. 2019, "Stochastic Beams and Where to Find Them"). Positions of weight 0 (log-weight -inf) come last, in uniform
     order. Costs O(N log N) time and O(N) memory.
 
     Args:
@@ -33,7 +33,7 @@ def sample_without_replacement(log_weights_N: Tensor, batch_size: int, generator
         )
     gumbel_N = standard_gumbel(len(log_weights_N), generator).to(log_weights_N.device)
     keys_N = log_weights_N + gumbel_N
-    # Two stable sorts: by noise alone, then by key. Where keys tie at -inf, the order of the noise stays: it is uniform.
+    # Two stable sorts: by noise alone, then by key. Keys tied at -inf keep the noise's order, which is uniform.
     by_noise_N = gumbel_N.argsort(descending=True, stable=True)
     order_N = by_noise_N[keys_N[by_noise_N].argsort(descending=True, stable=True)]
     return order_N[:batch_size]

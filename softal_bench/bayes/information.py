@@ -57,8 +57,8 @@ def conditional_entropy(log_probs_N_K_C: Tensor) -> Tensor:
 def bald(log_probs_N_K_C: Tensor) -> Tensor:
     """BALD: the mutual information of a label and the weights, I[Y; Ω | x_n] = H[Y | x_n] - E_w H[Y | x_n, w].
 
-    By the concavity of -p log p each class's difference of the two terms is at least 0, so the sum in float64 is negative
-    by rounding alone; that is clamped to 0. Costs O(N K C) time and one float64 copy of the log-probs.
+    By the concavity of -p log p each class's difference of the two terms is at least 0, so the sum in float64 is
+    negative by rounding alone; that is clamped to 0. Costs O(N K C) time and one float64 copy of the log-probs.
 
     Args:
         log_probs_N_K_C: log p(y=c | x_n, w_k), any floating dtype, at least two posterior samples to be of use.
@@ -98,8 +98,8 @@ def clamp_rounding(values_N: Tensor, log_probs_N_K_C: Tensor, what: str, upper: 
         value = values_N[position].item()
         raise NumericalError(
             f"{what} of point {position} of {len(values_N)} is {value:.6g}, outside [0, {upper:.6g}] by "
-            f"{max(-value, value - upper):.2g} (rounding explains {slack:.1g}); log-probs have to be normalised over the "
-            f"{num_classes} classes and finite or -inf: look at the model's there"
+            f"{max(-value, value - upper):.2g} (rounding explains {slack:.1g}); log-probs have to be normalised over "
+            f"the {num_classes} classes and finite or -inf: look at the model's there"
         )
     return values_N.clamp(0.0, upper)
 

@@ -9,10 +9,10 @@ By the chain rule the entropy that one more point adds needs nothing else:
 
     H[Y | Y_1..Y_b] = sum_m v_m H[ sum_k r_mk p(Y | x, w_k) ].
 
-While C^b <= M all configurations are kept, with v_m = p(y_m), and the value is exact. After that, M//K configurations are
-drawn for each sample w_k from p(y | w_k); pooled, they are draws from the mixture p(y) = mean_k p(y | w_k), so v_m = 1/M
-(this is the importance-weighted estimator of Kirsch et al. 2019, "BatchBALD", section 3, written with the chain rule).
-Products of many probabilities never appear, so nothing underflows however large the batch.
+While C^b <= M all configurations are kept, with v_m = p(y_m), and the value is exact. After that, M//K configurations
+are drawn for each sample w_k from p(y | w_k); pooled, they are draws from the mixture p(y) = mean_k p(y | w_k), so
+v_m = 1/M (this is the importance-weighted estimator of Kirsch et al. 2019, "BatchBALD", section 3, written with the
+chain rule). Products of many probabilities never appear, so nothing underflows however large the batch.
 """
 
 from dataclasses import dataclass
@@ -60,14 +60,14 @@ class Configurations:
             probs_n_K_C = log_probs_N_K_C[start : start + points].double().exp()
             probs_K_nC = probs_n_K_C.transpose(0, 1).flatten(1)
             for weights_m, posterior_m_K in zip(
-                self.weights_M.split(rows), self.posterior_M_K.split(rows), strict=True
+                torch.split(self.weights_M, rows), torch.split(self.posterior_M_K, rows), strict=True
             ):
                 summands_nC = weights_m @ p_log_p(posterior_m_K @ probs_K_nC)
-                added_N[start : start + points] -= summands_nC.unflatten(0, (-1, num_classes)).sum(dim=-1)
+                added_N[start : start + points] -= summands_nC.view(-1, num_classes).sum(dim=-1)
         return added_N
 
     def extended(self, log_probs_K_C: Tensor, max_configurations: int, generator: torch.Generator) -> "Configurations":
-        """The configurations of the batch with one more point, at most `max_configurations` of them (and at least K)."""
+        """The configurations of the batch with one more point: `max_configurations` at most, but at least K."""
         probs_K_C = log_probs_K_C.double().exp()
         if self.exact and len(self.weights_M) * probs_K_C.shape[1] <= max_configurations:
             return self._enumerated(probs_K_C)
@@ -83,7 +83,7 @@ class Configurations:
         return Configurations(weights_MC[possible_MC], posterior_MC_K[possible_MC])
 
     def _drawn(self, max_configurations: int, generator: torch.Generator) -> "Configurations":
-        """M//K of these configurations for each sample w_k in turn, drawn from p(y_m | w_k), proportional to v_m r_mk."""
+        """For each sample w_k in turn, M//K of these drawn from p(y_m | w_k), proportional to v_m r_mk."""
         per_sample = max(1, max_configurations // self.posterior_M_K.shape[1])
         cumulative_K_M = (self.weights_M.unsqueeze(1) * self.posterior_M_K).T.cumsum(dim=1)
         rows_M = _inverse_cdf(cumulative_K_M, per_sample, generator).flatten()
@@ -91,7 +91,7 @@ class Configurations:
         return Configurations(weights_M, self.posterior_M_K[rows_M], exact=False)
 
     def _with_drawn_label(self, probs_K_C: Tensor, generator: torch.Generator) -> "Configurations":
-        """Each drawn configuration with one more label, from p(y | w_k) of the sample that the configuration is from."""
+        """Each drawn configuration with one more label, from p(y | w_k) of the sample that it was drawn for."""
         labels_K_S = _inverse_cdf(probs_K_C.cumsum(dim=1), len(self.weights_M) // len(probs_K_C), generator)
         joint_M_K = self.posterior_M_K * probs_K_C.T[labels_K_S.flatten()]
         return Configurations(self.weights_M, joint_M_K / joint_M_K.sum(dim=1, keepdim=True), exact=False)
@@ -126,8 +126,8 @@ def batch_bald(
 ) -> tuple[Tensor, Tensor]:
     """Greedy search for the batch of largest I[Y_1..Y_B; Ω] = H[Y_1..Y_B] - sum_i E_w H[Y_i | w].
 
-    Each step takes the point of largest gain H[Y | Y_1..Y_b] - E_w H[Y | w]; ties go to the lower position. The total is
-    at least (1 - 1/e) of the best batch's, since I[.; Ω] is submodular. Costs O(B N M K C) time.
+    Each step takes the point of largest gain H[Y | Y_1..Y_b] - E_w H[Y | w]; ties go to the lower position. The total
+    is at least (1 - 1/e) of the best batch's, since I[.; Ω] is submodular. Costs O(B N M K C) time.
 
     Args:
         log_probs_N_K_C: the candidates.

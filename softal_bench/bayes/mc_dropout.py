@@ -3,12 +3,13 @@
 Two evaluations of the same masks, which agree to rounding:
 
 - the plain one works for any module with `MCDropout` layers: the network runs once for each mask;
-- the thinned one works for an `nn.Sequential` of the layers in `_COMMUTING`, convolutions and linear layers. A mask is a
-  factor >= 0 for a whole channel, so it commutes with max-pooling and ReLU and can be moved into the weights of the next
-  layer, where the rows and columns of dropped channels are left out. What comes before the first mask is evaluated once
-  for all K masks. At p = 0.5 a layer between two masks costs a quarter of its plain arithmetic.
+- the thinned one works for an `nn.Sequential` of the layers in `_COMMUTING`, convolutions and linear layers. A mask
+  is a factor >= 0 for a whole channel, so it commutes with max-pooling and ReLU and can be moved into the weights of
+  the next layer, where the rows and columns of dropped channels are left out. What comes before the first mask is
+  evaluated once for all K masks. At p = 0.5 a layer between two masks costs a quarter of its plain arithmetic.
 
-Source: Gal and Ghahramani 2016, "Dropout as a Bayesian Approximation"; consistent masks: Kirsch et al. 2019, "BatchBALD".
+Source: Gal and Ghahramani 2016, "Dropout as a Bayesian Approximation"; consistent masks: Kirsch et al. 2019,
+"BatchBALD".
 """
 
 from collections.abc import Sequence
@@ -93,8 +94,8 @@ class PlainPosterior(Posterior):
 class ThinnedPosterior(Posterior):
     """K masks of a sequential network, each as a network of its own without the dropped channels.
 
-    Costs for an input: the first weighted layer once, then for each mask about (1 - p)^2 of the arithmetic of the layers
-    between two masks. The weights are copied when it is made: K times (1 - p)^2 of the network.
+    Costs for an input: the first weighted layer once, then for each mask about (1 - p)^2 of the arithmetic of the
+    layers between two masks. The weights are copied when it is made: K times (1 - p)^2 of the network.
     """
 
     def __init__(self, network: nn.Sequential, masks: Masks) -> None:
@@ -128,7 +129,9 @@ class FittedMCDropout(FittedModel):
 
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
         masks = draw_masks(self.network, num_samples, generator)
-        return ThinnedPosterior(self.network, masks) if can_be_thinned(self.network) else PlainPosterior(self.network, masks)
+        if can_be_thinned(self.network):
+            return ThinnedPosterior(self.network, masks)
+        return PlainPosterior(self.network, masks)
 
     @torch.no_grad()
     def embeddings(self, inputs: Tensor) -> Tensor:
@@ -250,6 +253,6 @@ def _spread(mask_F: Tensor, features: int) -> Tensor:
 
 
 def _kept(mask_F: Tensor) -> Tensor:
-    """Indices of the channels that a mask keeps; the first where it keeps none (its factor is 0), so that none is empty."""
+    """The channels that a mask keeps; the first where it keeps none (its factor is 0), so that no layer is empty."""
     kept = mask_F.nonzero().flatten()
     return kept if len(kept) else torch.zeros(1, dtype=torch.int64, device=mask_F.device)

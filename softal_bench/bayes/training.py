@@ -21,7 +21,7 @@ def evaluation_log_probs(posterior: Posterior, inputs: Tensor, mean: str) -> Ten
     samples; or "arithmetic": log mean_k p_k.
     """
     chunks = []
-    for inputs_n in inputs.split(_CHUNK):
+    for inputs_n in torch.split(inputs, _CHUNK):
         log_probs_n_K_C = posterior.log_probs(inputs_n)
         if mean == "geometric":
             chunks.append(log_probs_n_K_C.mean(dim=1))
@@ -47,11 +47,11 @@ def fit_mc_dropout(
 ) -> FittedMCDropout:
     """Train the network that `build` makes (with fresh weights, ending in log-probs) and keep its best epoch.
 
-    Loss: mean negative log-likelihood. Optimiser: Adam with coupled weight decay. The validation set is measured after each
-    epoch with the same masks each time; training stops after `patience` epochs without a better result.
+    Loss: mean negative log-likelihood. Optimiser: Adam with coupled weight decay. The validation set is measured after
+    each epoch with the same masks each time; training stops after `patience` epochs without a better result.
     """
     with seeded_global_rng(generator, device):
-        network = build().to(device, memory_format=torch.channels_last)  # the faster layout for convolutions, CPU and CUDA
+        network = build().to(device).to(memory_format=torch.channels_last)  # the faster layout for convolutions
         return FittedMCDropout(_train(network, labelled.to(device), validation.to(device), training, generator))
 
 
@@ -64,7 +64,11 @@ def epoch_order(size: int, draws: int, generator: torch.Generator) -> Tensor:
 
 
 def _train(
-    network: nn.Sequential, labelled: Examples, validation: Examples, training: TrainingRegime, generator: torch.Generator
+    network: nn.Sequential,
+    labelled: Examples,
+    validation: Examples,
+    training: TrainingRegime,
+    generator: torch.Generator,
 ) -> nn.Sequential:
     optimiser = torch.optim.Adam(
         network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
@@ -92,7 +96,7 @@ def _train_epoch(
 ) -> None:
     network.train()
     order = epoch_order(len(labelled), training.epoch_draws, generator).to(labelled.labels.device)
-    for indices in order.split(training.batch_size):
+    for indices in torch.split(order, training.batch_size):
         optimiser.zero_grad(set_to_none=True)
         loss = functional.nll_loss(network(labelled.inputs[indices]), labelled.labels[indices])
         loss.backward()  # type: ignore[no-untyped-call]

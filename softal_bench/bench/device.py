@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from pathlib import Path
 
 import torch
@@ -13,8 +14,10 @@ def resolve_device(wanted: str) -> torch.device:
     """The device for `auto` (cuda where there is one, else cpu), `cpu`, `cuda` or `cuda:i`.
 
     Raises:
-        DeviceError: if the device is not there.
+        DeviceError: if there is no such device here.
     """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", wanted):
+        raise DeviceError(f"unknown device {wanted!r}; use auto, cpu, cuda or cuda:i")
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(wanted)

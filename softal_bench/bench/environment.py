@@ -14,7 +14,7 @@ _PACKAGES = ("softal-bench", "torch", "torchvision", "numpy", "scikit-learn")
 
 
 def versions(condition: Condition) -> dict[str, str]:
-    """Versions of the suite, of what it computes with, and of the distributions that the condition's plugins come from."""
+    """Versions of the suite, of what it computes with, and of the distributions of the condition's plugins."""
     found = {package: _version(package) for package in _PACKAGES}
     for kind, plugin in (
         ("acquisitions", condition.acquisition),

@@ -1,8 +1,8 @@
 """The journal of a trial: one JSON-lines file, written a line at a time and never rewritten.
 
 Lines: a header; an attempt each time a runner takes the trial up; a round for each labelled set measured; an interrupt
-where the user stopped it; an end with the status. A line is on the disk before the trial goes on. A last line without its
-newline was torn by a crash and is dropped on reading, and cut off before the next line is written.
+where the user stopped it; an end with the status. A line is on the disk before the trial goes on. A last line without
+its newline was torn by a crash and is dropped on reading, and cut off before the next line is written.
 """
 
 import json
@@ -137,8 +137,8 @@ class JournalWriter:
             yield
         except OSError as error:
             raise StorageError(
-                f"{self.path}: cannot be written: {error.strerror}; the lines before stand. Make room or permit it, then run "
-                f"the same command again: it goes on after the last complete line"
+                f"{self.path}: cannot be written: {error.strerror}; the lines before stand. Make room or permit it, "
+                "then run the same command again: it goes on after the last complete line"
             ) from error
 
 
@@ -154,7 +154,9 @@ def locked(path: Path, timeout: float = 0) -> Iterator[bool]:
         yield False
         return
     except OSError as error:
-        raise StorageError(f"{folder}: cannot be written: {error.strerror}; choose another folder with --runs") from error
+        raise StorageError(
+            f"{folder}: cannot be written: {error.strerror}; choose another folder with --runs"
+        ) from error
     try:
         yield True
     finally:

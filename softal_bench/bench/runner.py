@@ -14,7 +14,7 @@ from softal_bench.bench import journal
 from softal_bench.bench.environment import environment, versions
 from softal_bench.bench.trial import PluginFailed, Trial, load_splits, num_rounds, require_feasible
 from softal_bench.contracts import Splits
-from softal_bench.errors import DataMissingError, JournalError, SoftalError, SuiteError
+from softal_bench.errors import DataMissingError, JournalError, SuiteError
 from softal_bench.suite import Condition, Suite
 
 
@@ -43,7 +43,7 @@ class Observer(Protocol):
         """A round stands in the journal."""
 
     def trial_ended(self, job: Job, status: str, error: str | None, ran: bool) -> None:
-        """A trial ended: "done", "failed", "out_of_memory" or "unreadable"; `ran` is False where it had ended before."""
+        """A trial ended as "done", "failed", "out_of_memory" or "unreadable"; `ran`: not in an earlier run."""
 
     def waiting(self, job: Job) -> None:
         """Another runner has the trial; this one waits until it lets go."""
@@ -165,7 +165,7 @@ class Runner:
         writer = journal.JournalWriter(job.path)
         try:
             if record is not None and record.died_twice:
-                why = f"the last two attempts died in round {len(rounds)} without a word; delete {job.path} to try again"
+                why = f"two attempts in a row died in round {len(rounds)}; delete {job.path} to try again"
                 return self._end(job, writer, "failed", why)
             self._observer.trial_started(job, len(rounds))
             with _threads(job.condition.threads):
@@ -205,7 +205,12 @@ class Runner:
         }
 
     def _end(
-        self, job: Job, writer: journal.JournalWriter, status: str, error: str | None, details: str | None = None
+        self,
+        job: Job,
+        writer: journal.JournalWriter,
+        status: str,
+        error: str | None,
+        details: str | None = None,
     ) -> str:
         line = {"kind": "end", "status": status, "error": error, "time": _now()}
         writer.write(line if details is None else {**line, "traceback": details})

@@ -40,14 +40,21 @@ def require_feasible(condition: Condition, splits: Splits) -> None:
     have = f"{condition.dataset.label} has {size} training examples"
     if pool < 0:
         raise SuiteError(
-            f"validation_size: {have}; {condition.validation_size} for validation and {start} at the start are more than that"
+            f"validation_size: {have}; {condition.validation_size} for validation and {start} at the start are more "
+            "than that"
         )
     if batch > pool:
-        raise SuiteError(f"batch_size: {batch} is larger than the pool: {have}, of which {pool} are in the pool at the start")
+        raise SuiteError(
+            f"batch_size: {batch} is larger than the pool: {have}, of which {pool} are in the pool at the start"
+        )
     if num_rounds(condition) * batch - batch > pool:
-        raise SuiteError(f"budget: {condition.budget} labels in batches of {batch} need more than the pool's {pool} ({have})")
+        raise SuiteError(
+            f"budget: {condition.budget} labels in batches of {batch} need more than the pool's {pool} ({have})"
+        )
     if condition.initial.balanced and start % splits.train.num_classes:
-        raise SuiteError(f"initial.size: {start} cannot be balanced over {splits.train.num_classes} classes; use a multiple")
+        raise SuiteError(
+            f"initial.size: {start} cannot be balanced over {splits.train.num_classes} classes; use a multiple"
+        )
     missing = condition.acquisition.instance.needs - OFFERED
     if missing:
         raise SuiteError(
@@ -99,7 +106,11 @@ class Trial:
         examples = self._train.at(torch.tensor(labelled, device=self._device))
         with stopwatch.phase("train"), _blame("model", condition.model):
             fitted = condition.model.instance.fit(
-                examples, self._validation, condition.training, self._device, self._seeds.generator("training", number)
+                examples,
+                self._validation,
+                condition.training,
+                self._device,
+                self._seeds.generator("training", number),
             )
         with stopwatch.phase("evaluate"), _blame("model", condition.model):
             posterior = fitted.posterior(
@@ -147,7 +158,9 @@ class Trial:
         classes = range(self._train.num_classes)
         per_class = [shuffled[labels[shuffled] == label][: size // len(classes)] for label in classes]
         if any(len(indices) < size // len(classes) for indices in per_class):
-            raise SuiteError(f"initial: a class has fewer than the {size // len(classes)} examples of a balanced start set")
+            raise SuiteError(
+                f"initial: a class has fewer than the {size // len(classes)} examples of a balanced start set"
+            )
         return [int(index) for index in torch.cat(per_class)]
 
 

@@ -39,7 +39,8 @@ def _check_suite(path: Path, root: Path) -> int:
     for note in preflight(suite, root, fetch=False):
         click.echo(f"{path}: not checked against its data: {note}")
     click.echo(
-        f"{path}: sound; {len(suite.conditions)} conditions, {suite.trials} trials each, {num_trainings(suite)} trainings"
+        f"{path}: sound; {len(suite.conditions)} conditions, {suite.trials} trials each, {num_trainings(suite)} "
+        "trainings"
     )
     return 0
 

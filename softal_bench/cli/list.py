@@ -24,7 +24,12 @@ def list_(kind: str | None, as_json: bool) -> int:
         click.echo(json.dumps([dataclasses.asdict(listing) for listing in listings], indent=2))
         return 0
     rows = [
-        [row.name, row.kind, f"{row.distribution} {row.version}", row.status if row.error is None else f"{row.status}: {row.error}"]
+        [
+            row.name,
+            row.kind,
+            f"{row.distribution} {row.version}",
+            row.status if row.error is None else f"{row.status}: {row.error}",
+        ]
         for row in listings
     ]
     show_table("", ["name", "kind", "from", "status"], rows)

@@ -1,47 +1,64 @@
 """Options that several commands share."""
 
+import functools
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from softal_bench.suite import Suite
+
 Command = Callable[..., Any]
+
+_FOLDER = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class SuiteRequest:
+    """A suite file as asked for on the command line, and the folders of its journals and pages."""
+
+    path: Path
+    settings: tuple[str, ...]
+    only: tuple[str, ...]
+    trials: int | None
+    runs: Path
+    pages: Path
+
+    def suite(self) -> "Suite":
+        """Read it."""
+        from softal_bench.suite import load_suite
+
+        return load_suite(self.path, self.settings, self.only, self.trials)
 
 
 def suite_options(command: Command) -> Command:
-    """SUITE with `--set`, `--only`, `--trials`, `--runs` and `--leaderboard`."""
-    for decorate in reversed(
-        [
-            click.argument("suite_path", metavar="SUITE", type=click.Path(path_type=Path)),
-            click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Trials of each condition, in place of the file's."),
-            click.option("--only", multiple=True, metavar="KEY=VALUE", help="Keep matching conditions; a plugin by its name or label."),
-            click.option(
-                "--set", "settings", multiple=True, metavar="PATH=VALUE", help="Set a key of the file, e.g. training.max_epochs=5."
-            ),
-            click.option(
-                "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of journals."
-            ),
-            click.option(
-                "--leaderboard",
-                "pages",
-                type=click.Path(path_type=Path),
-                default=Path("leaderboard"),
-                show_default=True,
-                help="Folder of pages, figures and published records.",
-            ),
-        ]
-    ):
-        command = decorate(command)
-    return command
+    """SUITE with `--set`, `--only`, `--trials`, `--runs` and `--leaderboard`, handed on as one SuiteRequest."""
+
+    @click.argument("path", metavar="SUITE", type=_FOLDER)
+    @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Trials of each condition.")
+    @click.option("--only", multiple=True, metavar="KEY=VALUE", help="Keep matching conditions.")
+    @click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Set a key of the suite file.")
+    @click.option("--runs", type=_FOLDER, default="runs", show_default=True, help="Folder of journals.")
+    @click.option(
+        "--leaderboard", "pages", type=_FOLDER, default="leaderboard", show_default=True, help="Folder of pages."
+    )
+    @functools.wraps(command)
+    def gathered(**options: Any) -> Any:
+        request = {name: options.pop(name) for name in SuiteRequest.__dataclass_fields__}
+        return command(SuiteRequest(**request), **options)
+
+    return gathered
 
 
 data_dir_option = click.option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=_FOLDER,
     default=None,
-    help="Folder of data sets; $SOFTAL_DATA, else a folder under the user's cache.",
+    help="Folder of data sets; else $SOFTAL_DATA, else a folder under the user's cache.",
 )
 
 

@@ -8,7 +8,14 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from softal_bench.bench.runner import Job, num_trainings
 from softal_bench.bench.trial import num_rounds
@@ -57,7 +64,9 @@ class Bars:
 
     def trial_started(self, job: Job, rounds_done: int) -> None:
         total = num_rounds(job.condition)
-        self._progress.reset(self._trial, total=total, completed=rounds_done, visible=True, description=escape(job.name))
+        self._progress.reset(
+            self._trial, total=total, completed=rounds_done, visible=True, description=escape(job.name)
+        )
         self._progress.advance(self._suite, rounds_done)
 
     def round_done(self, job: Job, line: dict[str, Any]) -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 from softal_bench.cli.failures import told
-from softal_bench.cli.options import data_dir_option, data_root, suite_options
-
+from softal_bench.cli.options import SuiteRequest, data_dir_option, data_root, suite_options
 
 
 @click.command(short_help="Run a suite and write its leaderboard page.")
@@ -16,30 +15,18 @@ from softal_bench.cli.options import data_dir_option, data_root, suite_options
 @click.option("--dry-run", is_flag=True, help="Print the conditions and the number of trainings; run nothing.")
 @click.option("--quiet", is_flag=True, help="No progress; warnings, failures and the page's place only.")
 @told
-def run(
-    suite_path: Path,
-    trials: int | None,
-    only: tuple[str, ...],
-    settings: tuple[str, ...],
-    runs: Path,
-    pages: Path,
-    data_dir: Path | None,
-    device: str | None,
-    dry_run: bool,
-    quiet: bool,
-) -> int:
+def run(request: SuiteRequest, data_dir: Path | None, device: str | None, dry_run: bool, quiet: bool) -> int:
     """Run every trial of SUITE that is not finished, then write its page.
 
-    Interrupted or killed, the same command goes on where it stopped. Exit code 0: all done; 1: some trials failed; 2: bad
-    usage or suite; 130: interrupted; 143: terminated.
+    Interrupted or killed, the same command goes on where it stopped. Exit code 0: all done; 1: some trials failed; 2:
+    bad usage or suite; 130: interrupted; 143: terminated.
     """
     from softal_bench.bench.device import device_name, resolve_device
     from softal_bench.bench.runner import Runner, preflight
     from softal_bench.cli.progress import make_observer
     from softal_bench.cli.tables import show_conditions, show_results
-    from softal_bench.suite import load_suite
 
-    suite = load_suite(suite_path, settings, only, trials)
+    suite = request.suite()
     chosen = resolve_device(device or suite.device)
     root = data_root(data_dir)
     if dry_run:
@@ -49,6 +36,6 @@ def run(
         click.echo(f"{suite.name} on {chosen} ({device_name(chosen)})")
     preflight(suite, root, fetch=True)
     with make_observer(suite, quiet) as observer:
-        statuses = Runner(suite, runs, root, chosen, observer).run()
-    show_results(suite, runs, pages, statuses, quiet)
+        statuses = Runner(suite, request.runs, root, chosen, observer).run()
+    show_results(suite, request.runs, request.pages, statuses, quiet)
     return 0 if set(statuses) <= {"done"} else 1

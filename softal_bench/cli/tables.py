@@ -41,7 +41,9 @@ def show_conditions(suite: Suite, notes: Sequence[str], device: str) -> None:
     columns = ["acquisition function", "B", "K", *others, "rounds a trial", "trials"]
     show_table(f"{suite.name} on {device}", columns, rows)
     trials = len(suite.conditions) * suite.trials
-    click.echo(f"{len(suite.conditions)} conditions, {trials} trials, {num_trainings(suite)} trainings; nothing was run")
+    click.echo(
+        f"{len(suite.conditions)} conditions, {trials} trials, {num_trainings(suite)} trainings; nothing was run"
+    )
     for note in notes:
         click.echo(f"not checked against the data: {note}")
 
@@ -57,7 +59,9 @@ def show_results(suite: Suite, runs: Path, pages: Path, statuses: dict[str, int]
     if not quiet:
         for table in labels_to_target_tables(results):
             cells = table.cells
-            rows = [[str(label), *map(str, values)] for label, values in zip(cells.index, cells.to_numpy(), strict=True)]
+            rows = [
+                [str(label), *map(str, values)] for label, values in zip(cells.index, cells.to_numpy(), strict=True)
+            ]
             show_table(table.title, ["", *map(str, cells.columns)], rows)
     for problem in results.problems:
         click.echo(f"not readable: {problem.message}", err=True)

@@ -59,13 +59,19 @@ def _varies(acquisition: AcquisitionFunction) -> None:
     # Beyond B = 5 label configurations are many enough that a method that samples them does so.
     chosen = {tuple(_choose(acquisition, _pool(_random(N)), 12, seed=seed).positions.tolist()) for seed in range(8)}
     if not acquisition.stochastic:
-        require(len(chosen) == 1, f"declared deterministic, but 8 generator states gave {len(chosen)} batches of 12")
+        require(
+            len(chosen) == 1,
+            f"declared deterministic, but 8 generator states gave {len(chosen)} batches of 12",
+        )
 
 
 def _leaves_global_generator(acquisition: AcquisitionFunction) -> None:
     before = torch.get_rng_state()
     _choose(acquisition, _pool(_random(N)), 5)
-    require(torch.equal(before, torch.get_rng_state()), "torch's global generator was used; use the one that is given")
+    require(
+        torch.equal(before, torch.get_rng_state()),
+        "torch's global generator was used; use the one that is given",
+    )
 
 
 def _ignores_chunks(acquisition: AcquisitionFunction) -> None:
@@ -119,8 +125,14 @@ def _require_valid(batch: AcquiredBatch, size: int, batch_size: int) -> None:
     asked = f"{batch_size} of {size} points"
     require(isinstance(batch, AcquiredBatch), f"{asked}: expected an AcquiredBatch, got {type(batch).__name__}")
     positions = batch.positions.tolist()
-    require(batch.positions.dtype == torch.int64, f"{asked}: expected int64 positions, got {batch.positions.dtype}")
+    require(
+        batch.positions.dtype == torch.int64,
+        f"{asked}: expected int64 positions, got {batch.positions.dtype}",
+    )
     require(len(positions) == batch_size, f"{asked}: got {len(positions)} positions")
     require(len(set(positions)) == batch_size, f"{asked}: got repeated positions {positions}")
-    require(all(0 <= position < size for position in positions), f"{asked}: got positions out of range {positions}")
+    require(
+        all(0 <= position < size for position in positions),
+        f"{asked}: got positions out of range {positions}",
+    )
     require(batch.scores.shape == (batch_size,), f"{asked}: got scores of shape {tuple(batch.scores.shape)}")

@@ -38,14 +38,17 @@ def _is_normalised(model: BayesianModel) -> None:
     expected = (len(examples), 5, examples.num_classes)
     require(log_probs_n_K_C.shape == expected, f"expected shape {expected}, got {tuple(log_probs_n_K_C.shape)}")
     worst = log_probs_n_K_C.double().logsumexp(dim=-1).abs().max().item()
-    require(worst < 1e-5, f"expected log-probs whose exponentials sum to 1, got a logarithm of the sum of {worst:.2g}")
+    require(
+        worst < 1e-5,
+        f"expected log-probs whose exponentials sum to 1, got a logarithm of the sum of {worst:.2g}",
+    )
 
 
 def _is_consistent(model: BayesianModel) -> None:
     fitted, examples = _fit(model)
     posterior = fitted.posterior(5, torch.Generator().manual_seed(0))
     whole = posterior.log_probs(examples.inputs)
-    parts = torch.cat([posterior.log_probs(inputs_n) for inputs_n in examples.inputs.split(7)])
+    parts = torch.cat([posterior.log_probs(inputs_n) for inputs_n in torch.split(examples.inputs, 7)])
     difference = (whole - parts).abs().max().item()
     require(difference < 1e-4, f"64 inputs at once and in chunks of 7 differ by {difference:.2g} in log-probs")
 

@@ -28,7 +28,9 @@ class Result:
         return f"{self.status}: {self.rule}" + (f": {self.detail}" if self.detail else "")
 
 
-def run_checks(checks: Mapping[str, Callable[Arguments, None]], *args: Arguments.args, **kwargs: Arguments.kwargs) -> list[Result]:
+def run_checks(
+    checks: Mapping[str, Callable[Arguments, None]], *args: Arguments.args, **kwargs: Arguments.kwargs
+) -> list[Result]:
     """Run each check; what it raises is its result."""
     return [_run(rule, check, *args, **kwargs) for rule, check in checks.items()]
 

@@ -78,4 +78,6 @@ class OneSampleScore(AcquisitionFunction):
 def require_batch_fits(pool: Pool, batch_size: int) -> None:
     """Raise SelectionError unless 1 <= batch_size <= pool.size."""
     if not 1 <= batch_size <= pool.size:
-        raise SelectionError(f"cannot choose {batch_size} points: the pool has {pool.size}, so 1 to {pool.size} can be chosen")
+        raise SelectionError(
+            f"cannot choose {batch_size} points: the pool has {pool.size}, so 1 to {pool.size} can be chosen"
+        )

@@ -17,7 +17,9 @@ class TrainingRegime(BaseModel):
 
     batch_size: int = Field(64, ge=1, description="Examples in a gradient step.")
     epoch_draws: int = Field(
-        24576, ge=1, description="Examples drawn in an epoch: near-equal repeats of the labelled points, shuffled."
+        24576,
+        ge=1,
+        description="Examples drawn in an epoch: near-equal repeats of the labelled points, shuffled.",
     )
     max_epochs: int = Field(10, ge=1, description="Epochs at most.")
     patience: int = Field(3, ge=1, description="Stop after this many epochs without a better validation result.")
@@ -26,7 +28,8 @@ class TrainingRegime(BaseModel):
     weight_decay: float = Field(5e-4, ge=0, description="Adam's coupled L2 penalty.")
     evaluation_samples: int = Field(4, ge=1, description="Posterior samples of a validation or test prediction.")
     evaluation_mean: Literal["geometric", "arithmetic"] = Field(
-        "geometric", description="How these samples are averaged: mean of log-probs, or log of the mean of probs."
+        "geometric",
+        description="How these samples are averaged: mean of log-probs, or log of the mean of probs.",
     )
 
 
@@ -55,7 +58,12 @@ class FittedModel(ABC):
         raise NotImplementedError(f"{type(self).__name__} offers no embeddings")
 
     def distil(
-        self, inputs: Tensor, target_log_probs_N_C: Tensor, epochs: int, training: TrainingRegime, generator: torch.Generator
+        self,
+        inputs: Tensor,
+        target_log_probs_N_C: Tensor,
+        epochs: int,
+        training: TrainingRegime,
+        generator: torch.Generator,
     ) -> "FittedModel":
         """Fit a fresh copy of the model to soft targets, one pass over all inputs an epoch (see the EPIG family)."""
         raise NotImplementedError(f"{type(self).__name__} cannot be distilled")

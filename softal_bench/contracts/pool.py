@@ -11,7 +11,8 @@ class Pool(ABC):
     """N unlabelled points under K posterior samples. Read its tensors; never write to them.
 
     Log-probs come in chunks, so that a one-sample score never holds an N x K x C tensor, and always from the same K
-    posterior samples, so that reading twice gives the same numbers.
+    posterior samples, so that reading twice gives the same numbers. What an acquisition function reads beyond log-probs
+    it has to declare in its `needs`.
     """
 
     @property
@@ -46,26 +47,27 @@ class Pool(ABC):
         """Return log_probs_n_K_C at the given positions (LongTensor [n]), in their order, from the same K samples."""
 
     def embeddings(self) -> Tensor:
-        """Return embeddings_N_D, one vector a point. An acquisition function that reads it declares "embeddings"."""
+        """Return embeddings_N_D, one vector a point; to be declared as "embeddings"."""
         raise self._lacks("embeddings")
 
     @property
     def labelled(self) -> Tensor:
-        """embeddings_L_D of the labelled set. An acquisition function that reads it declares "labelled"."""
+        """embeddings_L_D of the labelled set; to be declared as "labelled"."""
         raise self._lacks("labelled")
 
     @property
     def targets(self) -> "Pool":
-        """A pool of target inputs under the same K samples. An acquisition function that reads it declares "targets"."""
+        """A pool of target inputs under the same K samples; to be declared as "targets"."""
         raise self._lacks("targets")
 
     @property
     def evaluation(self) -> "Pool":
-        """The same points under the evaluation posterior. An acquisition function that reads it declares "evaluation"."""
+        """The same points under the evaluation posterior; to be declared as "evaluation"."""
         raise self._lacks("evaluation")
 
     def _lacks(self, what: str) -> Exception:
         return LookupError(
-            f"this {type(self).__name__} has no {what!r}; an acquisition function that reads it has to name it in `needs`, "
+            f"this {type(self).__name__} has no {what!r}; an acquisition function that reads it has to name it in "
+            "`needs`, "
             f"and the source of the pool has to offer it"
         )

@@ -1,7 +1,8 @@
 """Entry points -> plugins, lazily. The entry-point name is a plugin's only name.
 
-A plugin is an entry point in `softal_bench.acquisitions`, `softal_bench.models` or `softal_bench.datasets`; the built-in ones come
-through the same door. A plugin that cannot be used is listed as broken, with why, and stops only what asks for it.
+A plugin is an entry point in `softal_bench.acquisitions`, `softal_bench.models` or `softal_bench.datasets`; the
+built-in ones come through the same door. A plugin that cannot be used is listed as broken, with why, and stops only
+what asks for it.
 """
 
 from softal_bench.registry.plugins import (
@@ -15,4 +16,13 @@ from softal_bench.registry.plugins import (
     registries,
 )
 
-__all__ = ["Listing", "Plugin", "Registry", "acquisitions", "datasets", "models", "parameters_of", "registries"]
+__all__ = [
+    "Listing",
+    "Plugin",
+    "Registry",
+    "acquisitions",
+    "datasets",
+    "models",
+    "parameters_of",
+    "registries",
+]

@@ -5,7 +5,6 @@ import inspect
 import json
 import types
 import typing
-from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -35,7 +34,10 @@ def type_of(plugin_class: type, name: str) -> Any:
 def contract_in(annotation: Any) -> type | None:
     """The contract class that a parameter is annotated with, alone or as `Contract | None`: it takes a plugin."""
     contracts = (AcquisitionFunction, BayesianModel, Dataset)
-    return next((option for option in _options(annotation) if inspect.isclass(option) and issubclass(option, contracts)), None)
+    return next(
+        (option for option in _options(annotation) if inspect.isclass(option) and issubclass(option, contracts)),
+        None,
+    )
 
 
 def takes_none(annotation: Any) -> bool:
@@ -57,12 +59,12 @@ def checked(where: str, annotation: Any, value: object) -> Any:
         raise PluginError(f"{where}: {value!r} is no finite number, text, truth value, list or mapping") from error
 
 
-def why_unsound(loaded: object, contract: type) -> str | None:
+def why_unsound(loaded: Any, contract: type) -> str | None:
     """Why what an entry point loads is no plugin of this contract, or None where it is one."""
     if not inspect.isclass(loaded) or not issubclass(loaded, contract):
         return f"{loaded!r} is no subclass of {contract.__name__}"
     if inspect.isabstract(loaded):
-        return f"{loaded.__name__} does not implement {', '.join(sorted(loaded.__abstractmethods__))}"
+        return f"{loaded.__name__} does not implement {', '.join(sorted(vars(loaded)['__abstractmethods__']))}"
     if "__dataclass_params__" not in vars(loaded) or not vars(loaded)["__dataclass_params__"].frozen:
         return f"{loaded.__name__} is no frozen dataclass; decorate it with @dataclass(frozen=True)"
     try:
@@ -72,7 +74,6 @@ def why_unsound(loaded: object, contract: type) -> str | None:
     return None
 
 
-@cache
 def _annotations(plugin_class: type) -> dict[str, Any]:
     return typing.get_type_hints(plugin_class, include_extras=True)
 

@@ -6,9 +6,9 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from softal_bench.registry import parameters as fields
 from softal_bench.contracts import AcquisitionFunction, BayesianModel, Dataset
 from softal_bench.errors import PluginError, suggestion
+from softal_bench.registry import parameters as fields
 
 P = TypeVar("P")
 Parameters = Mapping[str, Any]
@@ -21,7 +21,8 @@ class Plugin(Generic[P]):
     Attributes:
         name: its entry point's.
         parameters: all of them, defaults included, as JSON; a nested plugin is `{name: parameters}`.
-        label: short, for tables: `bald`, `power(bald, T=0.125)`. Wrappers show all, others what differs from the default.
+        label: short, for tables: `bald`, `power(bald, T=0.125)`. Wrappers show all, others what differs from the
+            default.
         instance: the object, frozen.
         revision: its class's and those of the plugins in it, as text.
     """
@@ -129,7 +130,7 @@ class Registry(Generic[P]):
         arguments, nested = _arguments(name, plugin_class, parameters)
         try:
             instance = plugin_class(**arguments)
-        except (ValueError, TypeError) as error:
+        except Exception as error:  # a value that is not allowed, or a constructor that fails otherwise
             raise PluginError(f"{name}: {error}") from error
         values = {key: _as_json(key, instance, nested) for key in fields.fields_of(plugin_class)}
         revision = "+".join([f"{name}:{plugin_class.revision}", *[plugin.revision for plugin in nested.values()]])  # type: ignore[attr-defined]
@@ -162,13 +163,16 @@ models: Registry[BayesianModel] = Registry("models", "model", BayesianModel)  # 
 datasets: Registry[Dataset] = Registry("datasets", "data set", Dataset)  # type: ignore[type-abstract]
 registries: dict[str, Registry[Any]] = {registry.kind: registry for registry in (acquisitions, models, datasets)}
 
+
 def parameters_of(plugin_class: type) -> list[dict[str, Any]]:
     """The parameters of a plugin's class for `softal-bench info`: name, type as text, whether required, default."""
     rows = []
     for name, field in fields.fields_of(plugin_class).items():
         annotation, default = fields.type_of(plugin_class, name), fields.default_of(field)
         contract = fields.contract_in(annotation)
-        shown = _nested(name, contract, default).label if contract and default not in (None, fields.MISSING) else default
+        shown = (
+            _nested(name, contract, default).label if contract and default not in (None, fields.MISSING) else default
+        )
         required = default is fields.MISSING
         type_text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
         rows.append({"name": name, "type": type_text, "required": required, "default": None if required else shown})
@@ -181,9 +185,15 @@ def _name_and_parameters(spec: object, noun: str) -> tuple[str, dict[str, Any]]:
     if isinstance(spec, Mapping) and len(spec) == 1:
         ((name, parameters),) = spec.items()
         parameters = {} if parameters is None else parameters
-        if isinstance(name, str) and isinstance(parameters, Mapping) and all(isinstance(key, str) for key in parameters):
+        if (
+            isinstance(name, str)
+            and isinstance(parameters, Mapping)
+            and all(isinstance(key, str) for key in parameters)
+        ):
             return name, dict(parameters)
-    raise PluginError(f"{spec!r} names no {noun}; write a name, or one name with its parameters: {{name: {{parameter: value}}}}")
+    raise PluginError(
+        f"{spec!r} names no {noun}; write a name, or one name with its parameters: {{name: {{parameter: value}}}}"
+    )
 
 
 def _arguments(name: str, plugin_class: type, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Plugin[Any]]]:

@@ -85,9 +85,7 @@ def _row(trials: list[Trial], phases: list[str]) -> dict[str, str]:
 
 
 def _samples(trials: list[Trial], phase: str) -> list[float]:
-    rounds = [
-        round_ for trial in trials for round_ in trial.rounds if round_.acquired or phase not in _ON_THE_POOL
-    ]
+    rounds = [round_ for trial in trials for round_ in trial.rounds if round_.acquired or phase not in _ON_THE_POOL]
     return [value for round_ in rounds if (value := round_.seconds.get(phase)) is not None]
 
 
@@ -99,9 +97,6 @@ def _median_and_quartiles(samples: list[float]) -> str:
 
 
 def _peak_memory(trials: list[Trial]) -> str:
-    peaks = [
-        max((r.peak_bytes for r in trial.rounds if r.peak_bytes is not None), default=None)
-        for trial in trials
-    ]
+    peaks = [max((r.peak_bytes for r in trial.rounds if r.peak_bytes is not None), default=None) for trial in trials]
     known = [float(peak) for peak in peaks if peak is not None]
     return number(quantile(known, 0.5) / _MIB, 0) if known else ABSENT

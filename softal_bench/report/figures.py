@@ -30,9 +30,7 @@ _SETTINGS = {
 }
 
 
-def accuracy_figure(
-    section: Section, batch_size: int, labels: list[str], targets: list[float]
-) -> Figure | None:
+def accuracy_figure(section: Section, batch_size: int, labels: list[str], targets: list[float]) -> Figure | None:
     """Draw mean test accuracy against labels with its 95 % interval, a line for each method with this B.
 
     Args:
@@ -54,9 +52,7 @@ def accuracy_figure(
         axes.grid(color="#e6e6e6", linewidth=0.6)
         axes.set_axisbelow(True)
         for target in targets:
-            axes.axhline(
-                target, color="#888888", linewidth=0.8, linestyle=(0, (4, 3)), gid=f"target-{target:g}"
-            )
+            axes.axhline(target, color="#888888", linewidth=0.8, linestyle=(0, (4, 3)), gid=f"target-{target:g}")
         handles = {label: _draw(axes, drawn, labels.index(label)) for label, drawn in curves.items()}
         title = f"Acquisition batch size B = {batch_size}"
         _label_axes(axes, f"{title}, {_short(section.heading)}" if section.heading else title, targets)
@@ -115,8 +111,7 @@ def _legend(figure: Figure, handles: dict[str, Line2D], curves: dict[str, Curve]
     order = sorted(handles, key=lambda label: -curves[label].mean_L[-1])
     legend = figure.legend(
         [handles[label] for label in order],
-        ["method"]
-        * len(order),  # Matplotlib leaves out a label that starts with an underscore; set_text does not
+        ["method"] * len(order),  # Matplotlib leaves out a label that starts with an underscore; set_text does not
         loc="outside right upper",
         frameon=False,
         title="Mean and 95 % interval",

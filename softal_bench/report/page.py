@@ -83,11 +83,7 @@ def _section(results: Results, section: Section, number: int, figures: Figures) 
     return [
         *heading,
         f"{level} Labels to reach an accuracy",
-        *(
-            part
-            for labels in labels_tables(section, results.suite.report.targets)
-            for part in _titled(labels)
-        ),
+        *(part for labels in labels_tables(section, results.suite.report.targets) for part in _titled(labels)),
         *_not_counted(section),
         notes.LABELS,
         f"{level} Final accuracy and area under the curve",
@@ -112,9 +108,7 @@ def _not_counted(section: Section) -> list[str]:
         for (label, size), cell in section.cells.items()
         if len(cell.done) < len(cell.trials)
     ]
-    return (
-        ["Only done trials count here and below. Conditions with others:", "\n".join(lines)] if lines else []
-    )
+    return ["Only done trials count here and below. Conditions with others:", "\n".join(lines)] if lines else []
 
 
 def _figures(results: Results, section: Section, number: int, figures: Figures) -> list[str]:

@@ -195,14 +195,10 @@ def _read(condition: Condition, number: int, key: str, path: Path) -> Trial:
             f"expected trial {number} of key {key!r}; was it renamed? Move it away"
         )
     if record.status not in _IN_A_JOURNAL:
-        raise JournalError(
-            f"{path}: unknown status {record.status!r}; known: {', '.join(sorted(_IN_A_JOURNAL))}"
-        )
+        raise JournalError(f"{path}: unknown status {record.status!r}; known: {', '.join(sorted(_IN_A_JOURNAL))}")
     rounds = _checked_rounds(record)
     if record.status == DONE and not rounds:
-        raise JournalError(
-            f"{path}: says that it is done, but has no round; move it away to run the trial anew"
-        )
+        raise JournalError(f"{path}: says that it is done, but has no round; move it away to run the trial anew")
     return Trial(condition, number, key, record.status, rounds, record)
 
 

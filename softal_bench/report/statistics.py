@@ -25,9 +25,7 @@ def labels_to_accuracy(labels_L: Sequence[int], accuracies_L: Sequence[float], t
     >>> labels_to_accuracy([20, 25], [0.7, 0.8], 0.9)
     inf
     """
-    reached = (
-        float(size) for size, accuracy in zip(labels_L, accuracies_L, strict=True) if accuracy >= target
-    )
+    reached = (float(size) for size, accuracy in zip(labels_L, accuracies_L, strict=True) if accuracy >= target)
     return next(reached, math.inf)
 
 

@@ -28,11 +28,7 @@ def labels_to_target_tables(results: Results) -> list[Table]:
 
     A row is an acquisition function, a column is an acquisition batch size, a cell is `q25 / q50 / q75 (n)`.
     """
-    return [
-        table
-        for section in sections(results)
-        for table in labels_tables(section, results.suite.report.targets)
-    ]
+    return [table for section in sections(results) for table in labels_tables(section, results.suite.report.targets)]
 
 
 def labels_tables(section: Section, targets: list[float]) -> list[Table]:
@@ -43,10 +39,7 @@ def labels_tables(section: Section, targets: list[float]) -> list[Table]:
 def final_accuracy_table(section: Section) -> Table:
     """Return the last test accuracy of each condition in per cent: mean, 95 % interval, number of trials."""
     table = _mean_table(section, "Final test accuracy, %", 1, lambda trial: trial.accuracies[-1])
-    heads = {
-        _batch_size(size): f"{_batch_size(size)}{_final_labels(section, size)}"
-        for size in section.batch_sizes
-    }
+    heads = {_batch_size(size): f"{_batch_size(size)}{_final_labels(section, size)}" for size in section.batch_sizes}
     return Table(table.title, table.cells.rename(columns=heads))
 
 

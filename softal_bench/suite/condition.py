@@ -17,7 +17,12 @@ _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_a
 _SPECIFICATION = {
     "anyOf": [
         {"type": "string"},
-        {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": {"type": ["object", "null"]}},
+        {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": {"type": ["object", "null"]},
+        },
     ]
 }
 
@@ -51,7 +56,7 @@ class StartSet(BaseModel):
 
 
 class Condition(BaseModel):
-    """One combination of the matrix. Two trials of the same condition and number give the same journal, timings aside."""
+    """One combination of the matrix. Its trials of the same number give the same journal, timings aside."""
 
     model_config = _STRICT
 
@@ -61,8 +66,8 @@ class Condition(BaseModel):
     model: Annotated[Plugin[BayesianModel], _plugin("models"), WithJsonSchema(_SPECIFICATION)] = Field(
         description="Bayesian model: a name, or a name with its parameters."
     )
-    acquisition: Annotated[Plugin[AcquisitionFunction], _plugin("acquisitions"), WithJsonSchema(_SPECIFICATION)] = Field(
-        description="Acquisition function: a name, or a name with its parameters."
+    acquisition: Annotated[Plugin[AcquisitionFunction], _plugin("acquisitions"), WithJsonSchema(_SPECIFICATION)] = (
+        Field(description="Acquisition function: a name, or a name with its parameters.")
     )
     batch_size: int = Field(ge=1, description="Acquisition batch size B.")
     budget: int = Field(ge=1, description="Acquire while there are fewer labels than this; batches are always full.")
@@ -70,16 +75,22 @@ class Condition(BaseModel):
     initial: StartSet = Field(StartSet(), description="The labelled set at the start.")
     posterior_samples: int = Field(20, ge=1, description="Posterior samples K of the acquisition function.")
     pool_subset: int | None = Field(
-        None, ge=1, description="Score a random subset of this many points of the pool in each round; all of them if absent."
+        None,
+        ge=1,
+        description="Score a random subset of this many points of the pool in each round; all of them if absent.",
     )
     training: TrainingRegime = Field(TrainingRegime(), description="How the model is trained in each round.")
-    threads: int = Field(1, ge=1, le=1024, description="CPU threads of a trial; part of the condition: it changes rounding.")
+    threads: int = Field(
+        1, ge=1, le=1024, description="CPU threads of a trial; part of the condition: it changes rounding."
+    )
     seed: int = Field(0, ge=0, description="The suite's seed, from which all seeds of all trials follow.")
 
     def require_sizes_fit(self) -> None:
         """Raise SuiteError if the sizes contradict one another, whatever the data set."""
         if self.budget < self.initial.size:
-            raise SuiteError(f"budget: {self.budget} is below initial.size, the {self.initial.size} labels of the start set")
+            raise SuiteError(
+                f"budget: {self.budget} is below initial.size, the {self.initial.size} labels of the start set"
+            )
         if self.pool_subset is not None and self.pool_subset < self.batch_size:
             raise SuiteError(f"pool_subset: {self.pool_subset} is below batch_size {self.batch_size}")
 

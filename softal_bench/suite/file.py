@@ -37,9 +37,7 @@ class Suite:
     varied: tuple[str, ...]
 
 
-def load_suite(
-    path: Path, settings: Sequence[str] = (), only: Sequence[str] = (), trials: int | None = None
-) -> Suite:
+def load_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str] = (), trials: int | None = None) -> Suite:
     """Read a suite file.
 
     Args:
@@ -75,13 +73,13 @@ def load_suite(
 
 def suite_schema() -> dict[str, Any]:
     """The JSON Schema of suite files, for editors."""
-    fields: dict[str, Any] = {
-        name: (field.annotation, copy.copy(field)) for name, field in Condition.model_fields.items()
-    }
-    for _, field in fields.values():
-        field.default = None if field.is_required() else field.default
-    schema = create_model("Suite", __base__=SuiteKeys, __doc__="A suite file of softal-bench.", **fields).model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    fields: dict[str, Any] = {}
+    for name, field in Condition.model_fields.items():
+        optional = copy.copy(field)  # a key may stand in the matrix instead
+        optional.default = None if field.is_required() else field.default
+        fields[name] = (field.annotation, optional)
+    model = create_model("Suite", __base__=SuiteKeys, __doc__="A suite file of softal-bench.", **fields)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | model.model_json_schema()
 
 
 def _document(path: Path) -> Raw:

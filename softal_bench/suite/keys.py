@@ -31,11 +31,15 @@ class SuiteKeys(BaseModel):
 
     model_config = _STRICT
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,100}$", description="Letters, digits, _ and -; names folders and pages.")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9_-]{1,100}$", description="Letters, digits, _ and -; names folders and pages."
+    )
     title: str | None = Field(None, description="The page's heading; the name if absent.")
     description: str = Field("", description="What the suite asks, for the page.")
     device: str = Field(
-        "auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$", description="auto is cuda where there is one, else cpu."
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$",
+        description="auto is cuda where there is one, else cpu.",
     )
     trials: int = Field(5, ge=1, le=100_000, description="Trials of each condition; each has seeds of its own.")
     matrix: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(

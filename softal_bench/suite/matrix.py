@@ -22,7 +22,7 @@ Raw = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Combination:
-    """The keys of a condition, the place in the file that each comes from where that is not its top, and the condition."""
+    """A condition, with its keys as written and the place in the file of those that are not at its top."""
 
     raw: Raw
     origins: dict[str, str]
@@ -127,7 +127,9 @@ def _matching(combinations: list[_Combination], where: Mapping[str, Any], place:
         found = {id(combination) for combination in combinations if matches(combination.condition, where)}
         if not found:
             labels = sorted({combination.condition.acquisition.label for combination in combinations})
-            raise SuiteError(f"matches no condition: {dict(where)}; acquisition functions there are {', '.join(labels)}")
+            raise SuiteError(
+                f"matches no condition: {dict(where)}; acquisition functions there are {', '.join(labels)}"
+            )
     return found
 
 
@@ -144,7 +146,8 @@ def _require_distinct(conditions: list[Condition]) -> None:
         key = condition.key(0)
         if key in seen:
             raise SuiteError(
-                f"matrix: two conditions are the same: {condition.acquisition.label} with batch_size {condition.batch_size}; "
+                f"matrix: two conditions are the same: {condition.acquisition.label} with batch_size "
+                f"{condition.batch_size}; "
                 f"remove one"
             )
         seen.add(key)

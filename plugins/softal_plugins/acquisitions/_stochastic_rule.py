@@ -1,4 +1,4 @@
-"""What the three stochastic rules share: B draws without replacement from a Gibbs distribution over one-sample scores."""
+"""What the stochastic rules share: B draws without replacement from a Gibbs distribution over one-sample scores."""
 
 import math
 from abc import abstractmethod

@@ -11,8 +11,8 @@ from softal_bench.contracts.acquisition import require_batch_fits
 class BatchBALD(AcquisitionFunction):
     """Greedy argmax of I[Y_1..Y_B; Ω], the mutual information of all labels of the batch with the weights.
 
-    Joint entropies are exact while C^i <= M label configurations, estimated from M//K drawn ones a posterior sample after
-    that; conditional entropies are exact. The scores are the gains of each point given those before it, in nats.
+    Joint entropies are exact while C^i <= M label configurations, estimated from M//K drawn ones a posterior sample
+    after that; conditional entropies are exact. The scores are the gains of each point given those before it, in nats.
     """
 
     joint_samples: int = field(default=100_000, metadata={"symbol": "M"})

@@ -18,9 +18,9 @@ _NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 class Arrays(Dataset):
     """A user's own `.npz` file with the arrays train_images, train_labels, test_images and test_labels.
 
-    Images are [n, h, w], [n, h, w, channels] (channels last, 1 to 4 of them) or [n, channels, h, w], or features [n, d]; labels
-    are whole numbers from 0. Images of type uint8 are divided by 255. Inputs are then standardised, each channel (each array as a
-    whole, for features) with the mean and standard deviation of its training values.
+    Images are [n, h, w], [n, h, w, channels] (channels last, 1 to 4 of them) or [n, channels, h, w], or features
+    [n, d]; labels are whole numbers from 0. Images of type uint8 are divided by 255. Inputs are then standardised, each
+    channel (each array as a whole, for features) with the mean and standard deviation of its training values.
 
     `path` is absolute or relative to the data folder. The number of classes is the largest training label plus 1 unless
     given.
@@ -58,7 +58,9 @@ def _splits(path: Path, num_classes: int | None) -> Splits:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
-        raise DataMissingError(f"arrays: {path} is not there; give `path` absolute or relative to the data folder (--data-dir)")
+        raise DataMissingError(
+            f"arrays: {path} is not there; give `path` absolute or relative to the data folder (--data-dir)"
+        )
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
@@ -74,7 +76,8 @@ def _images(path: Path, name: str, images: np.ndarray) -> np.ndarray:
     """Images as float32 [n, channels, h, w], or features [n, d]."""
     if images.ndim not in (2, 3, 4) or images.dtype.kind not in "uif" or not len(images):
         raise DataError(
-            f"arrays: {path}: {name} has shape {images.shape} and type {images.dtype}; need numbers of shape [n, h, w], "
+            f"arrays: {path}: {name} has shape {images.shape} and type {images.dtype}; need numbers of shape "
+            "[n, h, w], "
             f"[n, h, w, channels], [n, channels, h, w] or [n, d], n at least 1"
         )
     scaled = images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1)
@@ -89,7 +92,9 @@ def _images(path: Path, name: str, images: np.ndarray) -> np.ndarray:
 
 def _labels(path: Path, name: str, labels: np.ndarray) -> np.ndarray:
     if labels.ndim != 1 or labels.dtype.kind not in "ui":
-        raise DataError(f"arrays: {path}: {name} has shape {labels.shape} and type {labels.dtype}; need whole numbers [n]")
+        raise DataError(
+            f"arrays: {path}: {name} has shape {labels.shape} and type {labels.dtype}; need whole numbers [n]"
+        )
     return labels.astype(np.int64)
 
 

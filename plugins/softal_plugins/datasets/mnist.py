@@ -36,7 +36,9 @@ class MNIST(Dataset):
                 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                     datasets.MNIST(str(root), download=True)
             except Exception as error:
-                raise DataMissingError(f"{_how_to_get(root)} (downloading them failed: {_first_line(error)})") from error
+                raise DataMissingError(
+                    f"{_how_to_get(root)} (downloading them failed: {_first_line(error)})"
+                ) from error
 
     def load(self, root: Path, generator: torch.Generator) -> Splits:
         if _missing(root):
@@ -50,8 +52,8 @@ def _splits(root: Path) -> Splits:
         train, test = datasets.MNIST(str(root), train=True), datasets.MNIST(str(root), train=False)
     except Exception as error:
         raise DataError(
-            f"mnist: the files under {root / 'MNIST' / 'raw'} cannot be read as MNIST: {_first_line(error)}; delete that folder "
-            f"and run again to download them"
+            f"mnist: the files under {root / 'MNIST' / 'raw'} cannot be read as MNIST: {_first_line(error)}; delete "
+            "that folder and run again to download them"
         ) from error
     sha256 = hashlib.sha256((root / "MNIST" / "raw" / _FILES[0]).read_bytes()).hexdigest()
     return Splits(
@@ -71,8 +73,9 @@ def _missing(root: Path) -> list[str]:
 
 def _how_to_get(root: Path) -> str:
     return (
-        f"mnist: {', '.join(_missing(root))} not found in {root / 'MNIST' / 'raw'}. Name the folder that holds MNIST/raw with "
-        f"--data-dir or SOFTAL_DATA, or put the four uncompressed IDX files there, or run once with a network"
+        f"mnist: {', '.join(_missing(root))} not found in {root / 'MNIST' / 'raw'}. Name the folder that "
+        "holds MNIST/raw with --data-dir or SOFTAL_DATA, or put the four uncompressed IDX files there, or run "
+        "once with a network"
     )
 
 

@@ -31,7 +31,9 @@ class DigitsCNN(BayesianModel):
         generator: torch.Generator,
     ) -> FittedModel:
         if labelled.inputs.shape[1:] != (1, 8, 8):
-            raise DataError(f"digits_cnn takes inputs of shape (1, 8, 8); this data set has {tuple(labelled.inputs.shape[1:])}")
+            raise DataError(
+                f"digits_cnn takes inputs of shape (1, 8, 8); this data set has {tuple(labelled.inputs.shape[1:])}"
+            )
         return fit_mc_dropout(
             lambda: self.network(labelled.num_classes), labelled, validation, training, device, generator
         )

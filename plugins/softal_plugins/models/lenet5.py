@@ -14,8 +14,8 @@ class LeNet5(BayesianModel):
     """LeNet-5 with MC dropout, for 28x28 images of one channel, as in the paper.
 
     Convolution 5x5 1->32, channel dropout, max-pooling 2, ReLU; convolution 5x5 32->64, channel dropout, max-pooling 2,
-    ReLU; linear 1024->128, dropout, ReLU; linear 128->C, log-softmax. Dropout is placed after pooling and ReLU: a mask is a
-    factor >= 0 and commutes with both, so it is the same function with less work.
+    ReLU; linear 1024->128, dropout, ReLU; linear 128->C, log-softmax. Dropout is placed after pooling and ReLU: a mask
+    is a factor >= 0 and commutes with both, so it is the same function with less work.
     """
 
     dropout: float = 0.5
@@ -35,7 +35,9 @@ class LeNet5(BayesianModel):
         generator: torch.Generator,
     ) -> FittedModel:
         if labelled.inputs.shape[1:] != (1, 28, 28):
-            raise DataError(f"lenet5 takes inputs of shape (1, 28, 28); this data set has {tuple(labelled.inputs.shape[1:])}")
+            raise DataError(
+                f"lenet5 takes inputs of shape (1, 28, 28); this data set has {tuple(labelled.inputs.shape[1:])}"
+            )
         return fit_mc_dropout(
             lambda: self.network(labelled.num_classes), labelled, validation, training, device, generator
         )

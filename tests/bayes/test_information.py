@@ -1,0 +1,141 @@
+"""Entropies and BALD against their definitions, computed in plain Python from probabilities."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+import oracles
+from softal_bench.bayes import information
+from softal_bench.errors import NumericalError
+
+Score = Callable[[Tensor], Tensor]
+Oracle = Callable[[oracles.Array], float]
+
+SCORES: list[tuple[Score, Oracle]] = [
+    (information.entropy, oracles.predictive_entropy),
+    (information.conditional_entropy, oracles.conditional_entropy),
+    (information.bald, oracles.bald),
+    (information.variation_ratios, oracles.variation_ratio),
+]
+each_score = pytest.mark.parametrize(("score", "oracle"), SCORES, ids=[score.__name__ for score, _ in SCORES])
+
+
+def prediction(kind: str, num_classes: int, rng: np.random.Generator) -> oracles.Array:
+    """One row of log-probs: ordinary, sure beyond doubt (-inf elsewhere), undecided, or with tiny probabilities."""
+    if kind == "one-hot":
+        row = np.full(num_classes, -np.inf)
+        row[rng.integers(num_classes)] = 0.0
+        return row
+    if kind == "uniform":
+        return np.full(num_classes, -math.log(num_classes))
+    spread = {"ordinary": 2.0, "tiny": 300.0}[kind]
+    logits = rng.normal(size=num_classes) * spread
+    shifted = logits - logits.max()
+    row = shifted - math.log(np.exp(shifted).sum())
+    return row
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> Tensor:
+    """log_probs_N_K_C of any shape and floating dtype, with extreme predictions among the ordinary."""
+    shape = draw(st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(2, 6)))
+    kinds = draw(st.lists(st.sampled_from(["ordinary", "one-hot", "uniform", "tiny"]), min_size=1, max_size=6))
+    dtype = draw(st.sampled_from([torch.float64, torch.float32, torch.float16, torch.bfloat16]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    rows = [prediction(kinds[i % len(kinds)], shape[2], rng) for i in range(shape[0] * shape[1])]
+    return torch.tensor(np.array(rows)).reshape(shape).to(dtype)
+
+
+@each_score
+@given(log_probs_N_K_C=pools())
+def test_each_score_is_its_definition_at_every_point(score: Score, oracle: Oracle, log_probs_N_K_C: Tensor) -> None:
+    upper = math.log(log_probs_N_K_C.shape[2])
+    expected = [min(max(oracle(point), 0.0), upper) for point in oracles.probs_of(log_probs_N_K_C)]
+
+    scores_N = score(log_probs_N_K_C)
+
+    # In a half dtype the probabilities themselves no longer sum to 1, so 1 - max may leave its bound and is clamped.
+    tolerance = 1e-9 if log_probs_N_K_C.dtype in (torch.float64, torch.float32) else 2e-2
+    assert scores_N.dtype == torch.float64
+    assert scores_N.tolist() == pytest.approx(expected, abs=tolerance)
+
+
+@given(log_probs_N_K_C=pools())
+def test_scores_keep_their_bounds(log_probs_N_K_C: Tensor) -> None:
+    num_samples, num_classes = log_probs_N_K_C.shape[1:]
+    exact = log_probs_N_K_C.dtype == torch.float64
+    for score, upper in [
+        (information.entropy, math.log(num_classes)),
+        (information.conditional_entropy, math.log(num_classes)),
+        (information.bald, math.log(min(num_samples, num_classes)) + 1e-12 if exact else math.log(num_classes)),
+        (information.variation_ratios, 1 - 1 / num_classes),
+    ]:
+        scores_N = score(log_probs_N_K_C)
+        assert scores_N.min() >= 0
+        assert scores_N.max() <= upper
+
+
+@given(log_probs_N_K_C=pools())
+def test_bald_is_what_knowing_the_weights_takes_off_the_entropy(log_probs_N_K_C: Tensor) -> None:
+    difference_N = information.entropy(log_probs_N_K_C) - information.conditional_entropy(log_probs_N_K_C)
+    tolerance = 100 * torch.finfo(log_probs_N_K_C.dtype).eps * math.log(6)
+    torch.testing.assert_close(information.bald(log_probs_N_K_C), difference_N.clamp_min(0), atol=tolerance, rtol=0)
+
+
+def test_sure_but_opposed_samples_have_the_largest_bald_there_is() -> None:
+    opposed = torch.eye(4).log().unsqueeze(0)  # four samples, each sure of a class of its own
+    assert information.bald(opposed).item() == pytest.approx(math.log(4), abs=1e-15)
+    assert information.conditional_entropy(opposed).item() == 0
+    assert information.variation_ratios(opposed).item() == pytest.approx(0.75, abs=1e-15)
+
+
+def test_samples_that_agree_have_no_bald_however_undecided_they_are() -> None:
+    agreeing = torch.full((3, 7, 10), 0.1, dtype=torch.float32).log()
+    assert information.bald(agreeing).tolist() == pytest.approx([0.0] * 3, abs=1e-12)
+    assert information.entropy(agreeing).tolist() == pytest.approx([math.log(10)] * 3, abs=1e-6)
+
+
+def test_float32_predictions_that_are_nearly_deterministic_give_no_negative_bald() -> None:
+    logits = torch.randn(2000, 1, 10, generator=torch.Generator().manual_seed(0)) * 30
+    jitter = torch.randn(2000, 20, 10, generator=torch.Generator().manual_seed(1)) * 1e-4
+    assert information.bald((logits + jitter).log_softmax(dim=-1)).min() >= 0
+
+
+@each_score
+@pytest.mark.parametrize("position", [0, 2, 4])
+def test_a_nan_is_an_error_that_names_the_point(score: Score, oracle: Oracle, position: int) -> None:
+    log_probs_N_K_C = oracles.random_log_probs(0, 5, 3, 4)
+    log_probs_N_K_C[position, 1, 2] = torch.nan
+    with pytest.raises(NumericalError, match=rf"point {position}\b"):
+        score(log_probs_N_K_C)
+
+
+@pytest.mark.parametrize("score", [information.entropy, information.conditional_entropy, information.variation_ratios])
+def test_log_probs_that_are_no_log_probs_are_an_error_that_names_the_point_and_the_bound(score: Score) -> None:
+    log_probs_N_K_C = oracles.random_log_probs(0, 3, 2, 4)
+    log_probs_N_K_C[1] = 0.5  # "probabilities" of 1.65 each
+    with pytest.raises(NumericalError, match=r"point 1\b.*outside \[0, "):
+        score(log_probs_N_K_C)
+
+
+@each_score
+def test_the_callers_log_probs_are_left_as_they_were(score: Score, oracle: Oracle) -> None:
+    for dtype in (torch.float64, torch.float32):
+        log_probs_N_K_C = oracles.random_log_probs(3, 6, 4, 3).to(dtype)
+        before = log_probs_N_K_C.clone()
+        score(log_probs_N_K_C)
+        assert torch.equal(log_probs_N_K_C, before)
+
+
+@each_score
+def test_scores_on_the_device_are_those_of_the_definition(score: Score, oracle: Oracle, device: torch.device) -> None:
+    log_probs_N_K_C = oracles.random_log_probs(5, 20, 6, 5)
+    scores_N = score(log_probs_N_K_C.to(device))
+    assert scores_N.device.type == device.type
+    assert scores_N.tolist() == pytest.approx([oracle(point) for point in oracles.probs_of(log_probs_N_K_C)], abs=1e-12)

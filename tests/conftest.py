@@ -1,0 +1,40 @@
+"""What all tests share: one thread, hypothesis without chance, the device, and the folder of real data."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+
+torch.set_num_threads(1)
+settings.register_profile("deterministic", derandomize=True, deadline=None, database=None, max_examples=60)
+settings.load_profile("deterministic")
+
+MNIST_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+
+
+@pytest.fixture(scope="session", params=["cpu", pytest.param("cuda", marks=[pytest.mark.cuda, needs_cuda])])
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Each test that takes it runs on the CPU and, where there is one, on the CUDA device."""
+    return torch.device(request.param)
+
+
+@pytest.fixture(scope="session")
+def softal_data() -> Path:
+    """The folder of real data, $SOFTAL_DATA, with the four MNIST files in it; skips where they are not there."""
+    named = os.environ.get("SOFTAL_DATA")
+    if not named:
+        pytest.skip("SOFTAL_DATA is not set; it names the folder that holds MNIST/raw")
+    folder = Path(named)
+    missing = [name for name in MNIST_FILES if not (folder / "MNIST" / "raw" / name).is_file()]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not found in {folder / 'MNIST' / 'raw'}")
+    return folder

@@ -1,0 +1,122 @@
+"""The paper's definitions by brute force: plain Python and NumPy in float64, from probabilities, by enumeration.
+
+Nothing here is taken from softal_bench: mutual informations are written as expected logarithms of ratios, joint entropies
+as sums over all label configurations, and sampling without replacement as a product of conditional probabilities.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from softal_bench.contracts import OneSampleScore, Pool
+
+Array = NDArray[np.float64]
+
+
+def probs_of(log_probs: Tensor) -> Array:
+    """The probabilities that a tensor of log-probs says, whatever its dtype, in float64."""
+    exact: Array = np.exp(log_probs.detach().cpu().double().numpy())
+    return exact
+
+
+def xlogx(p: float) -> float:
+    return p * math.log(p) if p > 0 else 0.0
+
+
+def entropy_of(probs_C: Iterable[float]) -> float:
+    """H[p] = -sum_c p_c log p_c."""
+    return -math.fsum(xlogx(float(p)) for p in probs_C)
+
+
+def predictive_entropy(probs_K_C: Array) -> float:
+    """H[p̄]."""
+    return entropy_of([math.fsum(column) / len(probs_K_C) for column in probs_K_C.T.tolist()])
+
+
+def conditional_entropy(probs_K_C: Array) -> float:
+    """mean_k H[p_k]."""
+    return math.fsum(entropy_of(row) for row in probs_K_C.tolist()) / len(probs_K_C)
+
+
+def variation_ratio(probs_K_C: Array) -> float:
+    """1 - max_c p̄_c."""
+    return 1 - max(math.fsum(column) / len(probs_K_C) for column in probs_K_C.T.tolist())
+
+
+def bald(probs_K_C: Array) -> float:
+    """I[Y; Ω] as the expected log-ratio of p(y | w) to p(y)."""
+    return mutual_information(probs_K_C[None])
+
+
+def configuration_probs(probs_B_K_C: Array) -> list[list[float]]:
+    """For every label configuration y of the batch: p(y | w_k) for each of the K posterior samples."""
+    _, num_samples, num_classes = probs_B_K_C.shape
+    return [
+        [math.prod(float(probs_B_K_C[i, k, label]) for i, label in enumerate(labels)) for k in range(num_samples)]
+        for labels in itertools.product(range(num_classes), repeat=len(probs_B_K_C))
+    ]
+
+
+def joint_entropy(probs_B_K_C: Array) -> float:
+    """H[Y_1..Y_B], by enumeration of all C^B label configurations."""
+    return entropy_of(math.fsum(per_sample) / len(per_sample) for per_sample in configuration_probs(probs_B_K_C))
+
+
+def mutual_information(probs_B_K_C: Array) -> float:
+    """I[Y_1..Y_B; Ω] = mean_k sum_y p(y | w_k) log (p(y | w_k) / p(y)), by enumeration."""
+    terms = []
+    for per_sample in configuration_probs(probs_B_K_C):
+        marginal = math.fsum(per_sample) / len(per_sample)
+        terms += [p * math.log(p / marginal) for p in per_sample if p > 0]
+    return math.fsum(terms) / probs_B_K_C.shape[1]
+
+
+def best_batch_information(probs_N_K_C: Array, batch_size: int) -> float:
+    """The largest I[Y_1..Y_B; Ω] of any batch of that size, by exhaustive search."""
+    batches = itertools.combinations(range(len(probs_N_K_C)), batch_size)
+    return max(mutual_information(probs_N_K_C[list(batch)]) for batch in batches)
+
+
+def ordered_batch_probs(weights_N: Sequence[float], batch_size: int) -> dict[tuple[int, ...], float]:
+    """The probability of each ordered batch drawn one by one without replacement, p_i proportional to w_i of those left."""
+    probs = {}
+    for batch in itertools.permutations(range(len(weights_N)), batch_size):
+        left, probability = math.fsum(weights_N), 1.0
+        for position in batch:
+            probability *= weights_N[position] / left
+            left -= weights_N[position]
+        probs[batch] = probability
+    return probs
+
+
+def first_pick_probs(weights_N: Sequence[float]) -> dict[tuple[int, ...], float]:
+    """The probability of each position to come first."""
+    return ordered_batch_probs(weights_N, 1)
+
+
+def random_probs(rng: np.random.Generator, *shape: int, concentration: float = 0.5) -> Array:
+    """Random predictions of the given shape, the last dimension the classes; a low concentration makes them sure."""
+    probs: Array = rng.dirichlet([concentration] * shape[-1], size=shape[:-1])
+    return probs
+
+
+def random_log_probs(seed: int, *shape: int, concentration: float = 0.5) -> Tensor:
+    """Random float64 log-probs, none of them infinite."""
+    probs = random_probs(np.random.default_rng(seed), *shape, concentration=concentration)
+    return torch.from_numpy(np.log(np.maximum(probs, 1e-300)))
+
+
+@dataclass(frozen=True, eq=False)
+class GivenScores(OneSampleScore):
+    """A one-sample score that says what it is told, always with the same tensor."""
+
+    scores_N: Tensor
+
+    def scores(self, pool: Pool) -> Tensor:
+        return self.scores_N
