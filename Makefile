@@ -1,4 +1,4 @@
-# Two commands on a fresh machine: `make quickstart` and `make test`. They need Python 3.11 or newer and make.
+# On a fresh machine: `make quickstart`, `make cost` and `make test`. They need Python 3.11 or newer and make.
 PYTHON ?= python3
 
 VENV := .venv
@@ -7,10 +7,16 @@ INSTALLED := $(VENV)/installed
 DEVELOP := $(VENV)/installed-dev
 
 .DELETE_ON_ERROR:
-.PHONY: quickstart test lint types clean
+.PHONY: quickstart cost test lint types clean
 
 quickstart: $(VENV)
 	$(BIN)/softal-bench run suites/quickstart.yaml
+
+# A slice of the cost suite; without the options the whole of it takes less than half an hour.
+cost: $(VENV)
+	$(BIN)/softal-bench run suites/acquisition_cost.yaml --set measurement.max_seconds=0.2 \
+	    --only posterior_samples=20 --only pool_size=[1000,10000] --only batch_size=[1,2,5,10] \
+	    --only 'acquisition=[uniform, bald, softmax, power, softrank, "batchbald(M=1000)"]'
 
 test: $(DEVELOP) lint types
 	$(BIN)/python -m pytest

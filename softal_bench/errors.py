@@ -1,7 +1,11 @@
 """The errors that the suite raises on purpose; each message says what, where, got, allowed and what to do next."""
 
 import difflib
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Iterable, Sequence
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 120
 
 
 class SoftalError(Exception):
@@ -43,7 +47,23 @@ class SelectionError(SoftalError):
 
 
 class NumericalError(SoftalError):
-    """A score is NaN or out of its bounds by more than rounding explains."""
+    """A value is NaN or out of its bounds by more than rounding explains.
+
+    Where it belongs to a point, `position` says to which of those that the raising function was given, and the message
+    reads `<what> of point <position> <problem>`.
+    """
+
+    def __init__(self, what: str, problem: str, position: int | None = None) -> None:
+        super().__init__(f"{what} {problem}" if position is None else f"{what} of point {position} {problem}")
+        self.what = what
+        self.problem = problem
+        self.position = position
+
+    def at(self, positions: Sequence[int]) -> "NumericalError":
+        """The same error for a caller who gave a chunk: the point is named by its place in the whole."""
+        if self.position is None:
+            return self
+        return NumericalError(self.what, self.problem, positions[self.position])
 
 
 class JournalError(SoftalError):
@@ -68,3 +88,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(str(name), list(known), n=1)
     return f"; did you mean {near[0]!r}?" if near else "."
+
+
+def shown(value: object) -> str:
+    """A value as it came, cut short if it is long."""
+    return _SHORT.repr(value)

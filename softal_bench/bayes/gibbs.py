@@ -25,12 +25,7 @@ def sample_without_replacement(log_weights_N: Tensor, batch_size: int, generator
         NumericalError: if a log-weight is NaN or +inf; says which.
     """
     log_weights_N = log_weights_N.double()
-    unusable_N = log_weights_N.isnan() | (log_weights_N == torch.inf)
-    if bool(unusable_N.any()):
-        position = int(unusable_N.nonzero()[0, 0])
-        raise NumericalError(
-            f"the log-weight of position {position} is {log_weights_N[position].item()}; finite or -inf is needed"
-        )
+    require_usable(log_weights_N, log_weights_N < torch.inf, "log-weight", "finite or -inf")
     gumbel_N = standard_gumbel(len(log_weights_N), generator).to(log_weights_N.device)
     keys_N = log_weights_N + gumbel_N
     # Two stable sorts: by noise alone, then by key. Keys tied at -inf keep the noise's order, which is uniform.
@@ -48,11 +43,27 @@ def standard_gumbel(size: int, generator: torch.Generator) -> Tensor:
 def ranks(scores_N: Tensor, generator: torch.Generator) -> Tensor:
     """Rank 1 for the best score, N for the worst, float64; ties in random order.
 
+    Raises:
+        NumericalError: if a score is NaN; says which.
+
     >>> ranks(torch.tensor([0.1, 0.9, 0.5]), torch.Generator()).tolist()
     [3.0, 1.0, 2.0]
     """
+    require_numbers(scores_N)
     shuffled_N = torch.randperm(len(scores_N), generator=generator).to(scores_N.device)
     order_N = shuffled_N[scores_N[shuffled_N].argsort(descending=True, stable=True)]
     ranks_N = torch.empty(len(scores_N), dtype=torch.float64, device=scores_N.device)
     ranks_N[order_N] = torch.arange(1, len(scores_N) + 1, dtype=torch.float64, device=scores_N.device)
     return ranks_N
+
+
+def require_numbers(scores_N: Tensor) -> None:
+    """Raise NumericalError if a score is NaN; says which. Sorting would put it first, without a word."""
+    require_usable(scores_N, ~scores_N.isnan(), "score", "a number")
+
+
+def require_usable(values_N: Tensor, usable_N: Tensor, what: str, needed: str) -> None:
+    """Raise NumericalError for the first value that is not usable; says which."""
+    if not bool(usable_N.all()):
+        position = int((~usable_N).nonzero()[0, 0])
+        raise NumericalError(what, f"is {values_N[position].item()}; {needed} is needed", position)

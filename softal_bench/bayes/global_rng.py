@@ -12,5 +12,8 @@ def seeded_global_rng(generator: torch.Generator, device: torch.device) -> Itera
     seed = int(torch.randint(2**63 - 1, (), generator=generator))
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # `torch.manual_seed` would seed every accelerator too
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
         yield

@@ -84,22 +84,26 @@ def bald(log_probs_N_K_C: Tensor) -> Tensor:
 def clamp_rounding(values_N: Tensor, log_probs_N_K_C: Tensor, what: str, upper: float | None = None) -> Tensor:
     """Return values_N clamped to [0, upper], log C unless given; the one place where rounding is repaired.
 
-    Rounding is taken as at most 100 units in the last place of the log-probs' dtype.
+    Rounding is taken as at most 100 units in the last place of float32, or of a coarser dtype of the log-probs: what
+    comes in float64 was often computed in float32.
 
     Raises:
         NumericalError: if a value is NaN or outside the bounds by more than that; says which point and by how much.
     """
     num_classes = log_probs_N_K_C.shape[-1]
     upper = math.log(num_classes) if upper is None else upper
-    slack = 100 * torch.finfo(log_probs_N_K_C.dtype).eps * max(upper, 1.0)
+    eps = max(torch.finfo(log_probs_N_K_C.dtype).eps, torch.finfo(torch.float32).eps)
+    slack = 100 * eps * max(upper, 1.0)
     outside_N = ~((values_N >= -slack) & (values_N <= upper + slack))  # true for NaN as well
     if bool(outside_N.any()):
         position = int(outside_N.nonzero()[0, 0])
         value = values_N[position].item()
         raise NumericalError(
-            f"{what} of point {position} of {len(values_N)} is {value:.6g}, outside [0, {upper:.6g}] by "
-            f"{max(-value, value - upper):.2g} (rounding explains {slack:.1g}); log-probs have to be normalised over "
-            f"the {num_classes} classes and finite or -inf: look at the model's there"
+            what,
+            f"is {value:.6g}, outside [0, {upper:.6g}] by {max(-value, value - upper):.2g} (rounding explains "
+            f"{slack:.1g}); log-probs have to be normalised over the {num_classes} classes and finite or -inf: look at "
+            f"the model's there",
+            position,
         )
     return values_N.clamp(0.0, upper)
 

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from softal_bench.bayes.information import conditional_entropy, p_log_p
 
-_CHUNK_BYTES = 32 * 2**20
+# Bytes of intermediate results at a time: what a CPU's cache holds, what keeps an accelerator busy.
+_CHUNK_BYTES = {"cpu": 2**20, "cuda": 2**26}
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ class Configurations:
         Costs O(N M K C) time, as one matrix product, and a fixed amount of memory beside the log-probs.
         """
         num_points, _, num_classes = log_probs_N_K_C.shape
-        rows = max(1, min(len(self.weights_M), _CHUNK_BYTES // (8 * num_classes)))
-        points = max(1, _CHUNK_BYTES // (8 * num_classes * rows))
+        elements = _CHUNK_BYTES.get(log_probs_N_K_C.device.type, 2**26) // (8 * num_classes)
+        rows = min(len(self.weights_M), elements)
+        points = max(1, elements // rows)
         added_N = torch.zeros(num_points, dtype=torch.float64, device=log_probs_N_K_C.device)
         for start in range(0, num_points, points):
             probs_n_K_C = log_probs_N_K_C[start : start + points].double().exp()

@@ -12,8 +12,8 @@ Source: Gal and Ghahramani 2016, "Dropout as a Bayesian Approximation"; consiste
 "BatchBALD".
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -173,7 +173,7 @@ def can_be_thinned(network: nn.Module) -> bool:
     """Whether the thinned evaluation covers the network.
 
     It is an `nn.Sequential` that starts with a weighted layer and ends in a linear layer and log-softmax over classes,
-    with at most one MCDropout layer between two weighted ones and one before the last, convolutions ungrouped.
+    with at most one MCDropout layer after each weighted one, over its channels or features, and convolutions ungrouped.
     """
     if not isinstance(network, nn.Sequential) or len(network) < 3:
         return False
@@ -186,15 +186,19 @@ def can_be_thinned(network: nn.Module) -> bool:
     )
     if not (known and ends_well and starts_well and plain_convolutions):
         return False
-    masks_between = [sum(isinstance(layer, MCDropout) for layer in run) for run in _runs(network)]
-    return max(masks_between) <= 1 and sum(masks_between) >= 1
+    runs = _runs(network)
+    masks = [[layer for layer in run if isinstance(layer, MCDropout)] for run in runs]
+    of_channels = all(
+        mask.features == len(run[0].weight) for run, found in zip(runs, masks, strict=True) for mask in found
+    )
+    return max(map(len, masks)) == 1 and of_channels
 
 
 def _dropout_layers(network: nn.Module) -> list[MCDropout]:
     return [module for module in network.modules() if isinstance(module, MCDropout)]
 
 
-def _runs(network: nn.Sequential) -> list[Sequence[nn.Module]]:
+def _runs(network: nn.Sequential) -> list[list[Any]]:
     """The network cut before each weighted layer."""
     starts = [i for i, layer in enumerate(network) if isinstance(layer, _WEIGHTED)]
     layers = list(network)
@@ -219,8 +223,7 @@ def _thin(blocks: list[_Block], mask_per_dropout: list[Tensor]) -> tuple[Tensor 
     kept_first = None
     if mask_before is not None:
         flattened = any(isinstance(layer, nn.Flatten) for layer in blocks[0].after)
-        features = blocks[1].layer.weight.shape[1] if flattened else len(mask_before)
-        kept_first = _kept(_spread(mask_before, features))
+        kept_first, _ = _kept(mask_before, blocks[1].layer.weight.shape[1] if flattened else len(mask_before))
     layers = []
     for block in blocks[1:]:
         mask = _mask_of(block, mask_per_dropout)
@@ -232,12 +235,10 @@ def _thin(blocks: list[_Block], mask_per_dropout: list[Tensor]) -> tuple[Tensor 
 def _thin_layer(block: _Block, mask_before: Tensor | None, mask: Tensor | None) -> _ThinLayer:
     weight, bias = block.layer.weight, block.layer.bias
     if mask_before is not None:
-        mask_before = _spread(mask_before, weight.shape[1])
-        kept = _kept(mask_before)
-        factor = mask_before[kept].view(1, -1, *[1] * (weight.ndim - 2))
-        weight = weight.index_select(1, kept) * factor
+        kept, factor = _kept(mask_before, weight.shape[1])
+        weight = weight.index_select(1, kept) * factor.view(1, -1, *[1] * (weight.ndim - 2))
     if mask is not None:
-        kept = _kept(mask)
+        kept, _ = _kept(mask, len(mask))
         weight = weight.index_select(0, kept)
         bias = None if bias is None else bias.index_select(0, kept)
     return _ThinLayer(block.layer, weight.contiguous(), bias, block.after)
@@ -247,12 +248,14 @@ def _mask_of(block: _Block, mask_per_dropout: list[Tensor]) -> Tensor | None:
     return None if block.dropout is None else mask_per_dropout[block.dropout]
 
 
-def _spread(mask_F: Tensor, features: int) -> Tensor:
-    """The mask of a layer's channels as a mask of the features that they become when they are flattened."""
-    return mask_F.repeat_interleave(features // len(mask_F))
+def _kept(mask_F: Tensor, features: int) -> tuple[Tensor, Tensor]:
+    """The features of the channels that a mask keeps, and the mask's value at each.
 
-
-def _kept(mask_F: Tensor) -> Tensor:
-    """The channels that a mask keeps; the first where it keeps none (its factor is 0), so that no layer is empty."""
-    kept = mask_F.nonzero().flatten()
-    return kept if len(kept) else torch.zeros(1, dtype=torch.int64, device=mask_F.device)
+    A channel stands for features / F features in a row once it is flattened. Where the mask keeps no channel the first
+    stands in, with its value of 0, so that no layer is empty.
+    """
+    channels = mask_F.nonzero().flatten()
+    channels = channels if len(channels) else torch.zeros(1, dtype=torch.int64, device=mask_F.device)
+    spread = features // len(mask_F)
+    kept = (channels.unsqueeze(1) * spread + torch.arange(spread, device=mask_F.device)).flatten()
+    return kept, mask_F[channels].repeat_interleave(spread)

@@ -1,6 +1,7 @@
 """Training from scratch with early stopping, for models whose data fit in memory."""
 
 import copy
+import math
 from collections.abc import Callable
 
 import torch
@@ -10,6 +11,7 @@ from torch.nn import functional
 from softal_bench.bayes.global_rng import seeded_global_rng
 from softal_bench.bayes.mc_dropout import FittedMCDropout
 from softal_bench.contracts import Examples, Posterior, TrainingRegime
+from softal_bench.errors import NumericalError
 
 _CHUNK = 512
 
@@ -75,9 +77,11 @@ def _train(
     )
     validation_seed = int(torch.randint(2**63 - 1, (), generator=generator))
     best, best_weights, epochs_since = -torch.inf, copy.deepcopy(network.state_dict()), 0
-    for _epoch in range(training.max_epochs):
+    for epoch in range(training.max_epochs):
         _train_epoch(network, optimiser, labelled, training, generator)
         value = _validate(network, validation, training, validation_seed)
+        if math.isnan(value):
+            raise NumericalError(f"validation {training.monitor}", f"is NaN after epoch {epoch + 1}; training diverged")
         epochs_since += 1
         if value > best:
             best, best_weights, epochs_since = value, copy.deepcopy(network.state_dict()), 0

@@ -20,15 +20,14 @@ def resolve_device(wanted: str) -> torch.device:
         raise DeviceError(f"unknown device {wanted!r}; use auto, cpu, cuda or cuda:i")
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(wanted)
-    if device.type == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        index = device.index or 0
-        if index >= count:
-            there = f"there are cuda:0 to cuda:{count - 1}" if count else "torch sees no CUDA device here"
-            raise DeviceError(f"device {wanted!r} was asked for, but {there}; use --device cpu or --device auto")
-        return torch.device("cuda", index)
-    return device
+    if wanted == "cpu":
+        return torch.device("cpu")
+    index = int(wanted.partition(":")[2] or 0)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if index >= count:
+        there = f"there are cuda:0 to cuda:{count - 1}" if count else "torch sees no CUDA device here"
+        raise DeviceError(f"device {wanted!r} was asked for, but {there}; use --device cpu or --device auto")
+    return torch.device("cuda", index)
 
 
 def device_name(device: torch.device) -> str:

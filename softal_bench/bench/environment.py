@@ -7,22 +7,17 @@ from typing import Any
 import torch
 
 from softal_bench.bench.device import device_name
-from softal_bench.registry import Listing, registries
-from softal_bench.suite import Condition
+from softal_bench.registry import Plugin, registries
+from softal_bench.suite import AnyCondition
 
 _PACKAGES = ("softal-bench", "torch", "torchvision", "numpy", "scikit-learn")
 
 
-def versions(condition: Condition) -> dict[str, str]:
+def versions(condition: AnyCondition) -> dict[str, str]:
     """Versions of the suite, of what it computes with, and of the distributions of the condition's plugins."""
     found = {package: _version(package) for package in _PACKAGES}
-    for kind, plugin in (
-        ("acquisitions", condition.acquisition),
-        ("datasets", condition.dataset),
-        ("models", condition.model),
-    ):
-        listing: Listing = registries[kind].listing(plugin.name)
-        found[listing.distribution] = listing.version
+    for plugin in condition.plugins():
+        found.update(_origins(plugin))
     return found
 
 
@@ -34,6 +29,15 @@ def environment(device: torch.device, threads: int) -> dict[str, Any]:
         "platform": platform.platform(),
         "python": platform.python_version(),
         "threads": threads,
+    }
+
+
+def _origins(plugin: Plugin[Any]) -> dict[str, str]:
+    """Distribution -> version of a plugin and of those in it."""
+    listing = registries[plugin.kind].listing(plugin.name)
+    inner = [_origins(nested) for nested in plugin.nested]
+    return {listing.distribution: listing.version} | {
+        name: version for origins in inner for name, version in origins.items()
     }
 
 

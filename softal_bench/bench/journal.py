@@ -1,8 +1,9 @@
 """The journal of a trial: one JSON-lines file, written a line at a time and never rewritten.
 
-Lines: a header; an attempt each time a runner takes the trial up; a round for each labelled set measured; an interrupt
-where the user stopped it; an end with the status. A line is on the disk before the trial goes on. A last line without
-its newline was torn by a crash and is dropped on reading, and cut off before the next line is written.
+Lines: a header; an attempt each time a runner takes the trial up; a round for each labelled set measured (in a cost
+suite one cost line); an interrupt where the user stopped it; an end with the status. A line is on the disk before the
+trial goes on. A last line without its newline was torn by a crash: it is dropped on reading, and cut off before the
+next line is written.
 """
 
 import json
@@ -22,6 +23,16 @@ Line = dict[str, Any]
 _REQUIRED = {
     "header": {"schema", "suite", "key", "condition", "trial", "start"},
     "round": {"round", "labels", "accuracy", "nll", "acquired", "seconds", "peak_bytes"},
+    "cost": {
+        "batch_size",
+        "pool_size",
+        "posterior_samples",
+        "num_classes",
+        "source",
+        "status",
+        "seconds",
+        "peak_bytes",
+    },
     "end": {"status"},
 }
 _ANEW = "move the file away to run the trial anew"
@@ -34,7 +45,7 @@ class TrialRecord:
     Attributes:
         path: the file.
         header: the first line.
-        rounds: the lines of kind "round", in order.
+        rounds: the lines of kind "round", or of kind "cost" in a cost suite, in order.
         attempts: the lines of kind "attempt", each with `rounds_before` (how many rounds stood before it) and
             `interrupted` (whether the user stopped it).
         end: the last line, or None while the trial is unfinished.
@@ -67,11 +78,7 @@ def read(path: Path) -> TrialRecord:
     Raises:
         JournalError: if the file cannot be read, is no journal, or is of a schema newer than this one.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise JournalError(f"{path}: cannot be read: {error.strerror}") from error
-    lines = list(_parsed(path, data))
+    lines = list(_parsed(path, _bytes(path)))
     if not lines or lines[0].get("kind") != "header":
         raise JournalError(f"{path}: not a journal: the first line is no header; {_ANEW}")
     if lines[0].get("schema") != SCHEMA:
@@ -83,7 +90,7 @@ def read(path: Path) -> TrialRecord:
     end: Line | None = None
     for line in lines[1:]:
         kind = line.get("kind")  # lines of kinds unknown to this version are passed over
-        if kind == "round":
+        if kind in ("round", "cost"):
             rounds.append(line)
         elif kind == "attempt":
             attempts.append({**line, "rounds_before": len(rounds), "interrupted": False})
@@ -95,8 +102,12 @@ def read(path: Path) -> TrialRecord:
 
 
 def is_empty(path: Path) -> bool:
-    """Whether no complete line has been written (the file is missing, empty, or its header was torn)."""
-    return not path.exists() or b"\n" not in path.read_bytes()
+    """Whether no complete line has been written (the file is missing, empty, or its header was torn).
+
+    Raises:
+        JournalError: if the file cannot be read.
+    """
+    return not path.exists() or b"\n" not in _bytes(path)
 
 
 class JournalWriter:
@@ -163,6 +174,13 @@ def locked(path: Path, timeout: float = 0) -> Iterator[bool]:
         lock.release()
 
 
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise JournalError(f"{path}: cannot be read: {error.strerror}; {_ANEW}") from error
+
+
 def _parsed(path: Path, data: bytes) -> Iterator[Line]:
     complete, _, _torn = data.rpartition(b"\n")
     for number, text in enumerate(complete.split(b"\n") if complete else [], start=1):
@@ -175,4 +193,7 @@ def _parsed(path: Path, data: bytes) -> Iterator[Line]:
         missing = _REQUIRED.get(str(line.get("kind")), set()) - line.keys()
         if missing:
             raise JournalError(f"{path}: line {number} lacks {', '.join(sorted(missing))}; {_ANEW}")
+        acquired = line.get("acquired", [])
+        if not isinstance(acquired, list) or any(type(index) is not int for index in acquired):
+            raise JournalError(f"{path}: line {number}: acquired has to be a list of indices; {_ANEW}")
         yield line

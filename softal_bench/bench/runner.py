@@ -1,119 +1,118 @@
-"""Takes the trials of a suite up, one after another, and keeps their journals."""
+"""Takes jobs up, one after another, and keeps their journals. What a job does is its `Work`."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
 from softal_bench.bench import journal
 from softal_bench.bench.environment import environment, versions
-from softal_bench.bench.trial import PluginFailed, Trial, load_splits, num_rounds, require_feasible
-from softal_bench.contracts import Splits
-from softal_bench.errors import DataMissingError, JournalError, SuiteError
-from softal_bench.suite import Condition, Suite
+from softal_bench.bench.failures import Ended, is_out_of_memory
+from softal_bench.errors import JournalError
+from softal_bench.suite import AnyCondition
+
+C = TypeVar("C", bound=AnyCondition)
+Line = journal.Line
 
 
 @dataclass(frozen=True)
-class Job:
-    """One trial to run and where its journal is."""
+class Job(Generic[C]):
+    """A trial of a suite, or a cell of a cost suite.
 
-    condition: Condition
+    Attributes:
+        condition: what decides its numbers.
+        trial: its number; 0 in a cost suite.
+        path: where its journal is; the file's name is the key.
+        rounds: how many lines of measurements it will have.
+        name: for people.
+    """
+
+    condition: C
     trial: int
-    key: str
     path: Path
+    rounds: int
+    name: str
 
     @property
-    def name(self) -> str:
-        """For people."""
-        return f"{self.condition.acquisition.label}, B={self.condition.batch_size}, trial {self.trial}"
+    def key(self) -> str:
+        """The hash of its condition, trial and revisions."""
+        return self.path.stem
+
+
+class Attempt(Protocol):
+    """A job that has been taken up."""
+
+    @property
+    def start(self) -> list[int]:
+        """The indices of the start set, for the header."""
+
+    def lines(self) -> Iterator[Line]:
+        """Yield the lines of measurements that are to come."""
+
+
+class Work(Protocol[C]):
+    """What the jobs of a kind of suite do."""
+
+    def skips(self, job: Job[C]) -> str | None:
+        """Why a job is not worth taking up, or None."""
+
+    def take_up(self, job: Job[C], done: Sequence[Line]) -> Attempt:
+        """Prepare a job to go on after the lines that its journal has: load its data, make its start set.
+
+        Raises:
+            JournalError: if the job cannot have written these lines.
+        """
+
+    def ended(self, job: Job[C], status: str) -> None:
+        """A job ended, now or in an earlier run."""
 
 
 class Observer(Protocol):
     """Is told how a run goes on."""
 
-    def trial_started(self, job: Job, rounds_done: int) -> None:
-        """A trial is taken up, with so many rounds in its journal already."""
+    def trial_started(self, job: Job[Any], rounds_done: int) -> None:
+        """A job is taken up, with so many rounds in its journal already."""
 
-    def round_done(self, job: Job, line: dict[str, Any]) -> None:
-        """A round stands in the journal."""
+    def round_done(self, job: Job[Any], line: Line) -> None:
+        """A line of measurements stands in the journal."""
 
-    def trial_ended(self, job: Job, status: str, error: str | None, ran: bool) -> None:
-        """A trial ended as "done", "failed", "out_of_memory" or "unreadable"; `ran`: not in an earlier run."""
+    def trial_ended(self, job: Job[Any], status: str, error: str | None, ran: bool) -> None:
+        """A job ended as "done", "failed", ..., "unreadable" or "not_tried"; `ran`: not in an earlier run."""
 
-    def waiting(self, job: Job) -> None:
-        """Another runner has the trial; this one waits until it lets go."""
-
-
-def jobs_of(suite: Suite, runs: Path) -> list[Job]:
-    """The trials of a suite: trial 0 of every condition first, so that methods can be compared early."""
-    pairs = [(condition, trial) for trial in range(suite.trials) for condition in suite.conditions]
-    keyed = [(condition, trial, condition.key(trial)) for condition, trial in pairs]
-    return [Job(condition, trial, key, runs / suite.name / f"{key}.jsonl") for condition, trial, key in keyed]
+    def waiting(self, job: Job[Any]) -> None:
+        """Another runner has the job; this one waits until it lets go."""
 
 
-def num_trainings(suite: Suite) -> int:
-    """How many times a model is trained if nothing is done yet."""
-    return suite.trials * sum(num_rounds(condition) for condition in suite.conditions)
-
-
-def preflight(suite: Suite, data_root: Path, fetch: bool) -> list[str]:
-    """Check every condition against its data. Writes nothing but, if `fetch`, data that are missing.
-
-    Returns:
-        Without `fetch`: why conditions could not be checked against data that are not there.
-
-    Raises:
-        SuiteError: if a condition asks for more than there is.
-        DataError: if the data are not what they should be, or, with `fetch`, cannot be had.
-    """
-    notes = []
-    for conditions in _by_dataset(suite.conditions):
-        try:
-            if fetch:
-                conditions[0].dataset.instance.prepare(data_root)
-            splits = load_splits(conditions[0], 0, data_root)
-        except DataMissingError as error:
-            if fetch:
-                raise
-            notes.append(str(error))
-            continue
-        for condition in conditions:
-            try:
-                require_feasible(condition, splits)
-            except SuiteError as error:
-                raise SuiteError(f"{suite.path}: {error}") from error
-    return notes
-
-
-class Runner:
-    """Runs the trials of a suite in this process.
+class Runner(Generic[C]):
+    """Runs jobs in this process.
 
     Args:
-        suite: what to run.
-        runs: the folder of journals.
-        data_root: the folder of data.
+        suite_name: for headers.
+        jobs: what to run, in this order.
+        work: what the jobs do.
         device: where to compute.
         observer: is told how it goes on.
     """
 
-    def __init__(self, suite: Suite, runs: Path, data_root: Path, device: torch.device, observer: Observer) -> None:
-        self._suite = suite
-        self._runs = runs
-        self._data_root = data_root
+    def __init__(
+        self, suite_name: str, jobs: Sequence[Job[C]], work: Work[C], device: torch.device, observer: Observer
+    ) -> None:
+        self._suite_name = suite_name
+        self._jobs = jobs
+        self._work = work
         self._device = device
         self._observer = observer
-        self._splits: tuple[str, Splits] | None = None
 
     def run(self) -> dict[str, int]:
-        """Run what is not finished. Trials that another runner has are waited for at the end.
+        """Run what is not finished. Jobs that another runner has are waited for at the end.
 
         Returns:
-            How many trials there are of each status.
+            How many jobs there are of each status.
 
         Raises:
             KeyboardInterrupt: passed on after the journal says so.
@@ -121,7 +120,7 @@ class Runner:
         """
         statuses: dict[str, int] = {}
         taken = []
-        for job in jobs_of(self._suite, self._runs):
+        for job in self._jobs:
             status = self._take_up(job, wait=False)
             if status is None:
                 taken.append(job)
@@ -134,19 +133,30 @@ class Runner:
             statuses[status] = statuses.get(status, 0) + 1
         return statuses
 
-    def _take_up(self, job: Job, wait: bool) -> str | None:
-        """Run a trial to its end and return its status; None if another runner has it."""
-        if job.path.exists() and (ended := self._ended(job)):
-            return ended
-        with journal.locked(job.path, timeout=-1 if wait else 0) as mine:
-            if not mine:
-                return None
-            return self._ended(job) or self._run(job)
+    def _take_up(self, job: Job[C], wait: bool) -> str | None:
+        """Run a job to its end and return its status; None if another runner has it."""
+        status = self._ended_before(job) if job.path.exists() else self._skipped(job)
+        if status is None:
+            with journal.locked(job.path, timeout=-1 if wait else 0) as mine:
+                if not mine:
+                    return None
+                status = self._ended_before(job) or self._run(job)
+        self._work.ended(job, status)
+        return status
 
-    def _ended(self, job: Job) -> str | None:
-        """The status of a trial that ended before, or whose journal cannot be read; None if it is to be run."""
+    def _skipped(self, job: Job[C]) -> str | None:
+        why = self._work.skips(job)
+        if why is None:
+            return None
+        self._observer.trial_ended(job, "not_tried", why, ran=False)
+        return "not_tried"
+
+    def _ended_before(self, job: Job[C]) -> str | None:
+        """The status of a job that ended before, or whose journal cannot be used; None if it is to be run."""
         try:
             record = None if journal.is_empty(job.path) else journal.read(job.path)
+            if record is not None and record.header["key"] != job.key:
+                raise JournalError(f"{job.path}: the journal of another trial, {record.header['key']}; move it away")
         except JournalError as error:
             self._observer.trial_ended(job, "unreadable", str(error), ran=False)
             return "unreadable"
@@ -155,82 +165,66 @@ class Runner:
         self._observer.trial_ended(job, record.status, record.end.get("error"), ran=False)
         return record.status
 
-    def _run(self, job: Job) -> str:
+    def _run(self, job: Job[C]) -> str:
         record = None if journal.is_empty(job.path) else journal.read(job.path)
-        if record is not None and record.header["key"] != job.key:
-            error = f"{job.path}: the journal of another trial ({record.header['key']}); move it away"
-            self._observer.trial_ended(job, "unreadable", error, ran=False)
-            return "unreadable"
-        rounds = record.rounds if record else []
+        done = record.rounds if record else []
         writer = journal.JournalWriter(job.path)
         try:
             if record is not None and record.died_twice:
-                why = f"two attempts in a row died in round {len(rounds)}; delete {job.path} to try again"
+                why = f"two attempts in a row died in round {len(done)}; delete {job.path} to try again"
                 return self._end(job, writer, "failed", why)
-            self._observer.trial_started(job, len(rounds))
+            self._observer.trial_started(job, len(done))
             with _threads(job.condition.threads):
-                return self._attempt(job, writer, rounds, new=record is None)
+                return self._attempt(job, writer, done, record.header if record else None)
         finally:
             writer.close()
 
-    def _attempt(self, job: Job, writer: journal.JournalWriter, rounds: list[journal.Line], new: bool) -> str:
+    def _attempt(self, job: Job[C], writer: journal.JournalWriter, done: list[Line], header: Line | None) -> str:
         try:
-            trial = Trial(job.condition, job.trial, self._splits_of(job), self._device)
-            if new:
-                writer.write(self._header(job, trial))
+            attempt = self._work.take_up(job, done)
+            if header is None:
+                writer.write(self._header(job, attempt))
+            elif header["start"] != attempt.start:
+                raise JournalError("its start set is another than these data give; were they changed?")
             writer.write({"kind": "attempt", "time": _now(), **environment(self._device, job.condition.threads)})
-            for line in trial.rounds([line["acquired"] for line in rounds]):
+            for line in attempt.lines():
                 writer.write(line)
                 self._observer.round_done(job, line)
         except KeyboardInterrupt:
             writer.write({"kind": "interrupt", "time": _now()})
             raise
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            return self._end(job, writer, "out_of_memory", f"{type(error).__name__}: {error}")
-        except PluginFailed as error:
-            return self._end(job, writer, "failed", str(error), traceback.format_exc())
+        except JournalError as error:
+            why = f"{job.path}: {error}; move it away to run the trial anew"
+            self._observer.trial_ended(job, "unreadable", why, ran=False)
+            return "unreadable"
+        except Ended as error:
+            return self._end(job, writer, error.status, str(error), traceback.format_exc())
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            return self._end(job, writer, "out_of_memory", str(error) or type(error).__name__)
         return self._end(job, writer, "done", None)
 
-    def _header(self, job: Job, trial: Trial) -> journal.Line:
+    def _header(self, job: Job[C], attempt: Attempt) -> Line:
         return {
             "kind": "header",
             "schema": journal.SCHEMA,
-            "suite": self._suite.name,
+            "suite": self._suite_name,
             "key": job.key,
             "condition": job.condition.describe(),
             "trial": job.trial,
-            "start": trial.start,
+            "start": attempt.start,
             "versions": versions(job.condition),
             "environment": environment(self._device, job.condition.threads),
         }
 
     def _end(
-        self,
-        job: Job,
-        writer: journal.JournalWriter,
-        status: str,
-        error: str | None,
-        details: str | None = None,
+        self, job: Job[C], writer: journal.JournalWriter, status: str, error: str | None, details: str | None = None
     ) -> str:
         line = {"kind": "end", "status": status, "error": error, "time": _now()}
         writer.write(line if details is None else {**line, "traceback": details})
         self._observer.trial_ended(job, status, error, ran=True)
         return status
-
-    def _splits_of(self, job: Job) -> Splits:
-        """The data of a trial, kept while trials that share them follow one another."""
-        identity = f"{job.condition.dataset.name} {job.condition.dataset.parameters} {job.condition.seed} {job.trial}"
-        if self._splits is None or self._splits[0] != identity:
-            self._splits = None
-            self._splits = (identity, load_splits(job.condition, job.trial, self._data_root))
-        return self._splits[1]
-
-
-def _by_dataset(conditions: list[Condition]) -> list[list[Condition]]:
-    groups: dict[str, list[Condition]] = {}
-    for condition in conditions:
-        groups.setdefault(f"{condition.dataset.name} {condition.dataset.parameters}", []).append(condition)
-    return list(groups.values())
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 A trial's state is its list of acquired indices: given those of the rounds that are done, it goes on from there.
 """
 
+import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from softal_bench.bayes.training import accuracy_and_nll
+from softal_bench.bench.blamed import BlamedModel
+from softal_bench.bench.data import load
+from softal_bench.bench.failures import blame
 from softal_bench.contracts import AcquiredBatch, FittedModel, Splits
-from softal_bench.errors import SelectionError, SoftalError, SuiteError
+from softal_bench.errors import JournalError, NumericalError, SelectionError, SuiteError, shown
 from softal_bench.pools import PosteriorPool
-from softal_bench.registry import Plugin
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition
 from softal_bench.timing import Stopwatch, peak_memory, reset_peak_memory
@@ -23,14 +25,10 @@ from softal_bench.timing import Stopwatch, peak_memory, reset_peak_memory
 OFFERED = frozenset({"embeddings", "labelled"})
 
 
-class PluginFailed(Exception):
-    """A plugin raised during a trial; the cause is chained."""
-
-
 def load_splits(condition: Condition, trial: int, data_root: Path) -> Splits:
     """The data of a trial; what is random about them follows from the trial's seeds."""
     generator = Seeds(condition.seed, trial).generator("dataset")
-    return condition.dataset.instance.load(data_root, generator)
+    return load(condition.dataset, data_root, generator)
 
 
 def require_feasible(condition: Condition, splits: Splits) -> None:
@@ -55,6 +53,9 @@ def require_feasible(condition: Condition, splits: Splits) -> None:
         raise SuiteError(
             f"initial.size: {start} cannot be balanced over {splits.train.num_classes} classes; use a multiple"
         )
+    rarest = int(splits.train.labels.bincount(minlength=splits.train.num_classes).min())
+    if condition.initial.balanced and rarest < start // splits.train.num_classes:
+        raise SuiteError(f"initial: {start} labels cannot be balanced: a class has {rarest} training examples")
     missing = condition.acquisition.instance.needs - OFFERED
     if missing:
         raise SuiteError(
@@ -86,6 +87,15 @@ class Trial:
         self._candidates = order[condition.validation_size :].sort().values
         self.start = self._draw_start(splits.train.labels)
 
+    def require_replayable(self, acquired: Sequence[object]) -> None:
+        """Raise JournalError unless these are batches of distinct indices that this trial could have acquired."""
+        left = {int(index) for index in self._candidates} - set(self.start)
+        for number, batch in enumerate(acquired):
+            sound = isinstance(batch, list) and all(type(index) is int for index in batch)
+            if not sound or len(set(batch)) < len(batch) or not left.issuperset(batch):  # type: ignore[arg-type, call-overload]
+                raise JournalError(f"round {number}: acquired {shown(batch)}, which this trial cannot have done")
+            left -= set(batch)  # type: ignore[call-overload]
+
     def rounds(self, acquired: Sequence[Sequence[int]]) -> Iterator[dict[str, Any]]:
         """Yield the journal's line of each round after those whose acquired indices are given."""
         if acquired and not acquired[-1]:
@@ -104,26 +114,25 @@ class Trial:
         condition, stopwatch = self._condition, Stopwatch(self._device)
         reset_peak_memory(self._device)
         examples = self._train.at(torch.tensor(labelled, device=self._device))
-        with stopwatch.phase("train"), _blame("model", condition.model):
-            fitted = condition.model.instance.fit(
-                examples,
-                self._validation,
-                condition.training,
-                self._device,
-                self._seeds.generator("training", number),
+        with stopwatch.phase("train"), blame("model", condition.model):
+            generator = self._seeds.generator("training", number)
+            fitted: FittedModel = BlamedModel(
+                condition.model.instance.fit(examples, self._validation, condition.training, self._device, generator),
+                condition.model,
             )
-        with stopwatch.phase("evaluate"), _blame("model", condition.model):
+        with stopwatch.phase("evaluate"), blame("model", condition.model):
             posterior = fitted.posterior(
                 condition.training.evaluation_samples, self._seeds.generator("evaluation", number)
             )
             accuracy, nll = accuracy_and_nll(posterior, self._test, condition.training.evaluation_mean)
+            _require_number(nll)
         acquired = self._acquire(number, labelled, fitted, stopwatch) if len(labelled) < condition.budget else []
         return {
             "kind": "round",
             "round": number,
             "labels": len(labelled),
             "accuracy": accuracy,
-            "nll": nll,
+            "nll": nll if math.isfinite(nll) else None,
             "acquired": acquired,
             "seconds": dict(stopwatch.seconds),
             "peak_bytes": peak_memory(self._device),
@@ -135,9 +144,9 @@ class Trial:
         indices_N = self._pool_indices(number, labelled).to(self._device)
         pool = PosteriorPool(fitted, posterior, self._train, indices_N, labelled, stopwatch)
         generator = self._seeds.generator("acquisition", number)
-        with stopwatch.phase("select"), _blame("acquisition function", condition.acquisition):
+        with stopwatch.phase("select"), blame("acquisition function", condition.acquisition):
             batch = condition.acquisition.instance.select(pool, condition.batch_size, generator)
-        with _blame("acquisition function", condition.acquisition):
+        with blame("acquisition function", condition.acquisition):
             _require_batch(batch, condition.batch_size)
             return pool.indices(batch.positions)
 
@@ -164,17 +173,9 @@ class Trial:
         return [int(index) for index in torch.cat(per_class)]
 
 
-@contextmanager
-def _blame(noun: str, plugin: Plugin[Any]) -> Iterator[None]:
-    """Turn whatever a plugin raises into PluginFailed with its name; running out of memory stays what it is."""
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError):
-        raise
-    except SoftalError as error:
-        raise PluginFailed(f"{noun} {plugin.label!r}: {error}") from error
-    except (Exception, SystemExit) as error:
-        raise PluginFailed(f"{noun} {plugin.label!r} raised {type(error).__name__}: {error}") from error
+def _require_number(nll: float) -> None:
+    if math.isnan(nll):
+        raise NumericalError("its NLL on the test set", "is NaN")
 
 
 def _require_batch(batch: object, batch_size: int) -> None:

@@ -32,16 +32,13 @@ def _check(name: str, root: Path) -> int:
 
 
 def _check_suite(path: Path, root: Path) -> int:
-    from softal_bench.bench.runner import num_trainings, preflight
-    from softal_bench.suite import load_suite
+    from softal_bench.cli.kinds import of_request
+    from softal_bench.cli.options import SuiteRequest
 
-    suite = load_suite(path)
-    for note in preflight(suite, root, fetch=False):
+    kind = of_request(SuiteRequest(path))
+    for note in kind.preflight(root, fetch=False):
         click.echo(f"{path}: not checked against its data: {note}")
-    click.echo(
-        f"{path}: sound; {len(suite.conditions)} conditions, {suite.trials} trials each, {num_trainings(suite)} "
-        "trainings"
-    )
+    click.echo(f"{path}: sound; {kind.plan()}")
     return 0
 
 

@@ -16,7 +16,8 @@ Arguments = ParamSpec("Arguments")
 def told(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
     """Run a command and exit with the status that it returns, or with that of the error that it raises.
 
-    0 all done, 1 some trials failed (or a check failed), 2 bad usage or suite, 130 interrupted, 143 terminated.
+    0 all done, 1 some trials failed (or a check failed), 2 bad usage or suite, 130 interrupted, 143 terminated, 141 if
+    the reader of the output has gone.
     """
 
     @functools.wraps(command)
@@ -33,7 +34,7 @@ def told(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
             status = _stopped("interrupted", 130)
         except BrokenPipeError:
             sys.stderr.close()  # the reader of our output has gone; there is nobody to tell
-            status = 0
+            status = 128 + signal.SIGPIPE
         sys.exit(status)
 
     return wrapped

@@ -12,7 +12,8 @@ from softal_bench.cli.options import SuiteRequest, suite_options
 @told
 def leaderboard(request: SuiteRequest, quiet: bool) -> int:
     """Rebuild the page of SUITE from the journals in the runs folder and in LEADERBOARD/records, running nothing."""
-    from softal_bench.cli.tables import show_results
+    from softal_bench.cli.kinds import of_request
+    from softal_bench.cli.results import show_results
 
-    show_results(request.suite(), request.runs, request.pages, {}, quiet)
+    show_results(of_request(request).suite, request.runs, request.pages, {}, quiet)
     return 0

@@ -5,12 +5,9 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-
-if TYPE_CHECKING:
-    from softal_bench.suite import Suite
 
 Command = Callable[..., Any]
 
@@ -22,17 +19,11 @@ class SuiteRequest:
     """A suite file as asked for on the command line, and the folders of its journals and pages."""
 
     path: Path
-    settings: tuple[str, ...]
-    only: tuple[str, ...]
-    trials: int | None
-    runs: Path
-    pages: Path
-
-    def suite(self) -> "Suite":
-        """Read it."""
-        from softal_bench.suite import load_suite
-
-        return load_suite(self.path, self.settings, self.only, self.trials)
+    settings: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    trials: int | None = None
+    runs: Path = Path("runs")
+    pages: Path = Path("leaderboard")
 
 
 def suite_options(command: Command) -> Command:

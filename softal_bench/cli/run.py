@@ -22,20 +22,21 @@ def run(request: SuiteRequest, data_dir: Path | None, device: str | None, dry_ru
     bad usage or suite; 130: interrupted; 143: terminated.
     """
     from softal_bench.bench.device import device_name, resolve_device
-    from softal_bench.bench.runner import Runner, preflight
+    from softal_bench.cli.kinds import of_request
     from softal_bench.cli.progress import make_observer
-    from softal_bench.cli.tables import show_conditions, show_results
+    from softal_bench.cli.results import show_plan, show_results
 
-    suite = request.suite()
-    chosen = resolve_device(device or suite.device)
+    kind = of_request(request)
+    chosen = resolve_device(device or kind.suite.device)
+    name = f"{kind.suite.name} on {chosen} ({device_name(chosen)})"
     root = data_root(data_dir)
     if dry_run:
-        show_conditions(suite, preflight(suite, root, fetch=False), f"{chosen} ({device_name(chosen)})")
+        show_plan(name, kind, kind.preflight(root, fetch=False))
         return 0
     if not quiet:
-        click.echo(f"{suite.name} on {chosen} ({device_name(chosen)})")
-    preflight(suite, root, fetch=True)
-    with make_observer(suite, quiet) as observer:
-        statuses = Runner(suite, request.runs, root, chosen, observer).run()
-    show_results(suite, request.runs, request.pages, statuses, quiet)
-    return 0 if set(statuses) <= {"done"} else 1
+        click.echo(name)
+    kind.preflight(root, fetch=True)
+    with make_observer(kind.jobs(request.runs), quiet) as observer:
+        statuses = kind.run(request.runs, root, chosen, observer)
+    show_results(kind.suite, request.runs, request.pages, statuses, quiet)
+    return 0 if kind.all_well(statuses) else 1

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from softal_bench.contracts import AcquisitionFunction, BayesianModel, Dataset
-from softal_bench.errors import PluginError
+from softal_bench.errors import PluginError, shown
 
 Field = dataclasses.Field[Any]
 MISSING = dataclasses.MISSING
@@ -54,9 +54,9 @@ def checked(where: str, annotation: Any, value: object) -> Any:
     try:
         return TypeAdapter(annotation).validate_json(json.dumps(value, allow_nan=False), strict=True)
     except ValidationError as error:
-        raise PluginError(f"{where}: {error.errors()[0]['msg']}; got {value!r}") from error
+        raise PluginError(f"{where}: {error.errors()[0]['msg']}; got {shown(value)}") from error
     except (TypeError, ValueError) as error:
-        raise PluginError(f"{where}: {value!r} is no finite number, text, truth value, list or mapping") from error
+        raise PluginError(f"{where}: {shown(value)} is no finite number, text, truth value, list or mapping") from error
 
 
 def why_unsound(loaded: Any, contract: type) -> str | None:

@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 from softal_bench.contracts import AcquisitionFunction, BayesianModel, Dataset
-from softal_bench.errors import PluginError, suggestion
+from softal_bench.errors import PluginError, shown, suggestion
 from softal_bench.registry import parameters as fields
 
 P = TypeVar("P")
@@ -19,19 +19,23 @@ class Plugin(Generic[P]):
     """A plugin with its parameters.
 
     Attributes:
+        kind: "acquisitions", "models" or "datasets".
         name: its entry point's.
         parameters: all of them, defaults included, as JSON; a nested plugin is `{name: parameters}`.
         label: short, for tables: `bald`, `power(bald, T=0.125)`. Wrappers show all, others what differs from the
             default.
         instance: the object, frozen.
         revision: its class's and those of the plugins in it, as text.
+        nested: the plugins in it.
     """
 
+    kind: str
     name: str
     parameters: dict[str, Any]
     label: str
     instance: P
     revision: str
+    nested: "tuple[Plugin[Any], ...]"
 
     def describe(self) -> dict[str, Any]:
         """What journals keep: label, name and parameters."""
@@ -134,12 +138,15 @@ class Registry(Generic[P]):
             raise PluginError(f"{name}: {error}") from error
         values = {key: _as_json(key, instance, nested) for key in fields.fields_of(plugin_class)}
         revision = "+".join([f"{name}:{plugin_class.revision}", *[plugin.revision for plugin in nested.values()]])  # type: ignore[attr-defined]
-        return Plugin(name, values, _label(name, instance, nested), instance, revision)
+        label = _label(name, instance, nested)
+        return Plugin(self.kind, name, values, label, instance, revision, tuple(nested.values()))
 
     def _require_known(self, name: str) -> None:
         if name not in self._entry_points:
             known = self.names()
-            raise PluginError(f"unknown {self.noun} {name!r}{suggestion(name, known)} Installed: {', '.join(known)}")
+            raise PluginError(
+                f"unknown {self.noun} {shown(name)}{suggestion(name, known)} Installed: {', '.join(known)}"
+            )
 
     def _listings_of(self, name: str) -> list[Listing]:
         error = self.why_broken(name)
@@ -192,7 +199,7 @@ def _name_and_parameters(spec: object, noun: str) -> tuple[str, dict[str, Any]]:
         ):
             return name, dict(parameters)
     raise PluginError(
-        f"{spec!r} names no {noun}; write a name, or one name with its parameters: {{name: {{parameter: value}}}}"
+        f"{shown(spec)} names no {noun}; write a name, or a name with its parameters: {{name: {{parameter: value}}}}"
     )
 
 
@@ -202,7 +209,7 @@ def _arguments(name: str, plugin_class: type, given: dict[str, Any]) -> tuple[di
     unknown = [key for key in given if key not in known]
     if unknown:
         takes = f"It takes {', '.join(known)}" if known else "It takes no parameters"
-        raise PluginError(f"{name}: unknown parameter {unknown[0]!r}{suggestion(unknown[0], known)} {takes}")
+        raise PluginError(f"{name}: unknown parameter {shown(unknown[0])}{suggestion(unknown[0], known)} {takes}")
     arguments: dict[str, Any] = {}
     nested: dict[str, Plugin[Any]] = {}
     for key, field in known.items():
@@ -254,9 +261,14 @@ def _label(name: str, instance: Any, nested: Mapping[str, Plugin[Any]]) -> str:
         if key in nested:
             parts.append(nested[key].label)
         elif nested or value != fields.default_of(field):
-            shown = f"{value:g}" if isinstance(value, float) else str(value)
+            shown = _short_number(value) if isinstance(value, float) else str(value)
             parts.append(f"{field.metadata.get('symbol', key)}={shown}")
     return f"{name}({', '.join(parts)})" if parts else name
+
+
+def _short_number(value: float) -> str:
+    """The shortest of `:g` and `repr` that is exact."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
 def _origin(entry_point: EntryPoint) -> str:

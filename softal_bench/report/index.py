@@ -6,7 +6,7 @@ from pathlib import Path
 
 from softal_bench.report.files import disk_errors, write_atomically
 from softal_bench.report.markdown import escape, link, one_line
-from softal_bench.report.records import DONE, Results
+from softal_bench.suite import AnySuite
 
 _MARK = "<!-- softal-bench suite page: "
 _END = " -->"
@@ -20,14 +20,21 @@ class Entry:
     title: str
     summary: str
     done: int
-    trials: int
+    total: int
+    unit: str
 
 
-def entry(results: Results) -> Entry:
-    """Return the index's entry of a suite; its summary is the first paragraph of the description."""
-    suite = results.suite
+def entry(suite: AnySuite, done: int, total: int, unit: str) -> Entry:
+    """Return the index's entry of a suite; its summary is the first paragraph of the description.
+
+    Args:
+        suite: the suite.
+        done: how many of its trials or cells are done.
+        total: how many it has.
+        unit: "trials" or "cells".
+    """
     summary = one_line(suite.description.strip().split("\n\n")[0])
-    return Entry(suite.title or suite.name, summary, results.count(DONE), len(list(results.trials)))
+    return Entry(suite.title or suite.name, summary, done, total, unit)
 
 
 def to_comment(of: Entry) -> str:
@@ -44,7 +51,8 @@ def from_comment(line: str) -> Entry | None:
         return None
     try:
         data = json.loads(line[len(_MARK) : -len(_END)])
-        return Entry(str(data["title"]), str(data["summary"]), int(data["done"]), int(data["trials"]))
+        texts = {name: str(data[name]) for name in ("title", "summary", "unit")}
+        return Entry(**texts, done=int(data["done"]), total=int(data["total"]))
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -61,7 +69,7 @@ def write_index(leaderboard: Path) -> Path:
         "One page a suite, rebuilt from journals by `softal-bench run` and `softal-bench leaderboard`; "
         "edit nothing here by hand.",
         "",
-        "| Suite | What it measures | Trials done |",
+        "| Suite | What it measures | Done |",
         "| :-- | :-- | --: |",
         *(_line(path, found) for path, found in _pages(leaderboard)),
     ]
@@ -71,7 +79,8 @@ def write_index(leaderboard: Path) -> Path:
 
 
 def _line(path: Path, found: Entry) -> str:
-    return f"| {link(found.title, path.name)} | {escape(found.summary)} | {found.done} of {found.trials} |"
+    done = f"{found.done} of {found.total} {escape(found.unit)}"
+    return f"| {link(found.title, path.name)} | {escape(found.summary)} | {done} |"
 
 
 def _pages(leaderboard: Path) -> list[tuple[Path, Entry]]:

@@ -1,6 +1,6 @@
 """What stands below the tables of a page: how each number was made."""
 
-from softal_bench.report.tables import ABSENT
+from softal_bench.report.numbers import ABSENT
 
 LABELS = f"""\
 25 % / 50 % / 75 % quantiles over the done trials, and their number in parentheses. A trial's value is the
@@ -23,3 +23,13 @@ the pool computed posterior log-probs; selection is the wall time of the acquisi
 spent inside the pool. Both are taken over the rounds that acquired a batch. A batch's validity is checked
 outside the timer. Peak memory is the largest of a trial's rounds, then the median over trials, in MiB
 (2^20 bytes): of the device on CUDA, of the process on a CPU."""
+
+CHOOSING = """\
+How many labels a method needs, against what it costs to choose them: lower left is better, and of two methods
+neither is better if one needs fewer labels and the other fewer seconds. The target of a B is the highest one that at
+least one method reaches in the median. Labels are 25 % / 50 % / 75 % quantiles over the n done trials; seconds are
+median [quartiles] of the time spent choosing these labels: prediction on the pool, selection, and whatever else is
+done to choose (all phases but training and evaluation), summed over the rounds before the target is reached. In the
+figure a filled marker is the median of all these seconds, and a hollow one that of selection alone. A trial that never
+reaches the target counts as ∞ labels and ∞ seconds; where that makes the median ∞, the method is named below the
+figure."""

@@ -1,114 +1,129 @@
 """Where the numbers of a page come from: devices, versions, dates, and the condition of each method."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 
-from softal_bench.report.cost import devices
+from softal_bench.report.journals import Recorded, devices
 from softal_bench.report.markdown import counted
-from softal_bench.report.records import ConditionResults, Results
+from softal_bench.report.numbers import ABSENT
 from softal_bench.report.sections import IN_THE_TABLES, all_labels, shown, shown_parameters
-from softal_bench.report.tables import ABSENT, METHOD
+from softal_bench.report.tables import METHOD
+from softal_bench.suite import AnyCondition
 
 Flat = dict[str, str]
 _SAMPLES = "posterior_samples"
 
 
-def facts(results: Results) -> list[tuple[str, str]]:
-    """Return what the journals say about the runs, as (name, value) in plain text, never the present."""
-    environments = [trial.environment for trial in results.trials if trial.record]
+def facts(recorded: Sequence[Recorded], noun: str) -> list[tuple[str, str]]:
+    """Return what journals say about the runs, as (name, value) in plain text, never the present.
+
+    Args:
+        recorded: trials or cells that have a journal.
+        noun: what one of them is called.
+    """
+    environments = [one.environment for one in recorded]
     known = {
-        "Device": "; ".join(devices(results)),
-        "CPU threads of a trial": _values(environment.get("threads") for environment in environments),
-        "Platform": _values(environment.get("platform") for environment in environments),
-        "Python": _values(environment.get("python") for environment in environments),
-        "Packages": _packages(results),
-        "Dates": _dates(results),
+        "Device": "; ".join(devices(recorded)),
+        f"CPU threads of a {noun}": _values((environment.get("threads") for environment in environments), noun),
+        "Platform": _values((environment.get("platform") for environment in environments), noun),
+        "Python": _values((environment.get("python") for environment in environments), noun),
+        "Packages": _packages(recorded, noun),
+        "Dates": _dates(recorded),
     }
     return [(name, value) for name, value in known.items() if value]
 
 
-def methods_table(results: Results) -> pd.DataFrame:
+def methods_table(conditions: Sequence[AnyCondition], apart: set[str]) -> pd.DataFrame:
     """Return the condition of each method in brief: its name, its parameters, K, and all else that differs.
 
     Where a value depends on B, each value names its batch sizes.
+
+    Args:
+        conditions: of the suite.
+        apart: keys that the page's tables and headings show.
     """
-    keys = _differing(results)
-    labels = all_labels(results)
-    rows = [_method_row(results, label, keys) for label in labels]
+    keys = _differing(conditions, apart)
+    labels = all_labels(conditions)
+    rows = [_method_row(conditions, label, keys) for label in labels]
     columns = ["Name", "Parameters", *("K" if key == _SAMPLES else key for key in keys)]
     return pd.DataFrame(rows, index=pd.Index(labels, name=METHOD), columns=columns, dtype=object)
 
 
-def shared_settings(results: Results) -> Flat:
-    """Return the settings that all conditions of the suite share: dotted key -> value, sorted by key."""
-    flat = [_flat(cell) for cell in results.conditions]
+def shared_settings(conditions: Sequence[AnyCondition], apart: set[str]) -> Flat:
+    """Return the settings that all conditions share, but for those apart: dotted key -> value, sorted by key."""
+    flat = [_flat(condition, apart) for condition in conditions]
     if not flat:
         return {}
-    apart = {*_differing(results), *results.suite.varied}
-    return {key: value for key, value in sorted(flat[0].items()) if key not in apart}
+    differing = _differing(conditions, apart)
+    return {key: value for key, value in sorted(flat[0].items()) if key not in differing}
 
 
-def _method_row(results: Results, label: str, keys: list[str]) -> list[str]:
-    own = [cell for cell in results.conditions if cell.condition.acquisition.label == label]
-    acquisition = own[0].condition.describe()["acquisition"]
+def _method_row(conditions: Sequence[AnyCondition], label: str, keys: list[str]) -> list[str]:
+    own = [condition for condition in conditions if condition.acquisition.label == label]
+    acquisition = own[0].describe()["acquisition"]
     parameters = shown_parameters(acquisition["parameters"])
-    flat = [(cell.condition.batch_size, _flat(cell)) for cell in own]
+    flat = [(condition.batch_size, _flat(condition, set())) for condition in own]
     settings = [_by_batch_size([(size, values.get(key, ABSENT)) for size, values in flat]) for key in keys]
     return [str(acquisition["name"]), parameters or ABSENT, *settings]
 
 
-def _differing(results: Results) -> list[str]:
-    """K, then every key that is not the same in all conditions; less those that tables and headings show."""
-    flat = [_flat(cell) for cell in results.conditions]
+def _differing(conditions: Sequence[AnyCondition], apart: set[str]) -> list[str]:
+    """K, then every key that is not the same in all conditions; less those apart."""
+    flat = [_flat(condition, apart) for condition in conditions]
     keys = sorted({key for values in flat for key in values})
     differing = [key for key in keys if key != _SAMPLES and len({values.get(key) for values in flat}) > 1]
-    return [key for key in (_SAMPLES, *differing) if key not in results.suite.varied]
+    return [key for key in (_SAMPLES, *differing) if key not in apart]
 
 
-def _flat(cell: ConditionResults) -> Flat:
-    described = cell.condition.describe()
-    return dict(_leaves({key: described[key] for key in described if key not in IN_THE_TABLES}, ""))
+def _flat(condition: AnyCondition, apart: set[str]) -> Flat:
+    described = condition.describe()
+    found = leaves({key: described[key] for key in described if key not in {*IN_THE_TABLES, *apart}})
+    return {key: value for key, value in found if key not in apart}
 
 
-def _leaves(value: dict[str, Any], prefix: str) -> Iterable[tuple[str, str]]:
+def leaves(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted key and the text of each value in nested mappings; a plugin is one value."""
     for key, inner in value.items():
-        if isinstance(inner, dict) and {"name", "parameters"} <= inner.keys():  # a plugin is one value
+        if isinstance(inner, dict) and {"name", "parameters"} <= inner.keys():
             yield f"{prefix}{key}", shown({inner["name"]: inner["parameters"]})
         elif isinstance(inner, dict) and inner:
-            yield from _leaves(inner, f"{prefix}{key}.")
+            yield from leaves(inner, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", shown(inner)
 
 
 def _by_batch_size(values: list[tuple[int, str]]) -> str:
+    """Each distinct value; with its batch sizes where they tell the values apart."""
     grouped: dict[str, list[int]] = {}
     for size, value in sorted(values):
         if size not in grouped.setdefault(value, []):
             grouped[value].append(size)
+    if sum(map(len, grouped.values())) > len({size for size, _ in values}):
+        return "; ".join(grouped)
     if len(grouped) == 1:
         return values[0][1]
     return "; ".join(f"{value} (B = {', '.join(map(str, sizes))})" for value, sizes in grouped.items())
 
 
-def _values(values: Iterable[object]) -> str:
+def _values(values: Iterable[object], noun: str) -> str:
     """Each distinct value; of several, each with how many trials: `3.11.4 (1 trial), 3.12.0 (8 trials)`."""
     counts = Counter(str(value) for value in values if value is not None)
     if len(counts) < 2:
         return next(iter(counts), "")
-    return ", ".join(f"{value} ({counted(count, 'trial')})" for value, count in sorted(counts.items()))
+    return ", ".join(f"{value} ({counted(count, noun)})" for value, count in sorted(counts.items()))
 
 
-def _packages(results: Results) -> str:
-    versions = [trial.versions for trial in results.trials if trial.record]
-    packages = sorted({package for trial in versions for package in trial})
-    return ", ".join(f"{package} {_values(trial.get(package) for trial in versions)}" for package in packages)
+def _packages(recorded: Sequence[Recorded], noun: str) -> str:
+    versions = [one.versions for one in recorded]
+    packages = sorted({package for one in versions for package in one})
+    return ", ".join(f"{package} {_values((one.get(package) for one in versions), noun)}" for package in packages)
 
 
-def _dates(results: Results) -> str:
-    dates = sorted(time.date().isoformat() for trial in results.trials for time in trial.times)
+def _dates(recorded: Sequence[Recorded]) -> str:
+    dates = sorted(time.date().isoformat() for one in recorded for time in one.times)
     if not dates:
         return ""
     return f"{dates[0]} (UTC)" if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]} (UTC)"

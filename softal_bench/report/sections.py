@@ -1,6 +1,7 @@
 """Conditions arranged for a page: a section for each combination of what varies besides method and B."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from softal_bench.report.records import ConditionResults, Results
+from softal_bench.suite import AnyCondition
 
 IN_THE_TABLES = ("acquisition", "batch_size")
 
@@ -53,9 +55,9 @@ def sections(results: Results) -> list[Section]:
     return [Section(heading, cells) for heading, cells in grouped.items()]
 
 
-def all_labels(results: Results) -> list[str]:
-    """Return the labels of the suite's acquisition functions, each once, in its order."""
-    return list(dict.fromkeys(cell.condition.acquisition.label for cell in results.conditions))
+def all_labels(conditions: Iterable[AnyCondition]) -> list[str]:
+    """Return the labels of the acquisition functions of conditions, each once, in their order."""
+    return list(dict.fromkeys(condition.acquisition.label for condition in conditions))
 
 
 def shown(value: Any) -> str:

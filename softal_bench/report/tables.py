@@ -1,18 +1,18 @@
 """The tables of a suite as text in data frames: labels to an accuracy, final accuracy, area under a curve."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from softal_bench.report.records import ConditionResults, Results, Trial, describe_counts
+from softal_bench.report.journals import describe_counts
+from softal_bench.report.numbers import ABSENT, number, percentage
+from softal_bench.report.records import ConditionResults, Results, Trial
 from softal_bench.report.sections import Section, sections
 from softal_bench.report.statistics import area_under_curve, labels_to_accuracy, mean_interval, quartiles
 
 METHOD = "Acquisition function"
-ABSENT = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,6 @@ def area_table(section: Section) -> Table:
     )
 
 
-def number(value: float, decimals: int = 2) -> str:
-    """Return a number with at most so many decimals and without an exponent; ∞ for infinity.
-
-    >>> number(108.75), number(120.0), number(math.inf)
-    ('108.75', '120', '∞')
-    """
-    return "∞" if value == math.inf else np.format_float_positional(value, precision=decimals, trim="-")
-
-
 def grid(section: Section, text: Callable[[ConditionResults], str]) -> pd.DataFrame:
     """Return a data frame of `text` of each condition: methods by acquisition batch size.
 
@@ -75,9 +66,14 @@ def grid(section: Section, text: Callable[[ConditionResults], str]) -> pd.DataFr
             return ABSENT
         return text(results) if results.done else standing(results)
 
-    rows = [[cell(label, size) for size in section.batch_sizes] for label in section.labels]
-    columns = [_batch_size(size) for size in section.batch_sizes]
-    return pd.DataFrame(rows, index=pd.Index(section.labels, name=METHOD), columns=columns, dtype=object)
+    return by_batch_size(section.labels, section.batch_sizes, cell)
+
+
+def by_batch_size(labels: Sequence[str], batch_sizes: Sequence[int], text: Callable[[str, int], str]) -> pd.DataFrame:
+    """Return a data frame of the text of each label and B: methods by acquisition batch size."""
+    rows = [[text(label, size) for size in batch_sizes] for label in labels]
+    columns = [_batch_size(size) for size in batch_sizes]
+    return pd.DataFrame(rows, index=pd.Index(labels, name=METHOD), columns=columns, dtype=object)
 
 
 def standing(results: ConditionResults) -> str:
@@ -94,15 +90,6 @@ def _labels_table(section: Section, target: float) -> Table:
 
     title = f"Labels to {percentage(target)} test accuracy"
     return Table(f"{title}, {section.heading}" if section.heading else title, grid(section, text))
-
-
-def percentage(fraction: float) -> str:
-    """Return a fraction in per cent, as written in a suite.
-
-    >>> percentage(0.95), percentage(0.975)
-    ('95 %', '97.5 %')
-    """
-    return f"{number(100 * fraction, 4)} %"
 
 
 def _mean_table(section: Section, title: str, decimals: int, value: Callable[[Trial], float]) -> Table:

@@ -1,7 +1,26 @@
-"""A suite file -> a validated Suite -> its list of Conditions."""
+"""A suite file -> a validated suite -> its list of conditions."""
 
-from softal_bench.suite.condition import Condition, StartSet
-from softal_bench.suite.file import Suite, load_suite, suite_schema
+from softal_bench.suite.condition import AnyCondition, Condition, StartSet
+from softal_bench.suite.cost import CostCondition, Limits, Measurement
+from softal_bench.suite.file import AnySuite, CostSuite, Suite, load_cost_suite, load_suite, suite_kind, suite_schema
 from softal_bench.suite.keys import ReportOptions
+from softal_bench.suite.sources import SyntheticSource, TrainedSource
 
-__all__ = ["Condition", "ReportOptions", "StartSet", "Suite", "load_suite", "suite_schema"]
+__all__ = [
+    "AnyCondition",
+    "AnySuite",
+    "Condition",
+    "CostCondition",
+    "CostSuite",
+    "Limits",
+    "Measurement",
+    "ReportOptions",
+    "StartSet",
+    "Suite",
+    "SyntheticSource",
+    "TrainedSource",
+    "load_cost_suite",
+    "load_suite",
+    "suite_kind",
+    "suite_schema",
+]

@@ -2,91 +2,101 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from functools import cache
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
-from softal_bench.contracts import AcquisitionFunction, BayesianModel, Dataset, TrainingRegime
-from softal_bench.errors import PluginError, SuiteError, suggestion
-from softal_bench.registry import Plugin, registries
+from softal_bench.contracts import TrainingRegime
+from softal_bench.errors import SuiteError, suggestion
+from softal_bench.registry import Plugin
+from softal_bench.suite.plugin_fields import AcquisitionPlugin, DatasetPlugin, ModelPlugin
 
-_STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
-_SPECIFICATION = {
-    "anyOf": [
-        {"type": "string"},
-        {
-            "type": "object",
-            "minProperties": 1,
-            "maxProperties": 1,
-            "additionalProperties": {"type": ["object", "null"]},
-        },
-    ]
-}
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
 
 
-def _plugin(kind: str) -> Any:
-    """Metadata of a field that holds a plugin of this kind, written as a name or as {name: {parameter: value}}."""
+class Part(BaseModel):
+    """A named part of a condition that is not a plugin, matched like one: by name or by label."""
 
-    @cache
-    def resolved(specification: str) -> Plugin[Any] | PluginError:
-        try:
-            return registries[kind].resolve(json.loads(specification))
-        except PluginError as error:
-            return error
+    model_config = STRICT
 
-    def validate(specification: object) -> Plugin[Any]:
-        result = resolved(json.dumps(specification, sort_keys=True))
-        if isinstance(result, PluginError):
-            raise PydanticCustomError("plugin", "{reason}", {"reason": str(result)})
-        return result
+    @property
+    def name(self) -> str:
+        """As written in the suite file."""
+        raise NotImplementedError
 
-    return PlainValidator(validate)
+    @property
+    def label(self) -> str:
+        """Short, for tables."""
+        raise NotImplementedError
+
+
+NAMED = (Plugin, Part)
 
 
 class StartSet(BaseModel):
     """The labelled set that a trial starts from, drawn at random from the training examples outside validation."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     size: int = Field(20, ge=1, description="Labels at the start.")
     balanced: bool = Field(False, description="Whether each class has the same number of them.")
 
 
-class Condition(BaseModel):
-    """One combination of the matrix. Its trials of the same number give the same journal, timings aside."""
+class AnyCondition(BaseModel):
+    """What conditions of every kind of suite share."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
-    dataset: Annotated[Plugin[Dataset], _plugin("datasets"), WithJsonSchema(_SPECIFICATION)] = Field(
-        description="Data set: a name, or a name with its parameters."
-    )
-    model: Annotated[Plugin[BayesianModel], _plugin("models"), WithJsonSchema(_SPECIFICATION)] = Field(
-        description="Bayesian model: a name, or a name with its parameters."
-    )
-    acquisition: Annotated[Plugin[AcquisitionFunction], _plugin("acquisitions"), WithJsonSchema(_SPECIFICATION)] = (
-        Field(description="Acquisition function: a name, or a name with its parameters.")
-    )
+    acquisition: AcquisitionPlugin = Field(description="Acquisition function: a name, or a name with its parameters.")
     batch_size: int = Field(ge=1, description="Acquisition batch size B.")
+    posterior_samples: int = Field(20, ge=1, description="Posterior samples K of the acquisition function.")
+    threads: int = Field(
+        1, ge=1, le=1024, description="CPU threads; part of the condition: their number changes rounding and speed."
+    )
+    seed: int = Field(0, ge=0, description="The suite's seed, from which all seeds follow.")
+
+    def require_sound(self) -> None:
+        """Raise SuiteError if the values contradict one another, whatever the data."""
+
+    def describe(self) -> dict[str, Any]:
+        """The condition as JSON, for the journal's header; what is absent is left out."""
+        return {name: value for name, value in _as_json(self, labels=True).items() if value is not None}
+
+    def key(self, trial: int) -> str:
+        """16 hexadecimal digits: a hash of the condition, the trial's number and the revisions of its plugins.
+
+        Versions of packages are not in it, so that a refactor does not orphan records.
+        """
+        parts = [_as_json(self, labels=False), trial, [plugin.revision for plugin in _plugins_in(self)]]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def value(self, key: str) -> Any:
+        """The value of a dotted key; of a plugin or another named part its label."""
+        value = dig(self, key)
+        return value.label if isinstance(value, NAMED) else value
+
+    def plugins(self) -> list[Plugin[Any]]:
+        """The plugins that it names, in the order of their keys."""
+        return list(_plugins_in(self))
+
+
+class Condition(AnyCondition):
+    """One combination of a suite's matrix. Its trials of the same number give the same journal, timings aside."""
+
+    dataset: DatasetPlugin = Field(description="Data set: a name, or a name with its parameters.")
+    model: ModelPlugin = Field(description="Bayesian model: a name, or a name with its parameters.")
     budget: int = Field(ge=1, description="Acquire while there are fewer labels than this; batches are always full.")
     validation_size: int = Field(ge=1, description="Training examples set apart for early stopping.")
     initial: StartSet = Field(StartSet(), description="The labelled set at the start.")
-    posterior_samples: int = Field(20, ge=1, description="Posterior samples K of the acquisition function.")
     pool_subset: int | None = Field(
         None,
         ge=1,
         description="Score a random subset of this many points of the pool in each round; all of them if absent.",
     )
     training: TrainingRegime = Field(TrainingRegime(), description="How the model is trained in each round.")
-    threads: int = Field(
-        1, ge=1, le=1024, description="CPU threads of a trial; part of the condition: it changes rounding."
-    )
-    seed: int = Field(0, ge=0, description="The suite's seed, from which all seeds of all trials follow.")
 
-    def require_sizes_fit(self) -> None:
-        """Raise SuiteError if the sizes contradict one another, whatever the data set."""
+    def require_sound(self) -> None:
         if self.budget < self.initial.size:
             raise SuiteError(
                 f"budget: {self.budget} is below initial.size, the {self.initial.size} labels of the start set"
@@ -94,43 +104,42 @@ class Condition(BaseModel):
         if self.pool_subset is not None and self.pool_subset < self.batch_size:
             raise SuiteError(f"pool_subset: {self.pool_subset} is below batch_size {self.batch_size}")
 
-    def describe(self) -> dict[str, Any]:
-        """The condition as JSON, for the journal's header; what is absent is left out."""
-        rest = self.model_dump(mode="json", exclude={"dataset", "model", "acquisition"}, exclude_none=True)
-        return {
-            "acquisition": self.acquisition.describe(),
-            "dataset": self.dataset.describe(),
-            "model": self.model.describe(),
-            **rest,
-        }
-
-    def key(self, trial: int) -> str:
-        """16 hexadecimal digits: a hash of the condition, the trial's number and the revisions of its plugins.
-
-        Versions of packages are not in it, so that a refactor does not orphan records.
-        """
-        plugins = (self.acquisition, self.dataset, self.model)
-        described = self.describe()
-        for name in ("acquisition", "dataset", "model"):
-            del described[name]["label"]
-        parts = [described, trial, [plugin.revision for plugin in plugins]]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-    def value(self, key: str) -> Any:
-        """The value of a dotted key; of a plugin its label."""
-        value = dig(self, key)
-        return value.label if isinstance(value, Plugin) else value
-
 
 def dig(data: Any, key: str) -> Any:
-    """The value at a dotted key in mappings and models.
+    """The value at a dotted key in mappings, models and plugins; None inside a plugin of another name.
 
     Raises:
         SuiteError: if there is no such key, with the nearest one.
     """
     for part in key.split("."):
+        if isinstance(data, Plugin):
+            data = {part: None, data.name: data.parameters}
+        if data is None:
+            return None
         known = data if isinstance(data, Mapping) else type(data).model_fields if isinstance(data, BaseModel) else {}
         if part not in known:
             raise SuiteError(f"unknown key {key!r}{suggestion(part, known)} Known here: {', '.join(known) or 'none'}")
         data = data[part] if isinstance(data, Mapping) else getattr(data, part)
     return data
+
+
+def _as_json(value: Any, labels: bool) -> Any:
+    if isinstance(value, Plugin):
+        described = value.describe()
+        return described if labels else {key: described[key] for key in ("name", "parameters")}
+    if not isinstance(value, BaseModel):
+        return value
+    inner = {name: _as_json(getattr(value, name), labels) for name in type(value).model_fields}
+    present = {name: part for name, part in inner.items() if part is not None}
+    if not isinstance(value, Part):
+        return present
+    return {"name": value.name, "parameters": present} | ({"label": value.label} if labels else {})
+
+
+def _plugins_in(value: BaseModel) -> Iterator[Plugin[Any]]:
+    for name in sorted(type(value).model_fields):
+        part = getattr(value, name)
+        if isinstance(part, Plugin):
+            yield part
+        elif isinstance(part, BaseModel):
+            yield from _plugins_in(part)

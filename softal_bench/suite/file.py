@@ -1,28 +1,31 @@
-"""A suite file -> a validated Suite -> its list of Conditions."""
+"""A suite file -> a validated suite -> its list of conditions."""
 
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError, create_model
+from pydantic import TypeAdapter, ValidationError, create_model
 
 from softal_bench.errors import SuiteError, suggestion
 from softal_bench.suite import safe_yaml
-from softal_bench.suite.condition import Condition
-from softal_bench.suite.keys import ReportOptions, SuiteKeys
-from softal_bench.suite.matrix import Raw, expand, matches, set_key
+from softal_bench.suite.condition import AnyCondition, Condition
+from softal_bench.suite.cost import CostCondition
+from softal_bench.suite.keys import CostReportOptions, CostSuiteKeys, ReportOptions, SuiteKeys, TrialSuiteKeys
+from softal_bench.suite.matrix import MAX_CONDITIONS, Raw, expand, matches, set_key
 from softal_bench.suite.messages import located, validation_message
+
+C = TypeVar("C", bound=AnyCondition)
+K = TypeVar("K", bound=SuiteKeys)
 
 
 @dataclass(frozen=True)
-class Suite:
-    """A suite as asked for: the file with its `--set`, `--only` and `--trials`.
+class AnySuite:
+    """What suites of both kinds share.
 
     Attributes:
         path: the file.
-        conditions: those that are left, in the file's order.
         varied: the matrix keys with more than one value.
     """
 
@@ -31,14 +34,41 @@ class Suite:
     title: str | None
     description: str
     device: str
-    trials: int
-    report: ReportOptions
-    conditions: list[Condition]
     varied: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Suite(AnySuite):
+    """A suite of trials as asked for: the file with its `--set`, `--only` and `--trials`.
+
+    Attributes:
+        conditions: those that are left, in the file's order.
+    """
+
+    trials: int
+    report: ReportOptions
+    conditions: list[Condition]
+
+
+@dataclass(frozen=True)
+class CostSuite(AnySuite):
+    """A cost suite as asked for: the file with its `--set` and `--only`.
+
+    Attributes:
+        conditions: its cells, in the file's order.
+    """
+
+    report: CostReportOptions
+    conditions: list[CostCondition]
+
+
+def suite_kind(path: Path, settings: Sequence[str] = ()) -> str:
+    """The kind of a suite file: "cost", or "trials" where it says nothing else."""
+    return "cost" if _document(path, settings).get("kind") == "cost" else "trials"
+
+
 def load_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str] = (), trials: int | None = None) -> Suite:
-    """Read a suite file.
+    """Read the file of a suite of trials.
 
     Args:
         path: the file.
@@ -49,41 +79,68 @@ def load_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str] = (
     Raises:
         SuiteError: if anything is not as it has to be; says what, where, got and allowed.
     """
-    document = _document(path)
-    for setting in settings:
-        _apply_setting(document, setting)
+    document = _document(path, settings)
     if trials is not None:
         document["trials"] = trials
     with located(str(path)):
-        keys = _suite_keys(document)
-        base = {key: value for key, value in document.items() if key in Condition.model_fields}
-        conditions = expand(base, keys)
-    return Suite(
-        path,
-        keys.name,
-        keys.title,
-        keys.description,
-        keys.device,
-        keys.trials,
-        keys.report,
-        _selected(conditions, only),
-        tuple(key for key, values in keys.matrix.items() if len(values) > 1),
-    )
+        keys, conditions = _read(TrialSuiteKeys, Condition, document)
+        if len(conditions) * keys.trials > MAX_CONDITIONS:
+            count = len(conditions) * keys.trials
+            raise SuiteError(
+                f"trials: {keys.trials} of each condition make {count}; at most {MAX_CONDITIONS} are allowed"
+            )
+    return Suite(**_shared(path, keys), trials=keys.trials, report=keys.report, conditions=_selected(conditions, only))
+
+
+def load_cost_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str] = ()) -> CostSuite:
+    """Read the file of a cost suite; arguments and errors are those of `load_suite`."""
+    with located(str(path)):
+        keys, conditions = _read(CostSuiteKeys, CostCondition, _document(path, settings))
+    return CostSuite(**_shared(path, keys), report=keys.report, conditions=_selected(conditions, only))
 
 
 def suite_schema() -> dict[str, Any]:
     """The JSON Schema of suite files, for editors."""
+    schema = TypeAdapter(
+        _file_model("Suite of trials", TrialSuiteKeys, Condition)
+        | _file_model("Cost suite", CostSuiteKeys, CostCondition)
+    ).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+
+
+def _file_model(name: str, keys: type[SuiteKeys], condition_class: type[AnyCondition]) -> Any:
     fields: dict[str, Any] = {}
-    for name, field in Condition.model_fields.items():
+    for key, field in condition_class.model_fields.items():
         optional = copy.copy(field)  # a key may stand in the matrix instead
         optional.default = None if field.is_required() else field.default
-        fields[name] = (field.annotation, optional)
-    model = create_model("Suite", __base__=SuiteKeys, __doc__="A suite file of softal-bench.", **fields)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | model.model_json_schema()
+        fields[key] = (field.annotation, optional)
+    return create_model(name, __base__=keys, __doc__=f"{name}.", **fields)
 
 
-def _document(path: Path) -> Raw:
+def _shared(path: Path, keys: SuiteKeys) -> dict[str, Any]:
+    varied = tuple(key for key, values in keys.matrix.items() if len(values) > 1)
+    named = {name: getattr(keys, name) for name in ("name", "title", "description", "device")}
+    return {"path": path, "varied": varied, **named}
+
+
+def _read(keys_class: type[K], condition_class: type[C], document: Raw) -> tuple[K, list[C]]:
+    """The document's keys, and its conditions."""
+    known = [*keys_class.model_fields, *condition_class.model_fields]
+    for key in document:
+        if key not in known:
+            raise SuiteError(f"unknown key {key!r}{suggestion(key, known)} Known: {', '.join(known)}")
     try:
+        keys = keys_class(**{key: value for key, value in document.items() if key in keys_class.model_fields})
+    except ValidationError as error:
+        raise SuiteError(validation_message(error, keys_class, {})) from error
+    base = {key: value for key, value in document.items() if key in condition_class.model_fields}
+    return keys, expand(condition_class, base, keys)
+
+
+def _document(path: Path, settings: Sequence[str]) -> Raw:
+    try:
+        if path.stat().st_size > safe_yaml.MAX_BYTES:
+            raise SuiteError(f"{path}: {path.stat().st_size} bytes; at most {safe_yaml.MAX_BYTES} are read")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise SuiteError(f"{path}: no such suite file; suites are YAML files such as suites/quickstart.yaml") from error
@@ -96,18 +153,21 @@ def _document(path: Path) -> Raw:
         raise SuiteError(f"{path}: empty; a suite file is a mapping of keys, see suites/quickstart.yaml")
     if not isinstance(document, dict):
         raise SuiteError(f"{path}: a {type(document).__name__}, not a mapping of keys; see suites/quickstart.yaml")
+    for setting in settings:
+        _apply_setting(document, setting)
     return document
 
 
 def _apply_setting(document: Raw, setting: str) -> None:
     key, value = _split(setting, "--set")
     with located(f"--set {setting}"):
-        if key in document.get("matrix", {}):
+        matrix = document.get("matrix")
+        if isinstance(matrix, dict) and key in matrix:
             raise SuiteError(f"{key} is varied in the matrix; use --set matrix.{key}=[...] or --only {key}=...")
         set_key(document, key, value)
 
 
-def _selected(conditions: list[Condition], only: Sequence[str]) -> list[Condition]:
+def _selected(conditions: list[C], only: Sequence[str]) -> list[C]:
     """The conditions that match, for every key among `only`, one of the values given for it."""
     wanted: dict[str, list[Any]] = {}
     for choice in only:
@@ -128,14 +188,3 @@ def _split(assignment: str, option: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise SuiteError(f"{option} {assignment}: write {option} KEY=VALUE")
     return key.strip(), safe_yaml.parse(text, f"{option} {assignment}")
-
-
-def _suite_keys(document: Raw) -> SuiteKeys:
-    known = [*SuiteKeys.model_fields, *Condition.model_fields]
-    for key in document:
-        if key not in known:
-            raise SuiteError(f"unknown key {key!r}{suggestion(key, known)} Known: {', '.join(known)}")
-    try:
-        return SuiteKeys(**{key: value for key, value in document.items() if key in SuiteKeys.model_fields})
-    except ValidationError as error:
-        raise SuiteError(validation_message(error, {})) from error

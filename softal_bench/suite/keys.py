@@ -1,8 +1,9 @@
 """The keys of a suite file that are not part of a condition."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -27,24 +28,62 @@ class Override(BaseModel):
 
 
 class SuiteKeys(BaseModel):
-    """The keys of a suite file that are not part of a condition."""
+    """The keys of every suite file that are not part of a condition."""
 
     model_config = _STRICT
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9_-]{1,100}$", description="Letters, digits, _ and -; names folders and pages."
     )
+
+    @field_validator("name")
+    @classmethod
+    def _is_no_index(cls, name: str) -> str:
+        if name.lower() == "readme":
+            raise PydanticCustomError(
+                "name", "'{name}' is the leaderboard's index; choose another name", {"name": name}
+            )
+        return name
+
     title: str | None = Field(None, description="The page's heading; the name if absent.")
     description: str = Field("", description="What the suite asks, for the page.")
     device: str = Field(
-        "auto",
-        pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$",
-        description="auto is cuda where there is one, else cpu.",
+        "auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$", description="auto is cuda where there is one, else cpu."
     )
-    trials: int = Field(5, ge=1, le=100_000, description="Trials of each condition; each has seeds of its own.")
     matrix: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
         {}, description="Key: list of values; lists multiply into conditions."
     )
     exclude: list[Annotated[dict[str, Any], Field(min_length=1)]] = Field([], description="Combinations taken out.")
     overrides: list[Override] = Field([], description="Keys set where a combination matches.")
+
+
+class TrialSuiteKeys(SuiteKeys):
+    """Those of a suite of trials: accuracy per label, and seconds of each round."""
+
+    kind: Literal["trials"] = Field("trials", description="What the suite measures.")
+    trials: int = Field(5, ge=1, le=100_000, description="Trials of each condition; each has seeds of its own.")
     report: ReportOptions = Field(ReportOptions(), description="What the page shows.")
+
+
+class Ratio(BaseModel):
+    """Which acquisition functions' seconds the page divides by another's; by name or by label."""
+
+    model_config = _STRICT
+
+    of: list[str] = Field(min_length=1, description="Numerators.")
+    to: str = Field(description="Denominator.")
+
+
+class CostReportOptions(BaseModel):
+    """What the page of a cost suite shows."""
+
+    model_config = _STRICT
+
+    ratio: Ratio | None = Field(None, description="Ratios of seconds, at each B.")
+
+
+class CostSuiteKeys(SuiteKeys):
+    """Those of a cost suite: seconds and peak memory of one selection."""
+
+    kind: Literal["cost"] = Field(description="What the suite measures.")
+    report: CostReportOptions = Field(CostReportOptions(), description="What the page shows.")

@@ -3,58 +3,58 @@
 import copy
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from softal_bench.errors import SuiteError, suggestion
-from softal_bench.registry import Plugin
-from softal_bench.suite.condition import Condition, dig
+from softal_bench.suite.condition import NAMED, AnyCondition, dig
 from softal_bench.suite.keys import SuiteKeys
 from softal_bench.suite.messages import located, validation_message
 
 MAX_CONDITIONS = 100_000
 
 Raw = dict[str, Any]
+C = TypeVar("C", bound=AnyCondition)
 
 
 @dataclass(frozen=True)
-class _Combination:
+class _Combination(Generic[C]):
     """A condition, with its keys as written and the place in the file of those that are not at its top."""
 
     raw: Raw
     origins: dict[str, str]
-    condition: Condition
+    condition: C
 
-    def overridden(self, changes: Mapping[str, Any], origin: str) -> "_Combination":
+    def overridden(self, changes: Mapping[str, Any], origin: str) -> "_Combination[C]":
         """This combination with some keys set."""
         raw = copy.deepcopy(self.raw)
         for key, value in changes.items():
             set_key(raw, key, value)
-        return _validated(raw, {**self.origins, **{key: f"{origin}.{key}" for key in changes}})
+        return _validated(type(self.condition), raw, {**self.origins, **{key: f"{origin}.{key}" for key in changes}})
 
 
-def expand(base: Raw, keys: SuiteKeys) -> list[Condition]:
+def expand(condition_class: type[C], base: Raw, keys: SuiteKeys) -> list[C]:
     """The conditions of a suite, in the order of the file, each validated.
 
     Raises:
         SuiteError: if a condition is not sound, two are the same, there are none or too many, or an `exclude` or an
             override matches nothing.
     """
-    kept = _overridden(_not_excluded(_combinations(base, keys.matrix), keys), keys)
+    kept = _overridden(_not_excluded(_combinations(condition_class, base, keys.matrix), keys), keys)
     for combination in kept:
-        combination.condition.require_sizes_fit()
+        combination.condition.require_sound()
     conditions = [combination.condition for combination in kept]
     _require_distinct(conditions)
     return conditions
 
 
-def matches(condition: Condition, where: Mapping[str, Any]) -> bool:
+def matches(condition: AnyCondition, where: Mapping[str, Any]) -> bool:
     """Whether the condition has, for every key, the value given or one of a list of them.
 
-    A plugin is matched by its name or by its label, anything else by its value.
+    A plugin, or another named part, is matched by its name or by its label, anything else by its value.
 
     Raises:
         SuiteError: if a key is unknown.
@@ -72,37 +72,40 @@ def set_key(data: Raw, key: str, value: Any) -> None:
     data[last] = copy.deepcopy(value)
 
 
-def _combinations(base: Raw, matrix: Mapping[str, list[Any]]) -> list[_Combination]:
+def _combinations(condition_class: type[C], base: Raw, matrix: Mapping[str, list[Any]]) -> list[_Combination[C]]:
     count = math.prod(len(values) for values in matrix.values())
     if count > MAX_CONDITIONS:
         raise SuiteError(f"matrix: {count} conditions; at most {MAX_CONDITIONS} are allowed")
     for key in matrix:
         if key in base:
             raise SuiteError(f"{key}: stands in the matrix and outside it; keep one")
-        if key.split(".")[0] not in Condition.model_fields:
+        if key.split(".")[0] not in condition_class.model_fields:
             raise SuiteError(
-                f"matrix: unknown key {key!r}{suggestion(key, Condition.model_fields)} "
-                f"Known: {', '.join(Condition.model_fields)}"
+                f"matrix: unknown key {key!r}{suggestion(key, condition_class.model_fields)} "
+                f"Known: {', '.join(condition_class.model_fields)}"
             )
-    return [_combination(base, list(matrix), choice) for choice in itertools.product(*map(enumerate, matrix.values()))]
+    choices = itertools.product(*map(enumerate, matrix.values()))
+    return [_combination(condition_class, base, list(matrix), choice) for choice in choices]
 
 
-def _combination(base: Raw, keys: list[str], choice: tuple[tuple[int, Any], ...]) -> _Combination:
+def _combination(
+    condition_class: type[C], base: Raw, keys: list[str], choice: tuple[tuple[int, Any], ...]
+) -> _Combination[C]:
     raw, origins = copy.deepcopy(base), {}
     for key, (number, value) in zip(keys, choice, strict=True):
         set_key(raw, key, value)
         origins[key] = f"matrix.{key}[{number}]"
-    return _validated(raw, origins)
+    return _validated(condition_class, raw, origins)
 
 
-def _validated(raw: Raw, origins: dict[str, str]) -> _Combination:
+def _validated(condition_class: type[C], raw: Raw, origins: dict[str, str]) -> _Combination[C]:
     try:
-        return _Combination(raw, origins, Condition(**raw))
+        return _Combination(raw, origins, condition_class(**raw))
     except ValidationError as error:
-        raise SuiteError(validation_message(error, origins)) from error
+        raise SuiteError(validation_message(error, condition_class, origins)) from error
 
 
-def _not_excluded(combinations: list[_Combination], keys: SuiteKeys) -> list[_Combination]:
+def _not_excluded(combinations: list[_Combination[C]], keys: SuiteKeys) -> list[_Combination[C]]:
     for number, where in enumerate(keys.exclude):
         excluded = _matching(combinations, where, f"exclude[{number}]")
         combinations = [combination for combination in combinations if id(combination) not in excluded]
@@ -111,7 +114,7 @@ def _not_excluded(combinations: list[_Combination], keys: SuiteKeys) -> list[_Co
     return combinations
 
 
-def _overridden(combinations: list[_Combination], keys: SuiteKeys) -> list[_Combination]:
+def _overridden(combinations: list[_Combination[C]], keys: SuiteKeys) -> list[_Combination[C]]:
     for number, override in enumerate(keys.overrides):
         place = f"overrides[{number}]"
         matching = _matching(combinations, override.where, f"{place}.where")
@@ -122,7 +125,7 @@ def _overridden(combinations: list[_Combination], keys: SuiteKeys) -> list[_Comb
     return combinations
 
 
-def _matching(combinations: list[_Combination], where: Mapping[str, Any], place: str) -> set[int]:
+def _matching(combinations: list[_Combination[C]], where: Mapping[str, Any], place: str) -> set[int]:
     with located(place):
         found = {id(combination) for combination in combinations if matches(combination.condition, where)}
         if not found:
@@ -135,12 +138,12 @@ def _matching(combinations: list[_Combination], where: Mapping[str, Any], place:
 
 def _is_one_of(value: Any, wanted: Any) -> bool:
     options = wanted if isinstance(wanted, list) else [wanted]
-    if isinstance(value, Plugin):
+    if isinstance(value, NAMED):
         return value.name in options or value.label in options
     return any(type(value) is type(option) and value == option for option in options)
 
 
-def _require_distinct(conditions: list[Condition]) -> None:
+def _require_distinct(conditions: Sequence[AnyCondition]) -> None:
     seen: set[str] = set()
     for condition in conditions:
         key = condition.key(0)

@@ -1,11 +1,14 @@
 """Messages that say where in a suite file something is wrong."""
 
+import inspect
+import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from softal_bench.errors import SuiteError
+from softal_bench.errors import SuiteError, shown, suggestion
 
 
 @contextmanager
@@ -17,23 +20,35 @@ def located(where: str) -> Iterator[None]:
         raise SuiteError(f"{where}: {error}") from error
 
 
-def validation_message(error: ValidationError, origins: Mapping[str, str]) -> str:
+def validation_message(error: ValidationError, model: type[BaseModel], origins: Mapping[str, str]) -> str:
     """The first thing that pydantic found wrong, as `place: what; got value`.
 
-    `origins` maps a dotted key to the place in the file that it came from, where that is not the key itself.
+    `model` is what was validated; `origins` maps a dotted key to the place in the file that it came from, where that is
+    not the key itself.
     """
     first = error.errors()[0]
     place = _place(first["loc"], origins)
     if first["type"] == "extra_forbidden":
-        what = "unknown key"
+        known = _fields_at(model, first["loc"][:-1])
+        what = f"unknown key{suggestion(str(first['loc'][-1]), known)} Known: {', '.join(known)}"
     elif first["type"] == "missing":
         what = "missing"
     elif first["type"] == "plugin":  # its message says what came
         what = first["msg"]
     else:
-        what = f"{first['msg']}; got {first['input']!r}"
+        what = f"{first['msg']}; got {shown(first['input'])}"
     more = error.error_count() - 1
     return f"{place}{what}" + (f" (and {more} more)" if more else "")
+
+
+def _fields_at(annotation: Any, loc: tuple[int | str, ...]) -> list[str]:
+    """The keys of the model at a place inside an annotation, such as `list[Override]` at (0,)."""
+    for part in loc:
+        if isinstance(part, int):
+            annotation = typing.get_args(annotation)[0]
+        else:
+            annotation = annotation.model_fields[part].annotation
+    return list(annotation.model_fields) if inspect.isclass(annotation) and issubclass(annotation, BaseModel) else []
 
 
 def _place(loc: tuple[int | str, ...], origins: Mapping[str, str]) -> str:

@@ -52,8 +52,8 @@ def parse(text: str, where: str) -> Any:
     """
     if len(text) > MAX_BYTES:
         raise SuiteError(f"{where}: {len(text)} characters; at most {MAX_BYTES} are read")
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -63,12 +63,12 @@ def parse(text: str, where: str) -> Any:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise SuiteError(f"{where}: {place}not usable as YAML: {error.problem or error.context}") from error
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise SuiteError(f"{where}: not usable as YAML: {' '.join(str(error).split())}") from error
     except RecursionError as error:
         raise SuiteError(f"{where}: nested too deeply; at most {MAX_DEPTH} levels are read") from error
-    finally:
-        loader.dispose()
+    except SuiteError:
+        raise
+    except Exception as error:  # PyYAML's constructors raise all sorts of errors for a value that does not fit its tag
+        raise SuiteError(f"{where}: not usable as YAML: {' '.join(str(error).split())}") from error
     require_plain(data, where)
     return data
 

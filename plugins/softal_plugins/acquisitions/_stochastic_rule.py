@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from softal_bench.bayes.gibbs import sample_without_replacement
+from softal_bench.bayes.gibbs import require_numbers, sample_without_replacement
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, OneSampleScore, Pool
 from softal_bench.contracts.acquisition import require_batch_fits
 
@@ -30,8 +30,8 @@ class StochasticRule(AcquisitionFunction):
     stochastic = True
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise ValueError(f"temperature is {self.temperature}; it must be positive and finite")
+        if not (0 < self.temperature < math.inf and math.isfinite(1 / self.temperature)):
+            raise ValueError(f"temperature is {self.temperature}; it must be positive and finite, and so must 1/T")
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
@@ -45,5 +45,6 @@ class StochasticRule(AcquisitionFunction):
     def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
         require_batch_fits(pool, batch_size)
         scores_N = self.score.scores(pool).double()
+        require_numbers(scores_N)
         positions_B = sample_without_replacement(self.log_weights(scores_N, generator), batch_size, generator)
         return AcquiredBatch(positions_B, scores_N[positions_B])

@@ -11,4 +11,4 @@ class Softmax(StochasticRule):
     """p_i proportional to exp(s_i / T): the paper's equation 2, with any one-sample score s."""
 
     def log_weights(self, scores_N: Tensor, generator: torch.Generator) -> Tensor:
-        return scores_N / self.temperature
+        return (scores_N - scores_N.max()) / self.temperature  # at most 0, so that no T overflows

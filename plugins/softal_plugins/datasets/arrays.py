@@ -1,12 +1,13 @@
 import hashlib
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from softal_bench.contracts import Dataset, Examples, Provenance, Splits
 from softal_bench.errors import DataError, DataMissingError
@@ -34,11 +35,12 @@ class Arrays(Dataset):
             raise ValueError(f"num_classes is {self.num_classes}; need at least 2")
 
     def load(self, root: Path, generator: torch.Generator) -> Splits:
-        return _splits((root / self.path).resolve(), self.num_classes)
+        path = (root / self.path).resolve()
+        return _splits(path, self.num_classes, path.stat().st_mtime_ns if path.exists() else 0)
 
 
 @cache
-def _splits(path: Path, num_classes: int | None) -> Splits:
+def _splits(path: Path, num_classes: int | None, modified: int) -> Splits:
     arrays = _read(path)
     train_x, test_x = (_images(path, name, arrays[name]) for name in ("train_images", "test_images"))
     train_y, test_y = (_labels(path, name, arrays[name]) for name in ("train_labels", "test_labels"))
@@ -46,14 +48,26 @@ def _splits(path: Path, num_classes: int | None) -> Splits:
     axes = tuple(axis for axis in range(train_x.ndim) if axis != 1 or train_x.ndim == 2)
     mean, std = train_x.mean(axes, keepdims=True), train_x.std(axes, keepdims=True)
     std = np.where(std > 0, std, 1.0)
-    try:
+    with _located(path):
         return Splits(
-            Examples(_tensor((train_x - mean) / std), torch.from_numpy(train_y), num_classes),
-            Examples(_tensor((test_x - mean) / std), torch.from_numpy(test_y), num_classes),
+            _examples("train", (train_x - mean) / std, train_y, num_classes),
+            _examples("test", (test_x - mean) / std, test_y, num_classes),
             Provenance(path.name, len(train_y), hashlib.sha256(path.read_bytes()).hexdigest()),
         )
-    except (DataError, ValueError) as error:
-        raise DataError(f"arrays: {path}: {error}") from error
+
+
+def _examples(name: str, inputs: np.ndarray, labels: np.ndarray, num_classes: int) -> Examples:
+    with _located(name):
+        inputs = np.ascontiguousarray(inputs, dtype=np.float32)
+        return Examples(torch.from_numpy(inputs), torch.from_numpy(labels), num_classes)
+
+
+@contextmanager
+def _located(where: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{'arrays: ' if isinstance(where, Path) else ''}{where}: {error}") from error
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -62,9 +76,9 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             f"arrays: {path} is not there; give `path` absolute or relative to the data folder (--data-dir)"
         )
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = dict(file)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise DataError(f"arrays: {path} cannot be read as .npz: {error}; write it with numpy.savez") from error
     missing = [name for name in _NAMES if name not in arrays]
     if missing:
@@ -96,7 +110,3 @@ def _labels(path: Path, name: str, labels: np.ndarray) -> np.ndarray:
             f"arrays: {path}: {name} has shape {labels.shape} and type {labels.dtype}; need whole numbers [n]"
         )
     return labels.astype(np.int64)
-
-
-def _tensor(inputs: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.float32))

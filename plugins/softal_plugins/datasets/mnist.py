@@ -1,6 +1,8 @@
 import contextlib
 import hashlib
 import io
+import shutil
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,8 +35,7 @@ class MNIST(Dataset):
     def prepare(self, root: Path) -> None:
         if _missing(root):
             try:
-                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                    datasets.MNIST(str(root), download=True)
+                _download(root)
             except Exception as error:
                 raise DataMissingError(
                     f"{_how_to_get(root)} (downloading them failed: {_first_line(error)})"
@@ -44,6 +45,14 @@ class MNIST(Dataset):
         if _missing(root):
             raise DataMissingError(_how_to_get(root))
         return _splits(root.resolve())
+
+
+def _download(root: Path) -> None:
+    """Fetch the files; `root` is written to only once all are there."""
+    with tempfile.TemporaryDirectory() as folder:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            datasets.MNIST(folder, download=True)
+        shutil.copytree(folder, root, dirs_exist_ok=True)
 
 
 @cache

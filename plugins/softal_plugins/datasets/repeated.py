@@ -1,3 +1,4 @@
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,8 @@ class Repeated(Dataset):
     def __post_init__(self) -> None:
         if self.times < 1:
             raise ValueError(f"times is {self.times}; need at least 1")
-        if self.noise_std < 0:
-            raise ValueError(f"noise_std is {self.noise_std}; it must be at least 0")
+        if not 0 <= self.noise_std < math.inf:
+            raise ValueError(f"noise_std is {self.noise_std}; it must be at least 0 and finite")
 
     def prepare(self, root: Path) -> None:
         self.of.prepare(root)

@@ -1,0 +1,38 @@
+"""A model whose every failure is told as its own, wherever it shows: also inside an acquisition function."""
+
+import torch
+from torch import Tensor
+
+from softal_bench.bench.failures import blame
+from softal_bench.contracts import BayesianModel, FittedModel, Posterior
+from softal_bench.registry import Plugin
+
+
+class BlamedModel(FittedModel):
+    """A fitted model; what it raises becomes PluginFailed with the plugin's name."""
+
+    def __init__(self, fitted: FittedModel, plugin: Plugin[BayesianModel]) -> None:
+        self._fitted = fitted
+        self._plugin = plugin
+
+    def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
+        with blame("model", self._plugin):
+            return _BlamedPosterior(self._fitted.posterior(num_samples, generator), self._plugin)
+
+    def embeddings(self, inputs: Tensor) -> Tensor:
+        with blame("model", self._plugin):
+            return self._fitted.embeddings(inputs)
+
+
+class _BlamedPosterior(Posterior):
+    def __init__(self, posterior: Posterior, plugin: Plugin[BayesianModel]) -> None:
+        self._posterior = posterior
+        self._plugin = plugin
+
+    @property
+    def num_samples(self) -> int:
+        return self._posterior.num_samples
+
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        with blame("model", self._plugin):
+            return self._posterior.log_probs(inputs)

@@ -1,0 +1,162 @@
+"""One cell of a cost suite, measured in a process of its own.
+
+The process is a fresh fork of a server that has imported torch but computed nothing, so its memory is its own and its
+start is cheap. The runner's process watches it and ends it when it is over its limit.
+"""
+
+import ctypes
+import multiprocessing
+import os
+import resource
+import signal
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+import torch
+
+from softal_bench.bench.failures import is_out_of_memory
+from softal_bench.bench.measure import sample_seconds, seconds_of
+from softal_bench.contracts import AcquisitionFunction, Pool
+from softal_bench.pools import TensorPool
+from softal_bench.registry import acquisitions
+from softal_bench.suite import Limits, Measurement
+from softal_bench.timing import peak_memory, reset_peak_memory
+
+_LOAD_SECONDS = 600.0
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from malloc.h
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is measured: the choice of `batch_size` of the points stored in `log_probs` (a .npy file, N x K x C)."""
+
+    acquisition: str
+    parameters: dict[str, Any]
+    log_probs: Path
+    batch_size: int
+    device: str
+    threads: int
+    seed: int
+    measurement: Measurement
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it. `seconds` are samples; `peak_bytes` is the growth of peak memory during one selection."""
+
+    status: str
+    seconds: list[float] = field(default_factory=list)
+    peak_bytes: int | None = None
+    error: str | None = None
+    details: str | None = None
+
+
+def measure_cell(cell: Cell) -> Outcome:
+    """Measure a cell in a fresh process, while no other cell of this user is measured on this machine."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    ours, theirs = context.Pipe(duplex=False)
+    with _alone():
+        process = context.Process(target=_measure, args=(cell, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        try:
+            return _watch(process, ours, cell.limits)
+        finally:
+            process.kill()
+            process.join()
+            ours.close()
+
+
+def _watch(process: Any, connection: Connection, limits: Limits) -> Outcome:
+    """Wait for "loaded", then for the outcome, as long as the limits say."""
+    for seconds, what in ((_LOAD_SECONDS, "loading the log-probs"), (limits.cell_seconds, "selection")):
+        if not connection.poll(seconds):
+            return Outcome("timeout", error=f"{what} took more than {seconds:g} s")
+        try:
+            message = connection.recv()
+        except EOFError:
+            return _died(process)
+        if isinstance(message, Outcome):
+            return message
+    return Outcome("failed", error="the measuring process said nothing")
+
+
+def _died(process: Any) -> Outcome:
+    process.join()
+    if process.exitcode == -signal.SIGKILL:  # nobody else kills it: the system does when memory runs out
+        return Outcome("out_of_memory", error="the process was killed, as systems do that run out of memory")
+    return Outcome("failed", error=f"the process ended with exit code {process.exitcode}")
+
+
+def _measure(cell: Cell, connection: Connection) -> None:
+    """What the process does. It ends by itself if nobody watches it any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the runner, which ends this process
+    signal.alarm(int(_LOAD_SECONDS + cell.limits.cell_seconds) + 1)
+    try:
+        torch.set_num_threads(cell.threads)
+        device = torch.device(cell.device)
+        acquisition = acquisitions.build(cell.acquisition, cell.parameters)
+        log_probs_N_K_C = torch.from_numpy(np.load(cell.log_probs)).to(device)
+        acquisition.select(TensorPool(log_probs_N_K_C[:64]), 1, torch.Generator())  # starts threads, loads kernels
+        _keep_freed_memory()
+        connection.send("loaded")
+        _limit_memory(cell.limits, device)
+        outcome = _measured(cell, acquisition, TensorPool(log_probs_N_K_C), device)
+    except (Exception, SystemExit) as error:
+        status = "out_of_memory" if is_out_of_memory(error) else "failed"
+        message = f"acquisition function {cell.acquisition!r} raised {type(error).__name__}: {error}"
+        outcome = Outcome(status, error=message, details=traceback.format_exc())
+    connection.send(outcome)
+
+
+def _measured(cell: Cell, acquisition: AcquisitionFunction, pool: Pool, device: torch.device) -> Outcome:
+    generator = torch.Generator().manual_seed(cell.seed)
+    reset_peak_memory(device)
+    before = peak_memory(device)
+
+    def select() -> None:
+        acquisition.select(pool, cell.batch_size, generator)
+
+    first = seconds_of(select, 1, device)  # the warm-up, and the one that memory is read from
+    peak_bytes = max(0, peak_memory(device) - before)
+    seconds = sample_seconds(select, first, cell.measurement, device)
+    return Outcome("done", seconds, peak_bytes)
+
+
+def _keep_freed_memory() -> None:
+    """Have the C allocator keep what is freed, so that a sample does not time page faults of the one before it.
+
+    Else some processes return and fetch the same pages in every selection and some do not, by chance; small pools then
+    take 1 or 6 ms. With the C library of Linux; elsewhere nothing is done.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 2**30)
+        mallopt(_M_TRIM_THRESHOLD, 2**30)
+
+
+def _limit_memory(limits: Limits, device: torch.device) -> None:
+    """Let allocations beyond the limit fail; on Linux CPUs, where the size of a process's data can be limited."""
+    if device.type == "cuda" or not Path("/proc/self/statm").exists():
+        return
+    pages = int(Path("/proc/self/statm").read_text().split()[5])  # data and stack
+    now = pages * os.sysconf("SC_PAGE_SIZE")
+    resource.setrlimit(resource.RLIMIT_DATA, (now + int(limits.memory_gib * 2**30), resource.RLIM_INFINITY))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the one lock of this user and machine under which cells are measured."""
+    path = Path(tempfile.gettempdir()) / f"softal-bench-measuring-{os.getuid()}.lock"
+    with filelock.FileLock(path):
+        yield

@@ -1,0 +1,145 @@
+"""The cells of a cost suite: which there are, whether their data suffice, and what taking one up means."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from softal_bench.bench.cell import Cell, Outcome, measure_cell
+from softal_bench.bench.data import prepare
+from softal_bench.bench.failures import Ended
+from softal_bench.bench.log_probs import LogProbs, load_source, require_enough
+from softal_bench.bench.runner import Attempt, Job, Line, Observer, Runner
+from softal_bench.errors import DataMissingError, SuiteError
+from softal_bench.suite import CostCondition, CostSuite, TrainedSource
+
+CellJob = Job[CostCondition]
+_ENDS_SWEEP = ("timeout", "out_of_memory")
+
+
+def cell_jobs(suite: CostSuite, runs: Path) -> list[CellJob]:
+    """The cells of a suite: those of one pool together, of one method from the smallest B to the largest."""
+    order = sorted(suite.conditions, key=lambda condition: condition.batch_size)
+    first = {condition.sweep(): number for number, condition in reversed(list(enumerate(suite.conditions)))}
+    pools = {_pool(condition): number for number, condition in reversed(list(enumerate(suite.conditions)))}
+    order.sort(key=lambda condition: (pools[_pool(condition)], first[condition.sweep()]))
+    return [
+        Job(
+            condition,
+            0,
+            runs / suite.name / f"{condition.key(0)}.jsonl",
+            1,
+            f"{condition.acquisition.label}, B={condition.batch_size}, N={condition.pool_size}, "
+            f"K={condition.posterior_samples}, {condition.source.label}",
+        )
+        for condition in order
+    ]
+
+
+def preflight_cells(suite: CostSuite, data_root: Path, fetch: bool) -> list[str]:
+    """Check every cell against its source's data; as `softal_bench.bench.trials.preflight`."""
+    notes = []
+    trained = [condition for condition in suite.conditions if isinstance(condition.source, TrainedSource)]
+    for label in dict.fromkeys(condition.source.label for condition in trained):
+        conditions = [condition for condition in trained if condition.source.label == label]
+        source = conditions[0].source
+        assert isinstance(source, TrainedSource)
+        try:
+            if fetch:
+                prepare(source.dataset, data_root)
+            splits = load_source(conditions[0], source, data_root)
+        except DataMissingError as error:
+            if fetch:
+                raise
+            notes.append(str(error))
+            continue
+        for condition in conditions:
+            try:
+                require_enough(condition, source, splits)
+            except SuiteError as error:
+                raise SuiteError(f"{suite.path}: {error}") from error
+    return notes
+
+
+def run_cells(
+    suite: CostSuite, runs: Path, data_root: Path, device: torch.device, observer: Observer
+) -> dict[str, int]:
+    """Measure the cells of a suite that are not finished; how many there are of each status. See `Runner.run`."""
+    with tempfile.TemporaryDirectory(prefix="softal-bench-") as folder:
+        work = CellWork(LogProbs(Path(folder), data_root, device), device)
+        return Runner(suite.name, cell_jobs(suite, runs), work, device, observer).run()
+
+
+class CellWork:
+    """Cells, each measured in a process of its own, and the sweeps over B that have reached their limit."""
+
+    def __init__(self, log_probs: LogProbs, device: torch.device) -> None:
+        self._log_probs = log_probs
+        self._device = device
+        self._over: dict[str, str] = {}
+
+    def skips(self, job: CellJob) -> str | None:
+        return self._over.get(job.condition.sweep())
+
+    def take_up(self, job: CellJob, done: Sequence[Line]) -> Attempt:
+        return _CellAttempt(job.condition, bool(done), self._log_probs, self._device)
+
+    def ended(self, job: CellJob, status: str) -> None:
+        if status in _ENDS_SWEEP:
+            self._over.setdefault(job.condition.sweep(), f"{status} at B = {job.condition.batch_size}")
+
+
+@dataclass(frozen=True)
+class _CellAttempt:
+    condition: CostCondition
+    measured: bool
+    log_probs: LogProbs
+    device: torch.device
+
+    @property
+    def start(self) -> list[int]:
+        return []
+
+    def lines(self) -> Iterator[Line]:
+        if self.measured:
+            return
+        condition = self.condition
+        pool = self.log_probs.pool(condition)
+        outcome = measure_cell(
+            Cell(
+                condition.acquisition.name,
+                condition.acquisition.parameters,
+                pool.path,
+                condition.batch_size,
+                str(self.device),
+                condition.threads,
+                condition.seed,
+                condition.measurement,
+                condition.limits,
+            )
+        )
+        yield _line(condition, pool.num_classes, pool.predict_seconds, outcome)
+        if outcome.status != "done":
+            raise Ended(outcome.status, outcome.error or outcome.status)
+
+
+def _line(condition: CostCondition, num_classes: int, predict_seconds: list[float], outcome: Outcome) -> Line:
+    return {
+        "kind": "cost",
+        "batch_size": condition.batch_size,
+        "pool_size": condition.pool_size,
+        "posterior_samples": condition.posterior_samples,
+        "num_classes": num_classes,
+        "source": condition.source.label,
+        "status": outcome.status,
+        "seconds": outcome.seconds,
+        "peak_bytes": outcome.peak_bytes,
+        "predict_seconds": predict_seconds,
+        "error": outcome.error,
+    }
+
+
+def _pool(condition: CostCondition) -> tuple[str, int, int]:
+    return condition.source.label, condition.posterior_samples, condition.pool_size

@@ -1,0 +1,33 @@
+"""Data sets, with whatever goes wrong in one told as an error of its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from softal_bench.contracts import Dataset, Splits
+from softal_bench.errors import DataError, SoftalError
+from softal_bench.registry import Plugin
+
+
+def prepare(dataset: Plugin[Dataset], data_root: Path) -> None:
+    """Fetch what is missing. Raises DataError, also for what the data set's own code raises."""
+    with _told(dataset):
+        dataset.instance.prepare(data_root)
+
+
+def load(dataset: Plugin[Dataset], data_root: Path, generator: torch.Generator) -> Splits:
+    """Read the data. Raises DataError, also for what the data set's own code raises."""
+    with _told(dataset):
+        return dataset.instance.load(data_root, generator)
+
+
+@contextmanager
+def _told(dataset: Plugin[Dataset]) -> Iterator[None]:
+    try:
+        yield
+    except (SoftalError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise DataError(f"data set {dataset.label!r} raised {type(error).__name__}: {error}") from error

@@ -1,0 +1,51 @@
+"""How an attempt can end other than well."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from softal_bench.errors import SoftalError
+from softal_bench.registry import Plugin
+
+
+class Ended(Exception):
+    """An attempt is over before its time; `status` is what the journal's last line says."""
+
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class PluginFailed(Ended):
+    """A plugin raised; the cause is chained."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("failed", message)
+
+
+@contextmanager
+def blame(noun: str, plugin: Plugin[Any]) -> Iterator[None]:
+    """Turn whatever a plugin raises into PluginFailed with its name, and running out of memory into MemoryError."""
+    try:
+        yield
+    except Ended:
+        raise  # told already, by the plugin that it is about
+    except SoftalError as error:
+        raise PluginFailed(f"{noun} {plugin.label!r}: {error}") from error
+    except (Exception, SystemExit) as error:
+        if is_out_of_memory(error):
+            raise MemoryError(f"{noun} {plugin.label!r}: {_first_line(error)}") from error
+        raise PluginFailed(f"{noun} {plugin.label!r} raised {type(error).__name__}: {error}") from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: Python's, a device's, or that of torch's CPU allocator, which raises a RuntimeError."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

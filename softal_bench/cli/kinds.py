@@ -1,0 +1,142 @@
+"""The two kinds of suites, as the commands see them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from softal_bench.bench.cells import cell_jobs, preflight_cells, run_cells
+from softal_bench.bench.runner import Job, Observer
+from softal_bench.bench.trial import num_rounds
+from softal_bench.bench.trials import num_trainings, preflight, run_trials, trial_jobs
+from softal_bench.cli.options import SuiteRequest
+from softal_bench.errors import SuiteError
+from softal_bench.suite import CostSuite, Suite, load_cost_suite, load_suite, suite_kind
+
+
+class Kind(ABC):
+    """A suite and what can be done with it.
+
+    Attributes:
+        columns: of the table of its conditions.
+        suite: the suite as asked for.
+    """
+
+    columns: Sequence[str]
+    suite: Suite | CostSuite
+
+    @abstractmethod
+    def rows(self) -> list[list[str]]:
+        """The conditions, as `columns` say."""
+
+    @abstractmethod
+    def plan(self) -> str:
+        """How much there is to do, in words."""
+
+    @abstractmethod
+    def jobs(self, runs: Path) -> Sequence[Job[Any]]:
+        """What would be run."""
+
+    @abstractmethod
+    def preflight(self, data_root: Path, fetch: bool) -> list[str]:
+        """Check the conditions against their data; what could not be checked."""
+
+    @abstractmethod
+    def run(self, runs: Path, data_root: Path, device: torch.device, observer: Observer) -> dict[str, int]:
+        """Run what is not finished; how many there are of each status."""
+
+    @abstractmethod
+    def all_well(self, statuses: dict[str, int]) -> bool:
+        """Whether nothing went wrong."""
+
+
+class Trials(Kind):
+    """A suite of trials."""
+
+    def __init__(self, suite: Suite) -> None:
+        self.suite: Suite = suite
+        self._others = [key for key in suite.varied if key not in ("acquisition", "batch_size")]
+        self.columns = ["acquisition function", "B", "K", *self._others, "rounds a trial", "trials"]
+
+    def rows(self) -> list[list[str]]:
+        return [
+            [
+                condition.acquisition.label,
+                str(condition.batch_size),
+                str(condition.posterior_samples),
+                *[str(condition.value(key)) for key in self._others],
+                str(num_rounds(condition)),
+                str(self.suite.trials),
+            ]
+            for condition in self.suite.conditions
+        ]
+
+    def plan(self) -> str:
+        count, trials = len(self.suite.conditions), self.suite.trials
+        return f"{count} conditions, {trials} trials each, {num_trainings(self.suite)} trainings"
+
+    def jobs(self, runs: Path) -> Sequence[Job[Any]]:
+        return trial_jobs(self.suite, runs)
+
+    def preflight(self, data_root: Path, fetch: bool) -> list[str]:
+        return preflight(self.suite, data_root, fetch)
+
+    def run(self, runs: Path, data_root: Path, device: torch.device, observer: Observer) -> dict[str, int]:
+        return run_trials(self.suite, runs, data_root, device, observer)
+
+    def all_well(self, statuses: dict[str, int]) -> bool:
+        return set(statuses) <= {"done"}
+
+
+class Cost(Kind):
+    """A cost suite. That a cell is over its limit is a result, not a failure."""
+
+    columns = ("acquisition function", "B", "N", "K", "source")
+
+    def __init__(self, suite: CostSuite) -> None:
+        self.suite: CostSuite = suite
+
+    def rows(self) -> list[list[str]]:
+        return [
+            [
+                condition.acquisition.label,
+                str(condition.batch_size),
+                str(condition.pool_size),
+                str(condition.posterior_samples),
+                condition.source.label,
+            ]
+            for condition in self.suite.conditions
+        ]
+
+    def plan(self) -> str:
+        sources = dict.fromkeys(condition.source.label for condition in self.suite.conditions)
+        return f"{len(self.suite.conditions)} cells, log-probs from {' and '.join(sources)}"
+
+    def jobs(self, runs: Path) -> Sequence[Job[Any]]:
+        return cell_jobs(self.suite, runs)
+
+    def preflight(self, data_root: Path, fetch: bool) -> list[str]:
+        return preflight_cells(self.suite, data_root, fetch)
+
+    def run(self, runs: Path, data_root: Path, device: torch.device, observer: Observer) -> dict[str, int]:
+        return run_cells(self.suite, runs, data_root, device, observer)
+
+    def all_well(self, statuses: dict[str, int]) -> bool:
+        return set(statuses) <= {"done", "timeout", "out_of_memory", "not_tried"}
+
+
+def of_request(request: SuiteRequest) -> Trials | Cost:
+    """The suite that is asked for.
+
+    Raises:
+        SuiteError: if the file cannot be used, or `--trials` is given for a cost suite.
+    """
+    if suite_kind(request.path, request.settings) == "cost":
+        if request.trials is not None:
+            raise SuiteError(
+                f"--trials {request.trials}: {request.path} is a cost suite, whose cells are measured once"
+            )
+        return Cost(load_cost_suite(request.path, request.settings, request.only))
+    return Trials(load_suite(request.path, request.settings, request.only, request.trials))

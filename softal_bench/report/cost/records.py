@@ -1,0 +1,138 @@
+"""The cells of a cost suite as its journals tell them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from softal_bench.bench.journal import TrialRecord
+from softal_bench.errors import JournalError
+from softal_bench.report.journals import DONE, Problem, Recorded, Seconds, look_up, read_record, validated
+from softal_bench.report.statistics import quartiles
+from softal_bench.suite import CostCondition, CostSuite
+
+OVER_A_LIMIT = ("timeout", "out_of_memory")
+
+
+class CostLine(BaseModel):
+    """What a cell's cost line says, as far as a report needs it.
+
+    Attributes:
+        seconds: samples, of one selection each.
+        peak_bytes: growth of peak memory during one selection; None where it was not measured.
+        predict_seconds: samples, of predicting the pool each; empty where no model makes the log-probs.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True)
+    batch_size: int
+    pool_size: int
+    posterior_samples: int
+    status: str
+    seconds: list[Seconds]
+    peak_bytes: int | None = Field(ge=0)
+    predict_seconds: list[Seconds] = []
+    error: str | None = None
+
+
+_lines = TypeAdapter(list[CostLine])
+
+
+@dataclass(frozen=True)
+class Cell(Recorded):
+    """One cell of a cost suite, its status (a key of STATUSES), and what its journal says."""
+
+    condition: CostCondition
+    line: CostLine | None = None
+
+    @cached_property
+    def quartiles(self) -> tuple[float, float, float]:
+        """25 %, 50 % and 75 % quantiles of the seconds of one selection; of a cell that is done."""
+        assert self.line is not None
+        return quartiles(self.line.seconds)
+
+    @property
+    def median(self) -> float:
+        """Median of the seconds of one selection; of a cell that is done."""
+        return self.quartiles[1]
+
+    @property
+    def error(self) -> str:
+        return super().error or (self.line.error or "" if self.line else "")
+
+
+@dataclass(frozen=True)
+class CostResults:
+    """A cost suite and its cells, in file order."""
+
+    suite: CostSuite
+    cells: tuple[Cell, ...]
+    problems: tuple[Problem, ...]
+
+    def count(self, status: str) -> int:
+        """Return how many cells have this status (a key of STATUSES)."""
+        return sum(cell.status == status for cell in self.cells)
+
+
+def collect_cells(suite: CostSuite, runs: Path, leaderboard: Path) -> CostResults:
+    """Read the journal of every cell of a cost suite, from `runs/<suite>/` and `leaderboard/records/<suite>/`.
+
+    Which one is taken where a cell has two, `look_up` says. A journal that cannot be read becomes a problem and
+    raises nothing. A cell without a journal is "not_tried" where a smaller B of its sweep was over a limit.
+    """
+    folders = [runs / suite.name, leaderboard / "records" / suite.name]
+    problems: list[Problem] = []
+    cells = [_cell(condition, folders, problems) for condition in suite.conditions]
+    return CostResults(suite, _with_not_tried(cells), tuple(problems))
+
+
+def _cell(condition: CostCondition, folders: list[Path], problems: list[Problem]) -> Cell:
+    key = condition.key(0)
+
+    def read(path: Path) -> Cell:
+        record = read_record(path, key, 0)
+        return Cell(key, record.status, record, condition, _checked_line(record, condition))
+
+    def absent(status: str) -> Cell:
+        return Cell(key, status, None, condition)
+
+    return look_up(key, folders, read, absent, problems)
+
+
+def _checked_line(record: TrialRecord, condition: CostCondition) -> CostLine | None:
+    lines = validated(record, _lines, "cost line")
+    if len(lines) > 1:
+        raise JournalError(f"{record.path}: {len(lines)} cost lines; a cell is measured once. Move the file away")
+    if record.status == DONE and not (lines and lines[0].seconds):
+        raise JournalError(f"{record.path}: says that it is done, but has no seconds; move it away to measure anew")
+    for line in lines:
+        _require_same(record, line, condition)
+    return lines[0] if lines else None
+
+
+def _require_same(record: TrialRecord, line: CostLine, condition: CostCondition) -> None:
+    for name in ("batch_size", "pool_size", "posterior_samples"):
+        if getattr(line, name) != getattr(condition, name):
+            raise JournalError(
+                f"{record.path}: {name} is {getattr(line, name)}, but {getattr(condition, name)} in the suite's cell "
+                f"of this key; move the file away"
+            )
+    if record.end and line.status != record.status:
+        raise JournalError(f"{record.path}: ends as {record.status!r}, but its cost line says {line.status!r}")
+
+
+def _with_not_tried(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    smallest: dict[str, int] = {}
+    for cell in cells:
+        if cell.status in OVER_A_LIMIT:
+            sweep, batch_size = cell.condition.sweep(), cell.condition.batch_size
+            smallest[sweep] = min(batch_size, smallest.get(sweep, batch_size))
+
+    def known(cell: Cell) -> Cell:
+        over = cell.status == "not_run" and smallest and cell.condition.sweep() in smallest
+        if over and smallest[cell.condition.sweep()] < cell.condition.batch_size:
+            return replace(cell, status="not_tried")
+        return cell
+
+    return tuple(map(known, cells))

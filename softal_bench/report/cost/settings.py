@@ -1,0 +1,103 @@
+"""The cells of a cost suite arranged for a page: a setting for each source, K and whatever else varies."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from softal_bench.report.cost.records import Cell, CostResults
+from softal_bench.report.journals import devices
+from softal_bench.report.sections import shown
+from softal_bench.report.statistics import quartiles
+
+IN_THE_TABLES = ("acquisition", "batch_size", "pool_size", "posterior_samples", "source")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Cells that differ in acquisition function, N and B only, measured on one device.
+
+    Attributes:
+        heading: source, K, and the values of the other varied keys.
+        cells: by the acquisition function's label, N and B; combinations not in the suite are absent.
+    """
+
+    heading: str
+    cells: dict[tuple[str, int, int], Cell]
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Labels of the acquisition functions, in the suite's order."""
+        return list(dict.fromkeys(label for label, _, _ in self.cells))
+
+    @cached_property
+    def pool_sizes(self) -> list[int]:
+        """The pool sizes N, ascending."""
+        return sorted({pool_size for _, pool_size, _ in self.cells})
+
+    @cached_property
+    def batch_sizes(self) -> list[int]:
+        """The acquisition batch sizes B, ascending."""
+        return sorted({batch_size for _, _, batch_size in self.cells})
+
+    def of_method(self, label: str) -> list[Cell]:
+        """Return a method's cells, in the suite's order."""
+        return [cell for (own, _, _), cell in self.cells.items() if own == label]
+
+    def at_pool_size(self, pool_size: int) -> tuple[list[str], list[int]]:
+        """Return the labels and the batch sizes that the suite has at this N."""
+        there = [(label, batch_size) for label, size, batch_size in self.cells if size == pool_size]
+        labels = [label for label in self.labels if label in {label for label, _ in there}]
+        return labels, sorted({batch_size for _, batch_size in there})
+
+    def against_batch_size(self, label: str, pool_size: int) -> dict[int, Cell]:
+        """Return a method's cells at this N by B, ascending."""
+        found = ((size, self.cells.get((label, pool_size, size))) for size in self.batch_sizes)
+        return {size: cell for size, cell in found if cell}
+
+    def against_pool_size(self, label: str, batch_size: int) -> dict[int, Cell]:
+        """Return a method's cells with this B by N, ascending."""
+        found = ((size, self.cells.get((label, size, batch_size))) for size in self.pool_sizes)
+        return {size: cell for size, cell in found if cell}
+
+    def prediction(self, pool_size: int) -> tuple[float, float, float] | None:
+        """Return the quartiles of the seconds of predicting a pool of N points; None where it was not measured.
+
+        A measurement of prediction stands in the journals of all cells that share its pool, and counts once.
+        """
+        lines = [cell.line for (_, size, _), cell in self.cells.items() if size == pool_size and cell.line]
+        samples = [value for one in dict.fromkeys(tuple(line.predict_seconds) for line in lines) for value in one]
+        return quartiles(samples) if samples else None
+
+
+def settings(results: CostResults) -> list[Setting]:
+    """Group the cells of a suite into settings, both in the suite's order.
+
+    Cells of several devices are never compared: each device has settings of its own, in which the cells of the others
+    have the status "elsewhere".
+    """
+    others = [key for key in results.suite.varied if key.split(".")[0] not in IN_THE_TABLES]
+    grouped: dict[str, list[Cell]] = {}
+    for cell in results.cells:
+        described = cell.condition.describe()
+        parts = [described["source"], cell.condition.posterior_samples, *map(cell.condition.value, others)]
+        grouped.setdefault(json.dumps(parts, default=str), []).append(cell)
+    there = devices(results.cells)
+    return [
+        _setting(cells, others, device if len(there) > 1 else None)
+        for cells in grouped.values()
+        for device in there or [""]
+        if len(there) < 2 or device in devices(cells)
+    ]
+
+
+def _setting(cells: Sequence[Cell], others: list[str], device: str | None) -> Setting:
+    first = cells[0].condition
+    varied = [f", {key} = {shown(first.value(key))}" for key in others]
+    heading = f"{first.source.label}, K = {first.posterior_samples}{''.join(varied)}{f', {device}' if device else ''}"
+    placed = {}
+    for cell in cells:
+        elsewhere = device and cell.record and cell.device != device
+        place = cell.condition.acquisition.label, cell.condition.pool_size, cell.condition.batch_size
+        placed[place] = replace(cell, status="elsewhere", line=None) if elsewhere else cell
+    return Setting(heading, placed)
