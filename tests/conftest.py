@@ -21,6 +21,12 @@ MNIST_FILES = (
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 
 
+@pytest.fixture(autouse=True)
+def global_generator_at_zero() -> None:
+    """What draws from torch's global generator (weights, dropout in training) draws the same in any order of tests."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session", params=["cpu", pytest.param("cuda", marks=[pytest.mark.cuda, needs_cuda])])
 def device(request: pytest.FixtureRequest) -> torch.device:
     """Each test that takes it runs on the CPU and, where there is one, on the CUDA device."""

@@ -1,11 +1,13 @@
 """The paper's definitions by brute force: plain Python and NumPy in float64, from probabilities, by enumeration.
 
-Nothing here is taken from softal_bench: mutual informations are written as expected logarithms of ratios, joint entropies
-as sums over all label configurations, and sampling without replacement as a product of conditional probabilities.
+Nothing here is taken from softal_bench: mutual informations are written as expected logarithms of ratios, joint
+entropies as sums over all label configurations, and sampling without replacement as a product of conditional
+probabilities.
 """
 
 import itertools
 import math
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -74,7 +76,7 @@ def mutual_information(probs_B_K_C: Array) -> float:
     for per_sample in configuration_probs(probs_B_K_C):
         marginal = math.fsum(per_sample) / len(per_sample)
         terms += [p * math.log(p / marginal) for p in per_sample if p > 0]
-    return math.fsum(terms) / probs_B_K_C.shape[1]
+    return math.fsum(terms) / float(probs_B_K_C.shape[1])
 
 
 def best_batch_information(probs_N_K_C: Array, batch_size: int) -> float:
@@ -84,7 +86,7 @@ def best_batch_information(probs_N_K_C: Array, batch_size: int) -> float:
 
 
 def ordered_batch_probs(weights_N: Sequence[float], batch_size: int) -> dict[tuple[int, ...], float]:
-    """The probability of each ordered batch drawn one by one without replacement, p_i proportional to w_i of those left."""
+    """The probability of each ordered batch drawn one by one, p_i proportional to w_i among those left."""
     probs = {}
     for batch in itertools.permutations(range(len(weights_N)), batch_size):
         left, probability = math.fsum(weights_N), 1.0
@@ -110,6 +112,14 @@ def random_log_probs(seed: int, *shape: int, concentration: float = 0.5) -> Tens
     """Random float64 log-probs, none of them infinite."""
     probs = random_probs(np.random.default_rng(seed), *shape, concentration=concentration)
     return torch.from_numpy(np.log(np.maximum(probs, 1e-300)))
+
+
+def global_generators() -> tuple[object, ...]:
+    """The states of the global generators of torch, NumPy and Python."""
+    numpy_state = np.random.get_state(legacy=False)
+    assert isinstance(numpy_state, dict)
+    key, place = numpy_state["state"]["key"], numpy_state["state"]["pos"]
+    return torch.get_rng_state().tolist(), key.tolist(), place, random.getstate()
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import oracles
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-import oracles
 from softal_bench.bayes import information
 from softal_bench.errors import NumericalError
 
@@ -29,16 +29,16 @@ each_score = pytest.mark.parametrize(("score", "oracle"), SCORES, ids=[score.__n
 def prediction(kind: str, num_classes: int, rng: np.random.Generator) -> oracles.Array:
     """One row of log-probs: ordinary, sure beyond doubt (-inf elsewhere), undecided, or with tiny probabilities."""
     if kind == "one-hot":
-        row = np.full(num_classes, -np.inf)
-        row[rng.integers(num_classes)] = 0.0
-        return row
+        sure = np.full(num_classes, -np.inf)
+        sure[rng.integers(num_classes)] = 0.0
+        return sure
     if kind == "uniform":
         return np.full(num_classes, -math.log(num_classes))
     spread = {"ordinary": 2.0, "tiny": 300.0}[kind]
     logits = rng.normal(size=num_classes) * spread
     shifted = logits - logits.max()
-    row = shifted - math.log(np.exp(shifted).sum())
-    return row
+    normalised: oracles.Array = shifted - math.log(np.exp(shifted).sum())
+    return normalised
 
 
 @st.composite
@@ -105,6 +105,13 @@ def test_float32_predictions_that_are_nearly_deterministic_give_no_negative_bald
     logits = torch.randn(2000, 1, 10, generator=torch.Generator().manual_seed(0)) * 30
     jitter = torch.randn(2000, 20, 10, generator=torch.Generator().manual_seed(1)) * 1e-4
     assert information.bald((logits + jitter).log_softmax(dim=-1)).min() >= 0
+
+
+@each_score
+def test_float32_predictions_that_are_stored_in_float64_are_scored_as_in_float32(score: Score, oracle: Oracle) -> None:
+    undecided, opposed = torch.full((10, 10), 0.1), torch.eye(10) * (1 - 1e-6) + 1e-7
+    log_probs_N_K_C = torch.stack([undecided.log(), opposed.log(), undecided.log().log_softmax(dim=-1)])
+    torch.testing.assert_close(score(log_probs_N_K_C.double()), score(log_probs_N_K_C), atol=1e-6, rtol=0)
 
 
 @each_score

@@ -4,13 +4,13 @@ import math
 import statistics
 
 import numpy as np
+import oracles
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import oracles
 from softal_bench.bayes.joint_entropy import Configurations, batch_bald, joint_entropy
 from softal_bench.errors import NumericalError
 
@@ -81,7 +81,7 @@ def test_the_first_point_of_batchbald_has_the_largest_bald() -> None:
 
 
 def test_a_twin_is_not_taken_after_its_twin_while_another_point_tells_more() -> None:
-    # Points 0 and 1 are twins that tell samples 1, 2 from 3, 4 without noise; point 2 tells the odd from the even, with noise.
+    # Points 0 and 1 are twins that tell samples 1, 2 from 3, 4; point 2 tells the odd from the even, with noise.
     twin = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
     other = [[0.8, 0.2], [0.2, 0.8], [0.8, 0.2], [0.2, 0.8]]
     positions_B, gains_B = batch_bald(torch.tensor([twin, twin, other]).log(), 3, ALL, seeded(0))
@@ -134,7 +134,9 @@ def test_the_error_of_the_sampled_joint_entropy_shrinks_as_the_root_of_the_confi
     exact = oracles.joint_entropy(oracles.probs_of(log_probs_B_K_C))
 
     def root_mean_square_error(max_configurations: int) -> float:
-        errors = [joint_entropy(log_probs_B_K_C, max_configurations, seeded(seed)).item() - exact for seed in range(300)]
+        errors = [
+            joint_entropy(log_probs_B_K_C, max_configurations, seeded(seed)).item() - exact for seed in range(300)
+        ]
         return math.sqrt(statistics.fmean(error**2 for error in errors))
 
     # Both are exact for one point (10 configurations) and sampled from two on (100).

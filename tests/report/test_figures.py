@@ -8,7 +8,8 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from softal_bench.report.figures import accuracy_figure, to_svg
+from softal_bench.report.drawing import to_svg
+from softal_bench.report.figures import accuracy_figure
 from softal_bench.report.sections import all_labels, sections
 
 from .conftest import ACCURACIES
@@ -18,7 +19,7 @@ from .example import POWER, ExampleAcquisition, ExampleCondition, ExampleSuite, 
 def draw(suite: ExampleSuite, batch_size: int = 10) -> Figure:
     results = suite.collect()
     (section,) = sections(results)
-    figure = accuracy_figure(section, batch_size, all_labels(results), suite.report.targets)
+    figure = accuracy_figure(section, batch_size, all_labels(results.suite.conditions), suite.report.targets)
     assert figure is not None
     return figure
 
@@ -59,9 +60,7 @@ def test_the_same_data_give_the_same_svg_on_white(suite: ExampleSuite) -> None:
     assert b"<dc:date>" not in first
 
 
-@pytest.mark.parametrize(
-    "label", ["_hidden", "$x^", "<script>alert(1)</script>", "--><b>", "a\x00b", "名", "x" * 200]
-)
+@pytest.mark.parametrize("label", ["_hidden", "$x^", "<script>alert(1)</script>", "--><b>", "a\x00b", "名", "x" * 200])
 def test_no_label_breaks_the_svg(suite: ExampleSuite, label: str) -> None:
     condition = ExampleCondition(ExampleAcquisition(label, "uniform"))
     suite = replace(suite, conditions=[condition], trials=1)

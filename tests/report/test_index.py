@@ -18,7 +18,8 @@ def test_the_index_has_a_line_for_each_suite_page(suite: ExampleSuite) -> None:
     (suite.leaderboard / "notes.md").write_text("# Not a suite's page\n")
     index = write_index(suite.leaderboard).read_text(encoding="utf-8")
     assert index.endswith(
-        "| [An example](example.md) | Says what it is for. | 3 of 3 |\n| [other](other.md) |  | 0 of 2 |\n"
+        "| [An example](example.md) | Says what it is for. | 3 of 3 trials |\n"
+        "| [other](other.md) |  | 0 of 2 trials |\n"
     )
     assert "Not a suite" not in index
 
@@ -30,7 +31,7 @@ def test_a_page_that_was_removed_leaves_the_index(suite: ExampleSuite) -> None:
 
 @given(st.text(), st.text(), st.integers(0, 99))
 def test_an_entry_survives_its_comment_and_cannot_end_it(title: str, summary: str, done: int) -> None:
-    entry = Entry(title, summary, done, 99)
+    entry = Entry(title, summary, done, 99, "trials")
     comment = to_comment(entry)
     assert from_comment(comment) == entry
     assert comment.count("-->") == 1

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from softal_bench.errors import SoftalError
+from softal_bench.report.numbers import ABSENT
 from softal_bench.report.page import write_pages
-from softal_bench.report.tables import ABSENT
 
 from .example import POWER, ExampleAcquisition, ExampleCondition, ExampleSuite, lines, write
 
@@ -45,9 +45,7 @@ def test_the_same_journals_give_the_same_bytes_wherever_they_lie(suite: ExampleS
     (elsewhere.leaderboard / "records").mkdir(parents=True)
     suite.runs.joinpath("example").rename(elsewhere.leaderboard / "records" / "example")
     publish(elsewhere)
-    assert {
-        name: data for name, data in contents(elsewhere.leaderboard).items() if "records" not in name
-    } == first
+    assert {name: data for name, data in contents(elsewhere.leaderboard).items() if "records" not in name} == first
 
 
 def test_nothing_run_is_a_page_that_says_so(tmp_path: Path) -> None:
@@ -148,7 +146,7 @@ def test_figures_no_longer_shown_go_and_those_of_other_suites_stay(suite: Exampl
         (figures / name).write_text("")
     publish(suite)
     left = {path.name for path in figures.iterdir()}
-    assert left == {"example-B10.svg", "example-B5-B10.svg", "other-B5.svg", "example-Bx.svg"}
+    assert left == {"example-B10.svg", "example-seconds.svg", "example-B5-B10.svg", "other-B5.svg", "example-Bx.svg"}
 
 
 @pytest.mark.parametrize("name", ["README", "readme"])

@@ -1,0 +1,337 @@
+"""Consistent masks: what K masks do to a network, written out with torch.nn.functional, against the two evaluations."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from softal_plugins.models.digits_cnn import DigitsCNN
+from softal_plugins.models.lenet5 import LeNet5
+from torch import Tensor, nn
+from torch.nn import functional
+
+from softal_bench.bayes.mc_dropout import (
+    FittedMCDropout,
+    Masks,
+    MCDropout,
+    PlainPosterior,
+    ThinnedPosterior,
+    can_be_thinned,
+    draw_masks,
+    log_probs_plain,
+)
+
+
+def assert_equal_to_rounding(actual: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-4)
+
+
+def distinct_rows(tensor: Tensor) -> int:
+    return len({tuple(row) for row in tensor.tolist()})
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@contextmanager
+def global_seed(seed: int) -> Iterator[None]:
+    """Initial weights come from the global generator; it is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def lenet5(dropout: float = 0.5, seed: int = 0) -> nn.Sequential:
+    with global_seed(seed):
+        return LeNet5(dropout).network(10)
+
+
+def digits_cnn(dropout: float = 0.5, seed: int = 0) -> nn.Sequential:
+    with global_seed(seed):
+        return DigitsCNN(dropout).network(10)
+
+
+def images(size: int, count: int, seed: int = 0) -> Tensor:
+    return torch.randn(count, 1, size, size, generator=seeded(seed))
+
+
+def masked(network: nn.Sequential, masks: Masks, inputs: Tensor) -> Tensor:
+    """log_probs_n_K_C by the definition: for each k the layers in their order, each dropout a product with a mask."""
+    samples = []
+    for k in range(len(masks[0])):
+        hidden, remaining = inputs, iter(masks)
+        for layer in network:
+            if isinstance(layer, MCDropout):
+                mask_F = next(remaining)[k]
+                hidden = hidden * mask_F.reshape(1, -1, *[1] * (hidden.ndim - 2))
+            else:
+                hidden = layer(hidden)
+        samples.append(hidden)
+    return torch.stack(samples, dim=1).detach()
+
+
+def paper_lenet5(network: nn.Sequential, masks: Masks, k: int, inputs: Tensor) -> Tensor:
+    """The paper's LeNet-5 in the paper's order: convolution or linear, dropout, max-pooling, ReLU."""
+    weights = list(network.parameters())
+    hidden = functional.conv2d(inputs, weights[0], weights[1])
+    hidden = functional.relu(functional.max_pool2d(hidden * masks[0][k].view(1, 32, 1, 1), 2))
+    hidden = functional.conv2d(hidden, weights[2], weights[3])
+    hidden = functional.relu(functional.max_pool2d(hidden * masks[1][k].view(1, 64, 1, 1), 2))
+    hidden = functional.linear(hidden.flatten(1), weights[4], weights[5])
+    hidden = functional.relu(hidden * masks[2][k])
+    return functional.log_softmax(functional.linear(hidden, weights[6], weights[7]), dim=1).detach()
+
+
+def test_lenet5_has_the_layers_and_parameters_of_the_paper() -> None:
+    shapes = [tuple(parameter.shape) for parameter in lenet5().parameters()]
+    assert shapes == [(32, 1, 5, 5), (32,), (64, 32, 5, 5), (64,), (128, 1024), (128,), (10, 128), (10,)]
+    assert sum(math.prod(shape) for shape in shapes) == 832 + 51_264 + 131_200 + 1_290
+    assert [layer.features for layer in lenet5() if isinstance(layer, MCDropout)] == [32, 64, 128]
+    assert [layer.p for layer in lenet5() if isinstance(layer, MCDropout)] == [0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("dropout", [0.5, 0.97])
+def test_lenet5_is_the_papers_dropout_then_pooling_then_relu_for_the_same_masks(
+    dropout: float, device: torch.device
+) -> None:
+    network, inputs = lenet5(dropout).to(device), images(28, 6).to(device)
+    masks = draw_masks(network, 5, seeded(1))
+    log_probs_n_K_C = FittedMCDropout(network).posterior(5, seeded(1)).log_probs(inputs)
+    for k in range(5):
+        assert_equal_to_rounding(log_probs_n_K_C[:, k], paper_lenet5(network, masks, k, inputs))
+
+
+@pytest.mark.parametrize("dropout", [0.1, 0.5, 0.97])
+def test_the_thinned_evaluation_of_the_built_in_models_equals_the_plain_one(
+    dropout: float, device: torch.device
+) -> None:
+    for network, inputs in [(lenet5(dropout), images(28, 4)), (digits_cnn(dropout), images(8, 4))]:
+        network.to(device).eval()
+        masks = draw_masks(network, 8, seeded(2))
+        thinned = ThinnedPosterior(network, masks)
+        log_probs_n_K_C = thinned.log_probs(inputs.to(device))
+        assert thinned.num_samples == 8
+        assert can_be_thinned(network)
+        assert log_probs_n_K_C.shape == (4, 8, 10)
+        assert_equal_to_rounding(log_probs_n_K_C, log_probs_plain(network, masks, inputs.to(device)))
+        assert_equal_to_rounding(log_probs_n_K_C, masked(network, masks, inputs.to(device)))
+
+
+def test_a_mask_that_drops_every_channel_leaves_the_biases_of_the_layer_after_it() -> None:
+    network = digits_cnn(0.5)
+    nothing = [torch.zeros(1, 32)]
+    log_probs_n_1_C = ThinnedPosterior(network, nothing).log_probs(images(8, 3))
+    last = network[5]
+    assert isinstance(last, nn.Linear)
+    expected = last.bias.detach().log_softmax(dim=0).expand(3, 10)
+    torch.testing.assert_close(log_probs_n_1_C[:, 0], expected)
+
+
+@st.composite
+def sequential_networks(draw: st.DrawFn) -> nn.Sequential:
+    """Convolutions, then linear layers, with dropout between any two of them, before or after pooling and ReLU.
+
+    Of few channels at p = 0.9, some mask drops all.
+    """
+    p = draw(st.sampled_from([0.2, 0.5, 0.9]))
+    layers: list[nn.Module] = []
+
+    def add(weighted: nn.Module, features: int, *others: nn.Module) -> None:
+        dropout = [MCDropout(features, p)] if draw(st.booleans()) else []
+        layers.extend([weighted, *draw(st.permutations([nn.ReLU(), *others, *dropout]))])
+
+    with global_seed(draw(st.integers(0, 2**32))):
+        channels, size = draw(st.integers(1, 2)), 12
+        for _ in range(draw(st.integers(0, 2))):
+            out, kernel, stride = draw(st.integers(1, 4)), draw(st.sampled_from([1, 3])), draw(st.integers(1, 2))
+            padding, bias, pooled = draw(st.integers(0, 1)), draw(st.booleans()), draw(st.booleans())
+            add(
+                nn.Conv2d(channels, out, kernel, stride, padding, bias=bias),
+                out,
+                *[nn.MaxPool2d(2, padding=1)] * pooled,
+            )
+            size = (size + 2 * padding - kernel) // stride + 1
+            size = size // 2 + 1 if pooled else size
+            channels = out
+        layers.extend([nn.Flatten()] if layers else [])
+        features = channels * size**2
+        for out in draw(st.lists(st.integers(1, 5), min_size=0 if layers else 1, max_size=2)):
+            add(nn.Linear(features, out, bias=draw(st.booleans())), out)
+            features = out
+        if not any(isinstance(layer, MCDropout) for layer in layers):
+            first = layers[0]
+            assert isinstance(first, nn.Conv2d | nn.Linear)
+            layers.insert(1, MCDropout(first.weight.shape[0], p))
+        return nn.Sequential(*layers, nn.Linear(features, 4), nn.LogSoftmax(dim=-1))
+
+
+def inputs_of(network: nn.Sequential, count: int) -> Tensor:
+    first = network[0]
+    if isinstance(first, nn.Linear):
+        return torch.randn(count, first.in_features, generator=seeded(0))
+    assert isinstance(first, nn.Conv2d)
+    return torch.randn(count, first.in_channels, 12, 12, generator=seeded(0))
+
+
+@given(network=sequential_networks(), seed=st.integers(0, 2**32))
+@settings(max_examples=150)
+def test_any_network_of_convolutions_and_linear_layers_is_thinned_without_a_difference(
+    network: nn.Sequential, seed: int
+) -> None:
+    masks, inputs = draw_masks(network, 6, seeded(seed)), inputs_of(network, 3)
+    assert can_be_thinned(network)
+    expected = masked(network, masks, inputs)
+    assert_equal_to_rounding(ThinnedPosterior(network, masks).log_probs(inputs), expected)
+    assert_equal_to_rounding(PlainPosterior(network, masks).log_probs(inputs), expected)
+
+
+def flattened_then_dropped() -> nn.Sequential:
+    """Dropout of single features after the second convolution's channels have been flattened."""
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.ReLU(), MCDropout(3), nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), MCDropout(64),
+        nn.Linear(64, 4), nn.LogSoftmax(dim=-1),
+    )  # fmt: skip
+
+
+def flattened_then_dropped_early() -> nn.Sequential:
+    """The same after the first convolution."""
+    return nn.Sequential(
+        nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), MCDropout(72), nn.Linear(72, 4), nn.LogSoftmax(dim=-1)
+    )
+
+
+def twice_dropped() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(64, 9), MCDropout(9, 0.3), nn.ReLU(), MCDropout(9, 0.4), nn.Linear(9, 4), nn.LogSoftmax(dim=-1)
+    )
+
+
+def tanh_after_dropout() -> nn.Sequential:
+    """The hyperbolic tangent does not commute with a factor."""
+    return nn.Sequential(nn.Linear(64, 9), MCDropout(9), nn.Tanh(), nn.Linear(9, 4), nn.LogSoftmax(dim=-1))
+
+
+def averaged_and_grouped() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), MCDropout(4), nn.Conv2d(4, 4, 3, groups=2), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, 4),
+        nn.LogSoftmax(dim=-1),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "build",
+    [flattened_then_dropped, flattened_then_dropped_early, twice_dropped, tanh_after_dropout, averaged_and_grouped],
+)
+def test_the_posterior_of_any_other_network_is_right_too(build: Callable[[], nn.Sequential]) -> None:
+    with global_seed(0):
+        network = build()
+    inputs = images(8, 5) if isinstance(network[0], nn.Conv2d) else images(8, 5).flatten(1)
+    expected = masked(network, draw_masks(network, 4, seeded(3)), inputs)
+    log_probs_n_K_C = FittedMCDropout(network).posterior(4, seeded(3)).log_probs(inputs)
+    assert_equal_to_rounding(log_probs_n_K_C, expected)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 3, 7, 20])
+def test_one_posterior_gives_an_input_the_same_log_probs_however_inputs_are_chunked(
+    chunk_size: int, device: torch.device
+) -> None:
+    posterior = FittedMCDropout(lenet5().to(device)).posterior(4, seeded(0))
+    inputs = images(28, 20).to(device)
+    whole = posterior.log_probs(inputs)
+    chunks = [inputs[first : first + chunk_size] for first in range(0, 20, chunk_size)]
+    chunked = torch.cat([posterior.log_probs(inputs_n) for inputs_n in chunks])
+    assert_equal_to_rounding(chunked, whole)
+    alone = posterior.log_probs(inputs[[11]])
+    assert_equal_to_rounding(alone, whole[[11]])
+
+
+def test_log_probs_are_normalised_and_the_same_when_read_again() -> None:
+    posterior = FittedMCDropout(lenet5()).posterior(6, seeded(0))
+    first, again = posterior.log_probs(images(28, 5)), posterior.log_probs(images(28, 5))
+    assert torch.equal(first, again)
+    torch.testing.assert_close(first.logsumexp(dim=-1), torch.zeros(5, 6), atol=1e-6, rtol=0)
+
+
+def test_another_posterior_gives_others_and_the_same_generator_state_the_same() -> None:
+    fitted, inputs = FittedMCDropout(lenet5()), images(28, 4)
+    first, same, other = (fitted.posterior(5, seeded(seed)).log_probs(inputs) for seed in (0, 0, 1))
+    assert torch.equal(first, same)
+    assert (first - other).abs().amax(dim=(0, 2)).min() > 1e-3  # every one of the five samples differs
+
+
+def test_the_posterior_samples_differ_from_each_other() -> None:
+    log_probs_n_K_C = FittedMCDropout(lenet5()).posterior(8, seeded(0)).log_probs(images(28, 1))
+    distances = torch.cdist(log_probs_n_K_C[0], log_probs_n_K_C[0]) + torch.eye(8)
+    assert distances.min() > 1e-3
+
+
+def test_a_posterior_outlives_the_next_one_of_the_same_model() -> None:
+    fitted, inputs = FittedMCDropout(tanh_after_dropout()), images(8, 3).flatten(1)
+    first = fitted.posterior(3, seeded(0))
+    before = first.log_probs(inputs)
+    fitted.posterior(7, seeded(1)).log_probs(inputs)
+    assert torch.equal(first.log_probs(inputs), before)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.8])
+def test_masks_drop_a_channel_with_probability_p_and_scale_up_the_others(p: float) -> None:
+    masks_K_F = MCDropout(50, p).draw_masks(400, seeded(0))
+    assert masks_K_F.shape == (400, 50)
+    assert set(masks_K_F.flatten().tolist()) == {0.0, torch.tensor(1 / (1 - p)).item()}
+    dropped = (masks_K_F == 0).double().mean().item()
+    assert dropped == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / 20_000))
+
+
+def test_masks_of_different_layers_and_samples_are_drawn_apart() -> None:
+    first, _, last = draw_masks(lenet5(), 50, seeded(0))
+    assert distinct_rows(first) == 50
+    assert not torch.equal(first, last[:, :32])
+
+
+def test_drawing_masks_touches_no_global_generator() -> None:
+    before = torch.get_rng_state()
+    FittedMCDropout(lenet5()).posterior(3, seeded(0)).log_probs(images(28, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_in_training_each_example_draws_a_mask_of_its_own_for_whole_channels() -> None:
+    dropped = MCDropout(64, 0.25).train()(torch.ones(200, 64, 3, 3))
+    per_channel = dropped.flatten(2)
+    assert torch.equal(per_channel.amin(dim=2), per_channel.amax(dim=2))  # a channel is kept or dropped as one
+    assert set(dropped.flatten().tolist()) == {0.0, torch.tensor(1 / 0.75).item()}
+    assert distinct_rows(per_channel[:, :, 0]) == 200
+    assert (dropped == 0).double().mean().item() == pytest.approx(0.25, abs=0.02)
+
+
+def test_in_training_each_example_draws_a_mask_of_its_own_for_features() -> None:
+    dropped = MCDropout(64, 0.5).train()(torch.ones(200, 64))
+    assert distinct_rows(dropped) == 200
+    assert set(dropped.flatten().tolist()) == {0.0, 2.0}
+
+
+def test_a_network_in_training_mode_predicts_the_same_image_in_many_ways_and_in_evaluation_in_one() -> None:
+    network, same_image = lenet5(), images(28, 1).expand(20, 1, 28, 28)
+    with torch.no_grad():
+        in_training = network.train()(same_image)
+        in_evaluation = network.eval()(same_image)
+    assert distinct_rows(in_training) == 20
+    torch.testing.assert_close(in_evaluation, in_evaluation[:1].expand(20, 10))
+
+
+def test_embeddings_are_the_last_hidden_layer_without_dropout(device: torch.device) -> None:
+    network, inputs = lenet5().to(device), images(28, 3).to(device)
+    weights = list(network.parameters())
+    hidden = functional.relu(functional.max_pool2d(functional.conv2d(inputs, weights[0], weights[1]), 2))
+    hidden = functional.relu(functional.max_pool2d(functional.conv2d(hidden, weights[2], weights[3]), 2))
+    hidden = functional.relu(functional.linear(hidden.flatten(1), weights[4], weights[5]))
+    assert_equal_to_rounding(FittedMCDropout(network.train()).embeddings(inputs), hidden.detach())
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.0, math.nan])
+def test_a_dropout_that_is_no_probability_below_1_is_refused(p: float) -> None:
+    with pytest.raises(ValueError, match="dropout is"):
+        MCDropout(4, p)

@@ -1,0 +1,272 @@
+"""Training from scratch: the order of examples, a step of Adam by hand, the best epoch, early stopping, randomness."""
+
+import contextlib
+import math
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import oracles
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from softal_bench.bayes.global_rng import seeded_global_rng
+from softal_bench.bayes.mc_dropout import FittedMCDropout, MCDropout
+from softal_bench.bayes.training import accuracy_and_nll, epoch_order, evaluation_log_probs, fit_mc_dropout
+from softal_bench.contracts import Examples, Posterior, TrainingRegime
+from softal_bench.errors import NumericalError
+
+CPU = torch.device("cpu")
+Build = Callable[[], nn.Sequential]
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def build() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), MCDropout(16, 0.3), nn.Linear(16, 3), nn.LogSoftmax(dim=-1))
+
+
+def examples(count: int, seed: int) -> Examples:
+    """Three classes that a line separates, nearly."""
+    inputs = torch.randn(count, 6, generator=seeded(seed))
+    return Examples(inputs, inputs[:, :3].argmax(dim=1), 3)
+
+
+def with_wrong_labels(right: Examples) -> Examples:
+    return Examples(right.inputs, (right.labels + 1) % 3, 3)
+
+
+def regime(**changes: object) -> TrainingRegime:
+    return TrainingRegime.model_validate(
+        {"batch_size": 8, "epoch_draws": 64, "max_epochs": 6, "learning_rate": 0.02} | changes
+    )
+
+
+def fit(training: TrainingRegime, validation: Examples, seed: int = 0, network: Build = build) -> FittedMCDropout:
+    return fit_mc_dropout(network, examples(30, 0), validation, training, CPU, seeded(seed))
+
+
+def weights_of(fitted: FittedMCDropout) -> Tensor:
+    return torch.cat([parameter.detach().flatten().cpu() for parameter in fitted.network.parameters()])
+
+
+class CountingReLU(nn.ReLU):
+    """A ReLU that counts the batches it sees in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = 0
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.steps += self.training
+        return super().forward(inputs)
+
+
+def counted(counter: CountingReLU) -> Build:
+    return lambda: nn.Sequential(nn.Linear(6, 16), counter, MCDropout(16), nn.Linear(16, 3), nn.LogSoftmax(dim=-1))
+
+
+class StoredPosterior(Posterior):
+    """Log-probs by input: input i is [i]."""
+
+    def __init__(self, log_probs_N_K_C: Tensor) -> None:
+        self._log_probs_N_K_C = log_probs_N_K_C
+
+    @property
+    def num_samples(self) -> int:
+        return self._log_probs_N_K_C.shape[1]
+
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        return self._log_probs_N_K_C[inputs[:, 0].long()]
+
+
+def test_the_defaults_are_the_regime_of_table_1() -> None:
+    assert TrainingRegime().model_dump() == {
+        "batch_size": 64,
+        "epoch_draws": 24_576,
+        "max_epochs": 10,
+        "patience": 3,
+        "monitor": "nll",
+        "learning_rate": 1e-3,
+        "weight_decay": 5e-4,
+        "evaluation_samples": 4,
+        "evaluation_mean": "geometric",
+    }
+
+
+@given(size=st.integers(1, 60), draws=st.integers(1, 300), seed=st.integers(0, 2**32))
+def test_an_epoch_draws_each_example_nearly_equally_often(size: int, draws: int, seed: int) -> None:
+    drawn = epoch_order(size, draws, seeded(seed)).tolist()
+    counts = Counter(drawn)
+    times = [counts[index] for index in range(size)]
+    assert len(drawn) == sum(times) == draws
+    assert max(times) - min(times) <= 1
+
+
+def test_which_examples_come_once_more_is_drawn_anew_and_all_are_shuffled() -> None:
+    generator = seeded(0)
+    orders = [epoch_order(10, 13, generator) for _ in range(300)]
+    once_more = Counter(index for order in orders for index, times in Counter(order.tolist()).items() if times == 2)
+    assert min(once_more[index] for index in range(10)) > 60  # 90 expected of each
+    first = Counter(int(order[0]) for order in orders)
+    assert min(first[index] for index in range(10)) > 10  # 30 expected of each
+    assert torch.equal(epoch_order(10, 13, seeded(5)), epoch_order(10, 13, seeded(5)))
+
+
+def test_a_step_is_adams_with_the_weight_decay_added_to_the_gradient() -> None:
+    built: list[nn.Sequential] = []
+
+    def build_undropped() -> nn.Sequential:
+        network = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), MCDropout(4, 0.0), nn.Linear(4, 3), nn.LogSoftmax(dim=-1))
+        built.append(nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 3)).double())
+        built[0][0].load_state_dict(network[0].state_dict())
+        built[0][2].load_state_dict(network[3].state_dict())
+        return network
+
+    labelled = examples(30, 0)
+    training = regime(batch_size=30, epoch_draws=30, max_epochs=1, weight_decay=0.3)
+    fitted = fit_mc_dropout(build_undropped, labelled, examples(10, 1), training, CPU, seeded(0))
+
+    loss = nn.functional.cross_entropy(built[0](labelled.inputs.double()), labelled.labels)
+    loss.backward()  # type: ignore[no-untyped-call]
+    expected = []
+    for parameter in built[0].parameters():
+        assert parameter.grad is not None
+        gradient = parameter.grad + 0.3 * parameter.detach()
+        expected.append((parameter.detach() - 0.02 * gradient / (gradient.abs() + 1e-8)).flatten())
+    torch.testing.assert_close(weights_of(fitted).double(), torch.cat(expected), atol=1e-5, rtol=1e-4)
+
+
+def test_an_epoch_has_as_many_steps_as_its_draws_fill_batches() -> None:
+    counter = CountingReLU()
+    fit(regime(max_epochs=1, epoch_draws=60, batch_size=8), examples(10, 1), network=counted(counter))
+    assert counter.steps == 8  # seven of 8 and one of 4
+
+
+def test_the_best_epoch_is_restored_where_training_makes_the_validation_set_worse() -> None:
+    worse_and_worse = with_wrong_labels(examples(40, 1))
+    stopped_late = fit(regime(max_epochs=6, patience=6), worse_and_worse)
+    stopped_at_once = fit(regime(max_epochs=1), worse_and_worse)
+    assert torch.equal(weights_of(stopped_late), weights_of(stopped_at_once))
+
+
+def test_the_last_epoch_is_kept_where_it_is_the_best() -> None:
+    better_and_better = examples(300, 1)
+    one, all_of_them = (fit(regime(max_epochs=epochs, learning_rate=0.003), better_and_better) for epochs in (1, 4))
+    nlls = [
+        accuracy_and_nll(fitted.posterior(50, seeded(0)), better_and_better, "geometric")[1]
+        for fitted in (one, all_of_them)
+    ]
+    assert nlls[1] < nlls[0] - 0.05
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(1, 2), (2, 3), (3, 4), (20, 6)])
+def test_training_stops_when_no_epoch_was_better_for_as_long_as_patience_says(patience: int, epochs: int) -> None:
+    counter = CountingReLU()
+    fit(regime(patience=patience), with_wrong_labels(examples(40, 1)), network=counted(counter))
+    assert counter.steps == epochs * 8
+
+
+def test_an_epoch_that_is_only_as_good_as_the_best_is_not_better() -> None:
+    # One validation example that is always right: its accuracy is 1 from the first epoch on.
+    easy = Examples(torch.tensor([[9.0, 0, 0, 0, 0, 0]]), torch.tensor([0]), 3)
+    labelled_alike = Examples(easy.inputs.repeat(20, 1), easy.labels.repeat(20), 3)
+    trained = [
+        fit_mc_dropout(
+            build, labelled_alike, easy, regime(monitor="accuracy", max_epochs=epochs, patience=2), CPU, seeded(0)
+        )
+        for epochs in (1, 5)
+    ]
+    assert torch.equal(weights_of(trained[0]), weights_of(trained[1]))
+
+
+def test_accuracy_and_nll_can_pick_different_epochs() -> None:
+    validation = Examples(*_right_but_once(examples(40, 1)), 3)
+    by_nll = fit(regime(patience=6), validation)
+    by_accuracy = fit(regime(patience=6, monitor="accuracy"), validation)
+    assert not torch.equal(weights_of(by_nll), weights_of(by_accuracy))
+
+
+def _right_but_once(right: Examples) -> tuple[Tensor, Tensor]:
+    """A wrong label that the network grows ever more sure against: it hurts the NLL ever more, the accuracy once."""
+    outlier = torch.tensor([[40.0, 0, 0, 0, 0, 0]])
+    return torch.cat([right.inputs, outlier]), torch.cat([right.labels, torch.tensor([1])])
+
+
+def test_training_that_diverges_to_nan_is_an_error_and_not_an_untrained_network() -> None:
+    with pytest.raises(NumericalError):
+        fit(regime(learning_rate=1e38), examples(20, 1))
+
+
+def test_the_same_generator_state_gives_the_same_weights_and_another_gives_others() -> None:
+    first, same, other = (weights_of(fit(regime(), examples(20, 1), seed)) for seed in (0, 0, 1))
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
+def test_the_global_generators_neither_matter_nor_change() -> None:
+    weights = []
+    for global_seed in (1, 2):
+        torch.manual_seed(global_seed)  # and each test starts from a seed of its own: see conftest.py
+        before = oracles.global_generators()
+        weights.append(weights_of(fit(regime(), examples(20, 1))))
+        assert oracles.global_generators() == before
+    assert torch.equal(weights[0], weights[1])
+
+
+def test_the_global_generator_is_restored_after_an_error_too() -> None:
+    before = torch.get_rng_state()
+    with contextlib.suppress(ZeroDivisionError), seeded_global_rng(seeded(0), CPU):
+        torch.rand(3)
+        raise ZeroDivisionError
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+@pytest.mark.parametrize("trained_on", ["cpu", "cuda"])
+def test_the_cuda_generator_is_unchanged_wherever_training_runs(trained_on: str) -> None:
+    before = torch.cuda.get_rng_state()
+    fit_mc_dropout(build, examples(30, 0), examples(10, 1), regime(max_epochs=1), torch.device(trained_on), seeded(0))
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+def test_a_fitted_network_lies_on_the_device_and_has_learned(device: torch.device) -> None:
+    training = regime(epoch_draws=640)
+    fitted = fit_mc_dropout(build, examples(200, 0), examples(50, 1), training, device, seeded(0))
+    unseen = examples(200, 2).to(device)
+    accuracy, nll = accuracy_and_nll(fitted.posterior(10, seeded(0)), unseen, "geometric")
+    assert all(parameter.device.type == device.type for parameter in fitted.network.parameters())
+    assert accuracy > 0.85
+    assert nll < 0.5
+
+
+@pytest.mark.parametrize("mean", ["geometric", "arithmetic"])
+def test_the_evaluation_prediction_is_the_mean_of_the_samples(mean: str, device: torch.device) -> None:
+    log_probs_N_K_C = oracles.random_log_probs(0, 700, 4, 3)  # more points than one chunk holds
+    probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
+    expected = np.log(probs_N_K_C).mean(axis=1) if mean == "geometric" else np.log(probs_N_K_C.mean(axis=1))
+    inputs = torch.arange(700).unsqueeze(1).to(device)
+    result = evaluation_log_probs(StoredPosterior(log_probs_N_K_C.to(device)), inputs, mean)
+    assert result.device.type == device.type
+    assert result.cpu().numpy() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("mean", ["geometric", "arithmetic"])
+def test_accuracy_and_nll_are_those_of_the_evaluation_prediction(mean: str) -> None:
+    log_probs_N_K_C = oracles.random_log_probs(1, 50, 4, 3)
+    labels = torch.randint(3, (50,), generator=seeded(0))
+    probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
+    predicted = np.exp(np.log(probs_N_K_C).mean(axis=1)) if mean == "geometric" else probs_N_K_C.mean(axis=1)
+    right = [int(np.argmax(row)) == label for row, label in zip(predicted, labels.tolist(), strict=True)]
+    nll = -math.fsum(math.log(row[label]) for row, label in zip(predicted, labels.tolist(), strict=True)) / 50
+
+    inputs = torch.arange(50, dtype=torch.float32).unsqueeze(1)
+    measured = accuracy_and_nll(StoredPosterior(log_probs_N_K_C), Examples(inputs, labels, 3), mean)
+
+    assert measured == pytest.approx((sum(right) / 50, nll), abs=1e-6)

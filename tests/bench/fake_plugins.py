@@ -1,0 +1,248 @@
+"""Plugins that go wrong, each in its own way, installed as any third-party distribution is: by its entry points."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from softal_bench.contracts import (
+    AcquiredBatch,
+    AcquisitionFunction,
+    BayesianModel,
+    Dataset,
+    Examples,
+    FittedModel,
+    Pool,
+    Posterior,
+    Splits,
+    TrainingRegime,
+)
+from softal_bench.errors import SelectionError
+from softal_bench.registry import datasets, registries
+from softal_bench.seeding import Seeds
+
+MODULE = "softal_fakes"
+REASON = "the dog ate the scores"
+DEATH = "gone without a word"
+
+
+class Gone(BaseException):
+    """What no `except Exception` sees: the process is as good as dead."""
+
+
+def top(batch_size: int) -> AcquiredBatch:
+    return AcquiredBatch(torch.arange(batch_size), torch.zeros(batch_size))
+
+
+@dataclass(frozen=True)
+class TooFew(AcquisitionFunction):
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        return top(batch_size - 1)
+
+
+@dataclass(frozen=True)
+class NaNScore(AcquisitionFunction):
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        return AcquiredBatch(torch.arange(batch_size), torch.full((batch_size,), torch.nan))
+
+
+@dataclass(frozen=True)
+class Raises(AcquisitionFunction):
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        raise RuntimeError(REASON)
+
+
+@dataclass(frozen=True)
+class RaisesOurs(AcquisitionFunction):
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        raise SelectionError(REASON)
+
+
+@dataclass(frozen=True)
+class Exits(AcquisitionFunction):
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        raise SystemExit(0)
+
+
+@dataclass(frozen=True)
+class Hungry(AcquisitionFunction):
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        raise MemoryError
+
+
+@dataclass(frozen=True)
+class HungryForTensors(AcquisitionFunction):
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        torch.empty(2**50)
+        return top(batch_size)
+
+
+@dataclass(frozen=True)
+class Vanishes(AcquisitionFunction):
+    """Dies in its second round."""
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        if len(pool.labelled) > 10:
+            raise Gone(DEATH)
+        return top(batch_size)
+
+
+@dataclass(frozen=True)
+class WantsTargets(AcquisitionFunction):
+    needs = frozenset({"targets"})
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        return top(batch_size)
+
+
+class FlatPosterior(Posterior):
+    """All classes alike, in `num_samples` samples."""
+
+    def __init__(self, num_samples: int, num_classes: int, value: float = 0.0) -> None:
+        self._shape = (num_samples, num_classes)
+        self._value = value
+
+    @property
+    def num_samples(self) -> int:
+        return self._shape[0]
+
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        flat: Tensor = torch.full((len(inputs), *self._shape), self._value).log_softmax(dim=-1)
+        return flat
+
+
+@dataclass(frozen=True)
+class FlatFit(FittedModel):
+    num_classes: int
+    value: float = 0.0
+    most_samples: int = 1000
+
+    def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
+        if num_samples > self.most_samples:
+            raise RuntimeError(REASON)
+        return FlatPosterior(num_samples, self.num_classes, self.value)
+
+    def embeddings(self, inputs: Tensor) -> Tensor:
+        return inputs.flatten(1)
+
+
+class Flat(BayesianModel):
+    """A model that learns nothing, at once."""
+
+    def fit(
+        self,
+        labelled: Examples,
+        validation: Examples,
+        training: TrainingRegime,
+        device: torch.device,
+        generator: torch.Generator,
+    ) -> FittedModel:
+        return self.fitted(labelled)
+
+    def fitted(self, labelled: Examples) -> FittedModel:
+        return FlatFit(labelled.num_classes)
+
+
+@dataclass(frozen=True)
+class FlatModel(Flat):
+    pass
+
+
+@dataclass(frozen=True)
+class ModelRaises(Flat):
+    def fitted(self, labelled: Examples) -> FittedModel:
+        raise RuntimeError(REASON)
+
+
+@dataclass(frozen=True)
+class ModelPredictsNaN(Flat):
+    def fitted(self, labelled: Examples) -> FittedModel:
+        return FlatFit(labelled.num_classes, value=torch.nan)
+
+
+@dataclass(frozen=True)
+class ModelWithoutPosterior(Flat):
+    """Evaluates (2 samples in the tiny suite), but draws no posterior for the acquisition function (4 samples)."""
+
+    def fitted(self, labelled: Examples) -> FittedModel:
+        return FlatFit(labelled.num_classes, most_samples=3)
+
+
+@dataclass(frozen=True)
+class LostInTrialOne(Dataset):
+    """The digits, but for trial 1 of seed 0."""
+
+    def load(self, root: Path, generator: torch.Generator) -> Splits:
+        if generator.initial_seed() == Seeds(0, 1).seed("dataset"):
+            raise RuntimeError(REASON)
+        return datasets.build("digits").load(root, generator)
+
+
+@dataclass(frozen=True)
+class Lost(Dataset):
+    """Never there."""
+
+    def load(self, root: Path, generator: torch.Generator) -> Splits:
+        raise RuntimeError(REASON)
+
+
+PLUGINS = {
+    "acquisitions": {
+        "too_few": "TooFew",
+        "nan_score": "NaNScore",
+        "always_raises": "Raises",
+        "raises_ours": "RaisesOurs",
+        "exits": "Exits",
+        "hungry": "Hungry",
+        "hungry_for_tensors": "HungryForTensors",
+        "vanishes": "Vanishes",
+        "wants_targets": "WantsTargets",
+        "not_there": "NotThere",
+        "not_a_plugin": "install",
+    },
+    "models": {
+        "flat": "FlatModel",
+        "model_raises": "ModelRaises",
+        "model_predicts_nan": "ModelPredictsNaN",
+        "model_without_posterior": "ModelWithoutPosterior",
+    },
+    "datasets": {"lost_in_trial_one": "LostInTrialOne", "lost": "Lost"},
+}
+
+
+def install(folder: Path) -> None:
+    """Put this module and the metadata of a distribution that offers its plugins into a folder of sys.path."""
+    shutil.copy(__file__, folder / f"{MODULE}.py")
+    metadata = folder / f"{MODULE}-1.2.3.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: softal-fakes\nVersion: 1.2.3\n")
+    (metadata / "entry_points.txt").write_text("\n".join(_entry_points()))
+
+
+@contextmanager
+def seen(folder: Path) -> Iterator[None]:
+    """Have the registries of this process see what is installed in the folder."""
+    sys.path.insert(0, str(folder))
+    _forget_entry_points()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        _forget_entry_points()
+
+
+def _forget_entry_points() -> None:
+    for registry in registries.values():
+        vars(registry).pop("_entry_points", None)
+        vars(registry)["_broken"].clear()
+
+
+def _entry_points() -> Iterator[str]:
+    for kind, plugins in PLUGINS.items():
+        yield f"[softal_bench.{kind}]"
+        yield from (f"{name} = {MODULE}:{plugin}" for name, plugin in plugins.items())

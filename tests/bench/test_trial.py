@@ -1,0 +1,441 @@
+"""A trial: whom it trains on, what it offers to acquire, and what it does with what comes back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from suite.example import acquiring
+from torch import Tensor
+
+from softal_bench.bench.failures import PluginFailed
+from softal_bench.bench.trial import Trial, load_splits, num_rounds, require_feasible
+from softal_bench.contracts import (
+    AcquiredBatch,
+    AcquisitionFunction,
+    BayesianModel,
+    Examples,
+    FittedModel,
+    Pool,
+    Posterior,
+    Provenance,
+    Splits,
+    TrainingRegime,
+)
+from softal_bench.errors import SelectionError, SuiteError
+from softal_bench.pools import PosteriorPool
+from softal_bench.registry import Plugin
+from softal_bench.suite import Condition, StartSet
+
+from .conftest import Loader
+from .example import Line
+from .fake_plugins import FlatFit
+
+CPU = torch.device("cpu")
+SIZE, VALIDATION, START, CLASSES = 90, 20, 12, 3
+
+
+def numbered_splits(size: int = SIZE, labels: Tensor | None = None) -> Splits:
+    """Data whose example i is the number i, of class i mod 3."""
+    numbers = torch.arange(size)
+    labels = numbers % CLASSES if labels is None else labels
+    examples = Examples(numbers.float().unsqueeze(1), labels, CLASSES)
+    return Splits(examples, examples.at(torch.arange(6)), Provenance("numbers", size, ""))
+
+
+@dataclass(frozen=True)
+class Remembers(BayesianModel):
+    """Notes the indices that it is fitted to, and those that it is validated on."""
+
+    labelled: list[list[int]] = field(default_factory=list)
+    validation: list[list[int]] = field(default_factory=list)
+    fit_as: Callable[[int], FittedModel] = FlatFit
+
+    def fit(
+        self,
+        labelled: Examples,
+        validation: Examples,
+        training: TrainingRegime,
+        device: torch.device,
+        generator: torch.Generator,
+    ) -> FittedModel:
+        self.labelled.append(indices(labelled))
+        self.validation.append(indices(validation))
+        return self.fit_as(labelled.num_classes)
+
+
+def indices(examples: Examples) -> list[int]:
+    return [int(number) for number in examples.inputs[:, 0]]
+
+
+def first(pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+    return AcquiredBatch(torch.arange(batch_size), torch.zeros(batch_size))
+
+
+def at_random(pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+    return AcquiredBatch(torch.randperm(pool.size, generator=generator)[:batch_size], torch.zeros(batch_size))
+
+
+@dataclass(frozen=True)
+class Chooses(AcquisitionFunction):
+    """Returns what it is told to, and notes the indices of the pools that it is shown."""
+
+    choose: Callable[[Pool, int, torch.Generator], Any] = first
+    pools: list[list[int]] = field(default_factory=list)
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        assert isinstance(pool, PosteriorPool)
+        self.pools.append(pool.indices(torch.arange(pool.size)))
+        chosen: AcquiredBatch = self.choose(pool, batch_size, generator)
+        return chosen
+
+
+@dataclass(frozen=True)
+class WantsTargets(Chooses):
+    needs = frozenset({"targets", "embeddings"})
+
+
+def as_plugin(plugin: Plugin[Any], instance: object, label: str) -> Plugin[Any]:
+    """The plugin with another object and label."""
+    return replace(plugin, instance=instance, label=label)
+
+
+@dataclass
+class Setting:
+    """A condition of the plugins above, and the trials of it."""
+
+    base: Condition
+    acquisition: Chooses = field(default_factory=Chooses)
+    model: Remembers = field(default_factory=Remembers)
+
+    def condition(self, **changes: Any) -> Condition:
+        plugins = {
+            "acquisition": as_plugin(self.base.acquisition, self.acquisition, "chooses(label)"),
+            "model": as_plugin(self.base.model, self.model, "remembers"),
+        }
+        return self.base.model_copy(update=plugins | changes)
+
+    def trial(self, number: int = 0, splits: Splits | None = None, **changes: Any) -> Trial:
+        return Trial(self.condition(**changes), number, splits or numbered_splits(), CPU)
+
+    def rounds(self, **changes: Any) -> list[Line]:
+        return list(self.trial(**changes).rounds([]))
+
+
+@pytest.fixture
+def setting(load: Loader) -> Setting:
+    """90 examples: 20 for validation, 12 labelled at the start, 58 in the pool; batches of 5 up to 40 labels."""
+    suite = load(validation_size=VALIDATION, initial={"size": START}, budget=40, matrix=acquiring("uniform"))
+    return Setting(suite.conditions[0], Chooses(at_random))
+
+
+def test_the_labelled_set_grows_by_full_batches_until_the_budget_is_reached(setting: Setting) -> None:
+    rounds = setting.rounds(batch_size=10)
+    assert [line["labels"] for line in rounds] == [12, 22, 32, 42]
+    assert [len(line["acquired"]) for line in rounds] == [10, 10, 10, 0]
+    assert [line["round"] for line in rounds] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("budget", "batch_size", "rounds"), [(12, 5, 1), (13, 5, 2), (17, 5, 2), (18, 5, 3), (40, 28, 2), (40, 1, 29)]
+)
+def test_as_many_rounds_are_run_as_are_announced(setting: Setting, budget: int, batch_size: int, rounds: int) -> None:
+    changes = {"budget": budget, "batch_size": batch_size}
+    assert num_rounds(setting.condition(**changes)) == rounds
+    assert len(setting.rounds(**changes)) == rounds
+
+
+def test_every_round_trains_on_the_start_set_and_all_that_was_acquired_before(setting: Setting) -> None:
+    trial = setting.trial()
+    labelled = list(trial.start)
+    for number, line in enumerate(trial.rounds([])):
+        assert setting.model.labelled[number] == labelled
+        labelled += line["acquired"]
+
+
+def test_no_index_is_acquired_twice_until_the_pool_is_used_up(setting: Setting) -> None:
+    trial = setting.trial(batch_size=7, budget=START + 56)
+    acquired = [index for line in trial.rounds([]) for index in line["acquired"]]
+    everything = [*trial.start, *acquired]
+    assert len(acquired) == 56
+    assert len(set(everything)) == len(everything)
+    assert set(everything) <= set(range(SIZE))
+
+
+def test_the_start_set_and_the_pool_share_nothing_with_the_validation_set(setting: Setting) -> None:
+    trial = setting.trial()
+    list(trial.rounds([]))
+    validation = set(setting.model.validation[0])
+    assert len(validation) == VALIDATION
+    assert len(set(trial.start)) == START
+    assert not validation & set(trial.start)
+    assert set(setting.acquisition.pools[0]) == set(range(SIZE)) - validation - set(trial.start)
+    assert all(set(again) == validation for again in setting.model.validation)
+
+
+def test_the_pool_is_all_that_is_not_labelled_in_increasing_order(setting: Setting) -> None:
+    trial = setting.trial()
+    list(trial.rounds([]))
+    for pool, labelled in zip(setting.acquisition.pools, setting.model.labelled, strict=False):
+        assert pool == sorted(set(range(SIZE)) - set(setting.model.validation[0]) - set(labelled))
+
+
+def test_positions_in_the_pool_become_the_indices_that_stand_there(setting: Setting) -> None:
+    setting.acquisition = Chooses(lambda pool, size, _: AcquiredBatch(torch.tensor([3, 0, 57, 9, 4]), torch.zeros(5)))
+    line = next(setting.trial().rounds([]))
+    pool = setting.acquisition.pools[0]
+    assert line["acquired"] == [pool[position] for position in (3, 0, 57, 9, 4)]
+
+
+def test_a_balanced_start_set_has_each_class_equally_often(setting: Setting) -> None:
+    for number in range(5):
+        trial = setting.trial(number, initial=StartSet(size=START, balanced=True))
+        assert sorted(index % CLASSES for index in trial.start) == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_a_start_set_that_is_not_balanced_is_drawn_whatever_the_classes(setting: Setting) -> None:
+    counts = {tuple(sorted(index % CLASSES for index in setting.trial(number).start)) for number in range(10)}
+    assert len(counts) > 1
+
+
+def test_a_class_too_rare_for_a_balanced_start_set_is_an_error(setting: Setting) -> None:
+    labels = torch.arange(SIZE) % 2
+    labels[:3] = 2
+    with pytest.raises(SuiteError, match="initial: a class has fewer than the 4 examples"):
+        setting.trial(splits=numbered_splits(labels=labels), initial=StartSet(size=START, balanced=True))
+
+
+def test_each_trial_has_a_start_set_and_a_validation_set_of_its_own(setting: Setting) -> None:
+    starts = [setting.trial(number).start for number in range(3)]
+    for number in range(3):
+        next(setting.trial(number).rounds([]))
+    assert len({tuple(sorted(start)) for start in starts}) == 3
+    assert len({tuple(sorted(indices)) for indices in setting.model.validation}) == 3
+
+
+def test_a_pool_subset_is_what_is_scored_and_another_one_each_round(setting: Setting) -> None:
+    trial = setting.trial(pool_subset=15)
+    list(trial.rounds([]))
+    pools = setting.acquisition.pools
+    assert [len(pool) for pool in pools] == [15] * len(pools)
+    assert len({tuple(pool) for pool in pools}) == len(pools)
+    taken = set(setting.model.validation[0]) | set(trial.start)
+    assert all(not taken & set(pool) for pool in pools)
+
+
+def test_a_pool_subset_is_the_same_for_every_method(setting: Setting) -> None:
+    next(setting.trial(pool_subset=15).rounds([]))
+    other = Setting(setting.base, Chooses(first))
+    next(other.trial(pool_subset=15).rounds([]))
+    assert other.acquisition.pools[0] == setting.acquisition.pools[0]
+
+
+def test_where_the_pool_is_no_larger_than_the_subset_all_of_it_is_scored(setting: Setting) -> None:
+    list(setting.trial(pool_subset=50).rounds([]))
+    assert [len(pool) for pool in setting.acquisition.pools] == [50, 50, 48, 43, 38, 33]
+
+
+def test_a_trial_goes_on_after_the_rounds_that_are_given_to_it(setting: Setting) -> None:
+    whole = setting.rounds()
+    for done in range(len(whole) + 1):
+        acquired = [line["acquired"] for line in whole[:done]]
+        rest = [without_seconds(line) for line in setting.trial().rounds(acquired)]
+        assert rest == [without_seconds(line) for line in whole[done:]]
+
+
+def without_seconds(line: Line) -> Line:
+    return {key: value for key, value in line.items() if key not in ("seconds", "peak_bytes")}
+
+
+def test_the_seconds_of_a_round_are_told_by_phase_and_prediction_is_not_selection(setting: Setting) -> None:
+    def reads(pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        for _ in pool.log_probs():
+            pass
+        return first(pool, batch_size, generator)
+
+    setting.acquisition = Chooses(reads)
+    rounds = setting.rounds()
+    assert set(rounds[0]["seconds"]) == {"train", "evaluate", "select", "predict"}
+    assert set(rounds[-1]["seconds"]) == {"train", "evaluate"}
+    assert all(seconds > 0 for line in rounds for seconds in line["seconds"].values())
+    assert all(line["peak_bytes"] > 10**6 for line in rounds)
+
+
+def batch(positions: Any, scores: Any = None) -> Callable[..., AcquiredBatch]:
+    positions = torch.tensor(positions) if isinstance(positions, list) else positions
+    scores = torch.zeros(5) if scores is None else scores
+    return lambda *_: AcquiredBatch(positions, scores)
+
+
+NAN_AT_2 = torch.tensor([0.0, 1.0, torch.nan, 0.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("choose", "reason"),
+    [
+        (batch([0, 1, 2, 3]), r"positions are shape \(4,\); batch size 5 needs a tensor of shape \(5,\)"),
+        (batch([0, 1, 2, 3, 4, 5]), r"positions are shape \(6,\)"),
+        (batch([]), r"positions are shape \(0,\)"),
+        (batch([[0, 1, 2, 3, 4]]), r"positions are shape \(1, 5\)"),
+        (batch([0, 1, 2, 3, 3]), "position 3 was chosen 2 times; need distinct positions"),
+        (batch([0, 1, 2, 3, 58]), "position 58 is outside the pool; allowed are 0 to 57"),
+        (batch([0, 1, 2, 3, -1]), "position -1 is outside the pool; allowed are 0 to 57"),
+        (batch([0.0, 1.0, 2.0, 3.0, 4.0]), r"positions are torch.float32 .* need int64"),
+        (batch([True, False, True, False, True]), r"positions are torch.bool"),
+        (batch((0, 1, 2, 3, 4)), "positions are a tuple"),
+        (batch([0, 1, 2, 3, 4], torch.zeros(4)), r"scores are shape \(4,\)"),
+        (batch([0, 1, 2, 3, 4], [0.0] * 5), "scores are a list"),
+        (batch([0, 1, 2, 7, 4], NAN_AT_2), r"the score of pick 2 \(position 2\) is NaN"),
+        (lambda *_: [0, 1, 2, 3, 4], "select returned a list; it has to return an AcquiredBatch"),
+        (lambda *_: None, "select returned a NoneType"),
+    ],
+)
+def test_a_batch_that_cannot_be_acquired_fails_the_trial_with_the_plugin_s_label_and_the_reason(
+    setting: Setting, choose: Callable[..., AcquiredBatch], reason: str
+) -> None:
+    setting.acquisition = Chooses(choose)
+    with pytest.raises(PluginFailed, match=rf"^acquisition function 'chooses\(label\)': {reason}"):
+        next(setting.trial().rounds([]))
+
+
+def test_infinite_scores_and_int32_positions_can_be_acquired(setting: Setting) -> None:
+    setting.acquisition = Chooses(batch(torch.arange(5, dtype=torch.int32), torch.full((5,), -torch.inf)))
+    assert len(next(setting.trial().rounds([]))["acquired"]) == 5
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def raises(*_: Any) -> Any:
+        raise error
+
+    return raises
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("no luck"), r"'chooses\(label\)' raised RuntimeError: no luck"),
+        (KeyError("k"), r"'chooses\(label\)' raised KeyError: 'k'"),
+        (SystemExit(0), r"'chooses\(label\)' raised SystemExit: 0"),
+        (AssertionError(), r"'chooses\(label\)' raised AssertionError: "),
+        (SelectionError("score of point 3 is NaN"), r"'chooses\(label\)': score of point 3 is NaN"),
+    ],
+    ids=repr,
+)
+def test_whatever_a_plugin_raises_fails_the_trial_with_its_label_and_the_reason(
+    setting: Setting, error: BaseException, told: str
+) -> None:
+    setting.acquisition = Chooses(raising(error))
+    with pytest.raises(PluginFailed, match=f"^acquisition function {told}$") as failed:
+        next(setting.trial().rounds([]))
+    assert failed.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [MemoryError("x"), torch.OutOfMemoryError("x")], ids=repr)
+def test_running_out_of_memory_is_no_failure_of_the_plugin_but_names_it(setting: Setting, error: Exception) -> None:
+    setting.acquisition = Chooses(raising(error))
+    with pytest.raises(MemoryError, match=r"chooses\(label\)"):
+        next(setting.trial().rounds([]))
+
+
+def test_an_interrupt_is_no_failure_of_the_plugin(setting: Setting) -> None:
+    setting.acquisition = Chooses(raising(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        next(setting.trial().rounds([]))
+
+
+@dataclass(frozen=True)
+class UnreadablePosterior(Posterior):
+    """Can be drawn, but not read."""
+
+    @property
+    def num_samples(self) -> int:
+        return 4
+
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        raise RuntimeError("no luck")
+
+
+@dataclass(frozen=True)
+class FailsToAcquire(FittedModel):
+    """Evaluates (2 samples), but what it draws for the acquisition function (4) is of no use."""
+
+    drawn: Callable[[], Posterior]
+
+    def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
+        return FlatFit(CLASSES).posterior(num_samples, generator) if num_samples == 2 else self.drawn()
+
+
+@pytest.mark.parametrize(
+    "fit_as",
+    [
+        raising(RuntimeError("no luck")),
+        lambda _: FailsToAcquire(raising(RuntimeError("no luck"))),
+        lambda _: FailsToAcquire(UnreadablePosterior),
+    ],
+    ids=["in fit", "in drawing the posterior", "in prediction on the pool"],
+)
+def test_what_a_model_raises_is_blamed_on_the_model(setting: Setting, fit_as: Callable[[int], FittedModel]) -> None:
+    setting.acquisition = Chooses(lambda pool, size, _: [*pool.log_probs()] and first(pool, size, _))
+    setting.model = Remembers(fit_as=fit_as)
+    with pytest.raises(PluginFailed, match=r"^model 'remembers' raised RuntimeError: no luck$"):
+        next(setting.trial().rounds([]))
+
+
+def test_a_model_whose_predictions_are_not_numbers_fails_the_trial(setting: Setting) -> None:
+    setting.model = Remembers(fit_as=lambda classes: FlatFit(classes, value=torch.nan))
+    with pytest.raises(PluginFailed, match=r"^model 'remembers'.*(NaN|nan|finite)"):
+        next(setting.trial().rounds([]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"validation_size": 79}, r"validation_size: digits has 90 training examples; 79 for validation and 12 at"),
+        ({"batch_size": 59, "budget": 13}, "batch_size: 59 is larger than the pool: .* 58 are in the pool"),
+        ({"budget": 71, "batch_size": 20}, "budget: 71 labels in batches of 20 need more than the pool's 58"),
+        ({"budget": 1000}, "budget: 1000 labels in batches of 5 need more than the pool's 58"),
+        ({"initial": StartSet(size=10, balanced=True)}, "initial.size: 10 cannot be balanced over 3 classes"),
+    ],
+    ids=str,
+)
+def test_a_condition_that_asks_for_more_than_the_data_have_is_not_feasible(
+    setting: Setting, changes: dict[str, Any], message: str
+) -> None:
+    require_feasible(setting.condition(), numbered_splits())
+    with pytest.raises(SuiteError, match=message):
+        require_feasible(setting.condition(**changes), numbered_splits())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"budget": 70, "batch_size": 29}, {"batch_size": 58, "budget": 13}, {"validation_size": 73}], ids=str
+)
+def test_a_condition_that_uses_the_last_point_of_the_pool_is_feasible_and_runs(
+    setting: Setting, changes: dict[str, Any]
+) -> None:
+    changes = {"budget": START + 5} | changes
+    require_feasible(setting.condition(**changes), numbered_splits())
+    assert setting.rounds(**changes)[-1]["labels"] >= changes["budget"]
+
+
+def test_a_class_that_is_always_too_rare_for_a_balanced_start_set_is_not_feasible(setting: Setting) -> None:
+    labels = torch.arange(SIZE) % 2
+    labels[:3] = 2
+    with pytest.raises(SuiteError, match="initial"):
+        require_feasible(setting.condition(initial=StartSet(size=START, balanced=True)), numbered_splits(labels=labels))
+
+
+def test_what_a_trial_cannot_offer_is_not_feasible(setting: Setting) -> None:
+    setting.acquisition = WantsTargets()
+    with pytest.raises(
+        SuiteError, match=r"acquisition: chooses\(label\) needs targets; a trial offers embeddings, labelled"
+    ):
+        require_feasible(setting.condition(), numbered_splits())
+
+
+def test_what_is_random_about_the_data_follows_from_the_trial(load: Loader, tmp_path: Path) -> None:
+    condition = load(dataset={"repeated": {"of": "digits"}}).conditions[0]
+    once, again, other = (load_splits(condition, trial, tmp_path).train.inputs for trial in (0, 0, 1))
+    assert torch.equal(once, again)
+    assert not torch.equal(once, other)

@@ -1,0 +1,93 @@
+"""The README's examples work: blocks marked `<!-- test: run -->` in bash, `<!-- test: python -->` in Python."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+MARKED = re.compile(
+    r"<!-- test: (?P<mark>[^>]*?) -->\s*\n```(?P<language>\w+)\n(?P<code>.*?)^```", re.DOTALL | re.MULTILINE
+)
+LANGUAGES = {"run": "bash", "python": "python", "python plugin": "python"}
+SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of the README with a mark before it."""
+
+    mark: str
+    language: str
+    code: str
+    line: int
+
+
+def blocks() -> list[Block]:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    return [
+        Block(found["mark"], found["language"], found["code"], text.count("\n", 0, found.start()) + 1)
+        for found in MARKED.finditer(text)
+    ]
+
+
+def marked(mark: str) -> list[Block]:
+    return [block for block in blocks() if block.mark == mark]
+
+
+def identified(found: list[Block]) -> list[object]:
+    return [pytest.param(block, id=f"line {block.line}") for block in found]
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Path:
+    """A folder with the suites, as a user has them after cloning."""
+    shutil.copytree(REPOSITORY / "suites", tmp_path / "suites")
+    return tmp_path
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """This one, with the commands of this interpreter's environment first, and no data from elsewhere."""
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "SOFTAL_DATA": str(folder / "data"),
+    }
+
+
+def execute(command: list[str], block: Block, folder: Path) -> None:
+    ended = subprocess.run(
+        [*command, block.code],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert ended.returncode == 0, f"README.md, line {block.line}:\n{block.code}\n{ended.stdout}{ended.stderr}"
+
+
+def test_the_readme_has_marked_blocks_of_the_languages_that_their_marks_say() -> None:
+    found = blocks()
+    assert marked("run")
+    assert {block.mark for block in found} <= set(LANGUAGES)
+    assert [block.line for block in found if block.language != LANGUAGES[block.mark]] == []
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert text.count("<!-- test: ") == len(found)  # every mark stands right before a block
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", identified(marked("run")))
+def test_a_marked_block_of_commands_runs(block: Block, workplace: Path) -> None:
+    execute(["bash", "-euo", "pipefail", "-c"], block, workplace)
+
+
+@pytest.mark.parametrize("block", identified(marked("python")))
+def test_a_marked_block_of_python_runs(block: Block, workplace: Path) -> None:
+    execute([sys.executable, "-c"], block, workplace)

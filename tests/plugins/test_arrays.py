@@ -1,0 +1,192 @@
+"""A user's own .npz: what is read, how it is scaled, and what is refused."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from softal_plugins.datasets.arrays import Arrays
+
+from softal_bench.contracts import Splits
+from softal_bench.errors import DataError, DataMissingError
+
+RNG = np.random.default_rng(0)
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+
+
+def arrays(**changes: Any) -> dict[str, Any]:
+    """Six training and two test images of 5x4, three classes."""
+    sound: dict[str, Any] = {
+        "train_images": RNG.integers(0, 256, (6, 5, 4)).astype(np.uint8),
+        "train_labels": LABELS,
+        "test_images": RNG.integers(0, 256, (2, 5, 4)).astype(np.uint8),
+        "test_labels": np.array([2, 1]),
+    }
+    return {name: array for name, array in (sound | changes).items() if array is not None}
+
+
+def write(folder: Path, **changes: Any) -> Path:
+    path = folder / "mine.npz"
+    np.savez(path, **arrays(**changes))
+    return path
+
+
+def load(path: Path | str, root: Path = Path("/nowhere"), num_classes: int | None = None) -> Splits:
+    return Arrays(str(path), num_classes).load(root, torch.Generator())
+
+
+def test_images_become_one_channel_standardised_with_the_training_values(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    written = np.load(path)
+    train, test = written["train_images"] / 255, written["test_images"] / 255
+    splits = load(path)
+    assert splits.train.inputs.shape == (6, 1, 5, 4)
+    assert splits.train.inputs.dtype == torch.float32
+    assert splits.train.inputs[:, 0].numpy() == pytest.approx((train - train.mean()) / train.std(), abs=1e-5)
+    assert splits.test.inputs[:, 0].numpy() == pytest.approx((test - train.mean()) / train.std(), abs=1e-5)
+    assert splits.train.labels.tolist() == LABELS.tolist()
+    assert splits.train.num_classes == splits.test.num_classes == 3
+
+
+def test_channels_last_images_become_channels_first_each_channel_standardised_on_its_own(tmp_path: Path) -> None:
+    train, test = RNG.normal(size=(6, 8, 7, 3)) * [1, 5, 9] + [0, 3, 7], RNG.normal(size=(2, 8, 7, 3))
+    splits = load(write(tmp_path, train_images=train, test_images=test))
+    mean, std = train.mean(axis=(0, 1, 2)), train.std(axis=(0, 1, 2))
+    assert splits.train.inputs.shape == (6, 3, 8, 7)
+    assert splits.train.inputs.numpy() == pytest.approx(((train - mean) / std).transpose(0, 3, 1, 2), abs=1e-5)
+    assert splits.test.inputs.numpy() == pytest.approx(((test - mean) / std).transpose(0, 3, 1, 2), abs=1e-5)
+
+
+def test_channels_first_images_stay_so(tmp_path: Path) -> None:
+    train = RNG.normal(size=(6, 3, 8, 7))
+    splits = load(write(tmp_path, train_images=train, test_images=train[:2]))
+    standardised = (train - train.mean(axis=(0, 2, 3), keepdims=True)) / train.std(axis=(0, 2, 3), keepdims=True)
+    assert splits.train.inputs.numpy() == pytest.approx(standardised, abs=1e-5)
+
+
+def test_features_are_standardised_as_a_whole(tmp_path: Path) -> None:
+    train = RNG.normal(size=(6, 9)) * 4 + 2
+    splits = load(write(tmp_path, train_images=train, test_images=train[:2]))
+    assert splits.train.inputs.numpy() == pytest.approx((train - train.mean()) / train.std(), abs=1e-5)
+
+
+def test_a_channel_that_is_constant_stays_finite(tmp_path: Path) -> None:
+    flat = np.full((6, 5, 4), 7, dtype=np.uint8)
+    assert load(write(tmp_path, train_images=flat)).train.inputs.abs().max() < 1e-5
+
+
+def test_the_path_is_relative_to_the_data_folder_or_absolute(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    assert torch.equal(load("mine.npz", root=tmp_path).train.inputs, load(path).train.inputs)
+
+
+def test_the_provenance_is_the_files_name_size_and_bytes(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    provenance = load(path).provenance
+    assert (provenance.name, provenance.size) == ("mine.npz", 6)
+    assert provenance.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_more_classes_than_appear_can_be_named(tmp_path: Path) -> None:
+    assert load(write(tmp_path), num_classes=7).train.num_classes == 7
+    with pytest.raises(ValueError, match="num_classes is 1"):
+        Arrays("mine.npz", 1)
+
+
+@pytest.mark.parametrize("lacking", ["train_images", "train_labels", "test_images", "test_labels"])
+def test_a_missing_array_is_an_error_that_names_it_and_what_there_is(tmp_path: Path, lacking: str) -> None:
+    path = write(tmp_path, **{lacking: None}, bonus=np.zeros(3))
+    with pytest.raises(DataError, match=rf"mine\.npz.* {lacking}.*bonus"):
+        load(path)
+
+
+def test_all_missing_arrays_are_named_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path, train_labels=None, test_images=None)
+    with pytest.raises(DataError, match="train_labels, test_images"):
+        load(path)
+
+
+IMAGES = np.zeros((6, 5, 4))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train_images": np.zeros(6)}, r"train_images.*\(6,\)"),
+        ({"train_images": np.zeros((6, 1, 1, 1, 1))}, r"train_images.*\(6, 1, 1, 1, 1\)"),
+        ({"train_images": IMAGES[:0], "train_labels": LABELS[:0]}, "train_images"),
+        ({"test_images": IMAGES[:0], "test_labels": LABELS[:0]}, "test_images"),
+        ({"train_images": IMAGES[:5]}, r"5.*6"),
+        ({"test_images": np.zeros((2, 4, 5))}, r"\(1, 5, 4\).*\(1, 4, 5\)"),
+        ({"train_images": IMAGES.astype(complex)}, "train_images.*complex"),
+        ({"train_images": IMAGES.astype(str)}, "train_images.*<U"),
+        ({"train_images": np.full((6, 5, 4), np.nan)}, "train_images.*finite"),
+        ({"test_images": np.full((2, 5, 4), np.inf)}, "test_images.*finite"),
+        ({"train_labels": LABELS[:, None]}, r"train_labels.*\(6, 1\)"),
+        ({"train_labels": LABELS.astype(float)}, "train_labels.*float64"),
+        ({"test_labels": np.array(["cat", "dog"])}, "test_labels"),
+        ({"train_labels": LABELS - 1}, "-1"),
+        ({"test_labels": np.array([0, 3])}, "3.*0 to 2"),
+        ({"train_labels": np.array([0, 1, 2, 0, 1, 2**63], dtype=np.uint64)}, "labels"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_an_error_that_says_which_and_what_came(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    path = write(tmp_path, **changes)
+    with pytest.raises(DataError, match=rf"(?s)mine\.npz.*{message}"):
+        load(path)
+
+
+def test_a_label_beyond_the_classes_named_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    with pytest.raises(DataError, match="0 to 1"):
+        load(path, num_classes=2)
+
+
+class Bomb:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return Path.touch, (self.trace,)
+
+
+def test_pickled_objects_are_refused_and_not_run(tmp_path: Path) -> None:
+    path = write(tmp_path, train_labels=np.array([Bomb(tmp_path / "trace")] * 6, dtype=object))
+    with pytest.raises(DataError, match=r"mine\.npz"):
+        load(path)
+    assert not (tmp_path / "trace").exists()
+
+
+def test_a_file_that_is_not_there_is_an_error_that_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(DataMissingError, match=f"{tmp_path}/none.npz"):
+        load("none.npz", root=tmp_path)
+    with pytest.raises(DataMissingError, match=str(tmp_path)):
+        load(tmp_path)
+
+
+def test_files_that_are_no_npz_are_an_error_that_names_the_file(tmp_path: Path) -> None:
+    sound = write(tmp_path).read_bytes()
+    (tmp_path / "empty.npz").write_bytes(b"")
+    (tmp_path / "text.npz").write_text("train_images: none\n")
+    (tmp_path / "half.npz").write_bytes(sound[: len(sound) // 2])
+    np.save(tmp_path / "one.npy", IMAGES)
+    for name in ("empty.npz", "text.npz", "half.npz", "one.npy"):
+        with pytest.raises(DataError, match=name):
+            load(tmp_path / name)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_damaged_npz_is_an_error_that_names_the_file(tmp_path: Path, compressed: bool) -> None:
+    path = tmp_path / "mine.npz"
+    (np.savez_compressed if compressed else np.savez)(path, **arrays(train_images=RNG.random((6, 50, 40))))
+    damaged = bytearray(path.read_bytes())
+    damaged[300:700] = bytes(400)
+    path.write_bytes(damaged)
+    with pytest.raises(DataError, match=r"mine\.npz"):
+        load(path)

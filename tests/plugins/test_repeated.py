@@ -1,0 +1,116 @@
+"""Repeated data sets: twins that differ by noise alone."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from softal_plugins.datasets.repeated import Repeated
+from torch import Tensor
+
+from softal_bench.contracts import Dataset, Examples, Provenance, Splits
+
+NOWHERE = Path("/nowhere")
+INPUTS = torch.linspace(-3, 3, 40 * 6).view(40, 1, 2, 3)
+LABELS = torch.arange(40) % 5
+
+
+@dataclass(frozen=True)
+class Forty(Dataset):
+    """Forty known images; the same tensors at every load, as of a data set that keeps what it has read."""
+
+    def load(self, root: Path, generator: torch.Generator) -> Splits:
+        return Splits(
+            Examples(INPUTS, LABELS, 5), Examples(INPUTS[:7], LABELS[:7], 5), Provenance("forty", 40, "ab" * 32)
+        )
+
+
+@dataclass(frozen=True)
+class Fetched(Forty):
+    """A data set that has to be fetched first."""
+
+    def prepare(self, root: Path) -> None:
+        (root / "fetched").write_text("here")
+
+
+def load(dataset: Dataset, seed: int = 0) -> Splits:
+    return dataset.load(NOWHERE, torch.Generator().manual_seed(seed))
+
+
+def noise(splits: Splits, times: int) -> Tensor:
+    """What was added to each copy: [times, 40, ...]."""
+    return splits.train.inputs.view(times, *INPUTS.shape) - INPUTS
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_copies_stand_block_wise_so_that_i_and_i_plus_n_are_twins(times: int) -> None:
+    splits = load(Repeated(Forty(), times=times, noise_std=0.1))
+    assert len(splits.train) == times * 40
+    assert splits.train.num_classes == 5
+    assert splits.train.labels.tolist() == LABELS.tolist() * times
+    assert noise(splits, times).abs().max() < 0.6
+
+
+def test_every_copy_has_noise_of_its_own_with_the_standard_deviation_asked_for() -> None:
+    added = noise(load(Repeated(Forty(), times=50, noise_std=0.25)), 50)
+    for copy in added[:5]:  # the first copy has noise too
+        assert copy.std().item() == pytest.approx(0.25, rel=5 / math.sqrt(2 * 240))
+    assert added.std().item() == pytest.approx(0.25, rel=5 / math.sqrt(2 * 12_000))
+    assert added.mean().item() == pytest.approx(0, abs=5 * 0.25 / math.sqrt(12_000))
+    correlation = torch.corrcoef(torch.stack([added[0].flatten(), added[1].flatten()]))[0, 1].item()
+    assert abs(correlation) < 5 / math.sqrt(240)
+
+
+def test_the_paper_repeats_twice_with_noise_of_a_tenth() -> None:
+    assert Repeated(Forty()) == Repeated(Forty(), times=2, noise_std=0.1)
+
+
+def test_the_generator_decides_the_noise() -> None:
+    first, same, other = (load(Repeated(Forty()), seed).train.inputs for seed in (0, 0, 1))
+    assert torch.equal(first, same)
+    assert (first - other).abs().min() > 0
+
+
+def test_no_global_generator_is_touched() -> None:
+    before = torch.get_rng_state()
+    load(Repeated(Forty()))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_test_set_stays_clean_and_what_is_wrapped_stays_as_it_was() -> None:
+    before = INPUTS.clone()
+    for times in (1, 2):
+        splits = load(Repeated(Forty(), times=times, noise_std=0.5))
+        assert torch.equal(splits.test.inputs, before[:7])
+        assert torch.equal(splits.test.labels, LABELS[:7])
+    assert torch.equal(INPUTS, before)
+
+
+def test_without_noise_the_twins_are_equal() -> None:
+    assert torch.equal(load(Repeated(Forty(), noise_std=0.0)).train.inputs, INPUTS.repeat(2, 1, 1, 1))
+
+
+def test_the_provenance_says_what_is_repeated_how_often_and_with_what_noise() -> None:
+    provenance = load(Repeated(Forty(), times=3, noise_std=0.2)).provenance
+    assert provenance.size == 120
+    assert provenance.sha256 == "ab" * 32
+    for part in ("forty", "3", "0.2"):
+        assert part in provenance.name
+
+
+def test_what_is_wrapped_is_fetched(tmp_path: Path) -> None:
+    Repeated(Repeated(Fetched())).prepare(tmp_path)
+    assert (tmp_path / "fetched").read_text() == "here"
+
+
+def test_a_repeated_data_set_can_be_repeated() -> None:
+    splits = load(Repeated(Repeated(Forty(), noise_std=0.3), noise_std=0.4))
+    assert len(splits.train) == 160
+    assert noise(splits, 4).std().item() == pytest.approx(0.5, rel=0.1)  # independent noise adds up in squares
+
+
+@pytest.mark.parametrize(("times", "noise_std"), [(0, 0.1), (-1, 0.1), (2, -0.1), (2, math.nan), (2, math.inf)])
+def test_sizes_and_noise_that_make_no_sense_are_refused(times: int, noise_std: float) -> None:
+    with pytest.raises(ValueError, match=r"(times|noise_std) is"):
+        Repeated(Forty(), times=times, noise_std=noise_std)

@@ -1,0 +1,209 @@
+"""Third-party plugins: sound ones come through the same door, broken ones stop only who asks for them."""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from softal_bench.contracts import AcquisitionFunction, Dataset
+from softal_bench.errors import PluginError
+from softal_bench.registry import Listing, Registry, registries
+
+Install = Callable[..., Path]
+
+SOUND = """
+from dataclasses import dataclass
+import torch
+from softal_bench.contracts import AcquiredBatch, AcquisitionFunction
+
+@dataclass(frozen=True)
+class First(AcquisitionFunction):
+    offset: int = 0
+    revision = 7
+
+    def select(self, pool, batch_size, generator):
+        return AcquiredBatch(torch.arange(batch_size) + self.offset, torch.zeros(batch_size))
+"""
+ABSTRACT = """
+from dataclasses import dataclass
+from softal_bench.contracts import OneSampleScore
+
+@dataclass(frozen=True)
+class Forgetful(OneSampleScore):
+    pass
+"""
+UNREADABLE = """
+from dataclasses import dataclass
+from softal_bench.contracts import AcquisitionFunction
+
+@dataclass(frozen=True)
+class Vague(AcquisitionFunction):
+    strength: "Undefined" = 1
+
+    def select(self, pool, batch_size, generator):
+        raise NotImplementedError
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Make a distribution that exists for one test: modules and a dist-info folder on a path of their own.
+
+    For example `install("acme", {"bald2": "acme_bald:BALD2"}, {"acme_bald": source})`.
+    """
+
+    def install(
+        distribution: str,
+        plugins: Mapping[str, str],
+        modules: Mapping[str, str],
+        kind: str = "acquisitions",
+        version: str = "1.2.3",
+    ) -> Path:
+        site = tmp_path / distribution
+        info = site / f"{distribution}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        entries = "".join(f"{name} = {target}\n" for name, target in plugins.items())
+        (info / "entry_points.txt").write_text(f"[softal_bench.{kind}]\n{entries}")
+        for module, source in modules.items():
+            (site / f"{module}.py").write_text(source)
+            monkeypatch.delitem(sys.modules, module, raising=False)  # what another test left
+        monkeypatch.syspath_prepend(str(site))
+        return site
+
+    return install
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Registry[AcquisitionFunction]:
+    """A registry that has not read its entry points yet, in the place of the one that nested plugins come from."""
+    registry = Registry("acquisitions", "acquisition function", AcquisitionFunction)  # type: ignore[type-abstract]
+    monkeypatch.setitem(registries, "acquisitions", registry)
+    return registry
+
+
+def only(registry: Registry[AcquisitionFunction], name: str) -> Listing:
+    (listing,) = [listing for listing in registry.listings() if listing.name == name]
+    return listing
+
+
+def built_ins_work(registry: Registry[AcquisitionFunction]) -> bool:
+    return registry.resolve("softmax").label == "softmax(bald, T=0.125)"
+
+
+def test_a_third_party_plugin_is_built_and_listed_with_its_distribution(
+    install: Install, fresh: Registry[AcquisitionFunction]
+) -> None:
+    install("acme-first", {"first": "acme_first:First"}, {"acme_first": SOUND}, version="4.5")
+    plugin = fresh.resolve({"first": {"offset": 3}})
+    assert type(plugin.instance).__name__ == "First"
+    assert (plugin.label, plugin.revision) == ("first(offset=3)", "first:7")
+    assert only(fresh, "first") == Listing("first", "acquisitions", "acme-first", "4.5", "ok", None)
+
+
+@pytest.mark.parametrize(
+    ("target", "source", "why"),
+    [
+        (
+            "lost:First",
+            SOUND.replace("import torch", "import torch_of_the_future"),
+            "No module named 'torch_of_the_future'",
+        ),
+        ("lost:First", "raise RuntimeError('needs a licence')", "RuntimeError: needs a licence"),
+        ("lost:First", "import sys; sys.exit('goodbye')", "SystemExit: goodbye"),
+        ("lost:First", "def f(:\n", "SyntaxError"),
+        ("lost:Second", SOUND, "Second"),
+        ("elsewhere:First", SOUND, "No module named 'elsewhere'"),
+        ("lost:First", "First = 3", "3 is no subclass of AcquisitionFunction"),
+        ("lost:First", "class First: pass", "no subclass of AcquisitionFunction"),
+        (
+            "lost:First",
+            "from softal_plugins.datasets.digits import Digits as First",
+            "no subclass of AcquisitionFunction",
+        ),
+        ("lost:Forgetful", ABSTRACT, "Forgetful does not implement scores"),
+        ("lost:First", SOUND.replace("(frozen=True)", ""), "First is no frozen dataclass.*@dataclass\\(frozen=True\\)"),
+        ("lost:First", SOUND.replace("@dataclass(frozen=True)", ""), "First is no frozen dataclass"),
+        ("lost:Child", SOUND + "\nclass Child(First):\n    pass\n", "Child is no frozen dataclass"),
+        ("lost:Vague", UNREADABLE, "annotations of Vague.*Undefined"),
+    ],
+)
+def test_a_broken_plugin_is_listed_with_why_and_stops_only_who_asks_for_it(
+    install: Install,
+    fresh: Registry[AcquisitionFunction],
+    target: str,
+    source: str,
+    why: str,
+) -> None:
+    install("acme-lost", {"lost_one": target}, {"lost": source})
+    listing = only(fresh, "lost_one")
+
+    assert (listing.distribution, listing.version, listing.status) == ("acme-lost", "1.2.3", "broken")
+    with pytest.raises(PluginError, match=rf"(?s)'lost_one' is broken: .*{why}"):
+        fresh.build("lost_one")
+    with pytest.raises(PluginError, match=rf"(?s)softmax\.score: .*{why}"):
+        fresh.build("softmax", {"score": "lost_one"})
+    assert built_ins_work(fresh)
+
+
+def test_two_plugins_of_one_name_are_both_broken_and_both_distributions_are_named(
+    install: Install, fresh: Registry[AcquisitionFunction]
+) -> None:
+    install("acme-first", {"first": "acme_first:First"}, {"acme_first": SOUND}, version="1.0")
+    install("zeta-first", {"first": "zeta_first:First"}, {"zeta_first": SOUND}, version="2.0")
+    listings = [listing for listing in fresh.listings() if listing.name == "first"]
+    assert {(listing.distribution, listing.version) for listing in listings} == {
+        ("acme-first", "1.0"),
+        ("zeta-first", "2.0"),
+    }
+    for listing in listings:
+        assert listing.status == "broken"
+        assert "acme-first 1.0" in str(listing.error)
+        assert "zeta-first 2.0" in str(listing.error)
+    with pytest.raises(PluginError, match=r"'first' is broken: .*acme-first 1\.0.*"):
+        fresh.build("first")
+    assert built_ins_work(fresh)
+
+
+def test_a_plugin_that_takes_a_built_in_name_does_not_replace_it_silently(
+    install: Install, fresh: Registry[AcquisitionFunction]
+) -> None:
+    install("acme-first", {"bald": "acme_first:First"}, {"acme_first": SOUND})
+    assert {listing.distribution for listing in fresh.listings() if listing.name == "bald"} == {
+        "acme-first",
+        "softal-bench",
+    }
+    with pytest.raises(PluginError, match=r"acme-first 1\.2\.3"):
+        fresh.build("bald")
+    assert fresh.resolve("entropy").label == "entropy"
+
+
+def test_nothing_of_a_plugin_is_imported_before_it_is_asked_for(
+    install: Install, fresh: Registry[AcquisitionFunction]
+) -> None:
+    site = install("acme-loud", {"loud": "loud:First"}, {"loud": f"open(__file__ + '.ran', 'w').close()\n{SOUND}"})
+    assert "loud" in fresh.names()
+    assert built_ins_work(fresh)
+    assert not (site / "loud.py.ran").exists()
+    fresh.build("loud")
+    assert (site / "loud.py.ran").exists()
+
+
+def test_a_broken_plugin_is_not_offered_as_one_that_fits(
+    install: Install, fresh: Registry[AcquisitionFunction]
+) -> None:
+    install("acme-lost", {"lost_one": "lost_too:Forgetful"}, {"lost_too": ABSTRACT})
+    with pytest.raises(PluginError, match="is no OneSampleScore") as caught:
+        fresh.build("softmax", {"score": "batchbald"})
+    assert "lost_one" not in str(caught.value)
+
+
+def test_plugins_of_another_kind_have_names_of_their_own(
+    install: Install, fresh: Registry[AcquisitionFunction]
+) -> None:
+    source = SOUND.replace("AcquisitionFunction", "Dataset").replace("AcquiredBatch, ", "").replace("select", "load")
+    install("acme-data", {"bald": "acme_data:First"}, {"acme_data": source}, kind="datasets")
+    assert built_ins_work(fresh)
+    registry = Registry("datasets", "data set", Dataset)  # type: ignore[type-abstract]
+    assert type(registry.build("bald")).__name__ == "First"

@@ -1,0 +1,99 @@
+"""Which journal is taken for a cell, which cells are not tried, and what becomes of journals that cannot be read."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..example import write
+from .conftest import JOINT
+from .example import ExampleCosts, lines
+
+
+def status(costs: ExampleCosts, label: str, pool_size: int, batch_size: int) -> str:
+    condition = costs.condition(label, pool_size, batch_size)
+    (found,) = [cell.status for cell in costs.collect().cells if cell.key == condition.key(0)]
+    return found
+
+
+def test_larger_b_after_a_cell_over_a_limit_are_not_tried(costs: ExampleCosts) -> None:
+    assert status(costs, JOINT, 100_000, 5) == "timeout"
+    assert status(costs, JOINT, 100_000, 10) == "not_tried"
+
+
+@pytest.mark.parametrize(("ended", "after"), [("out_of_memory", "not_tried"), ("failed", "not_run")])
+def test_out_of_memory_ends_a_sweep_and_a_failure_does_not(costs: ExampleCosts, ended: str, after: str) -> None:
+    write(costs.path(over := costs.condition(JOINT, 100_000, 5)), lines(over, status=ended))
+    assert status(costs, JOINT, 100_000, 10) == after
+
+
+def test_smaller_b_and_other_sweeps_without_a_journal_are_not_run(costs: ExampleCosts) -> None:
+    for condition in (costs.condition(JOINT, 100_000, 2), costs.condition("bald", 100_000, 10)):
+        costs.path(condition).unlink()
+    assert status(costs, JOINT, 100_000, 2) == "not_run"
+    assert status(costs, "bald", 100_000, 10) == "not_run"
+
+
+def test_a_cell_measured_in_spite_of_a_smaller_one_over_a_limit_counts(costs: ExampleCosts) -> None:
+    """Its journal may stem from a run with a longer limit."""
+    write(costs.path(larger := costs.condition(JOINT, 100_000, 10)), lines(larger, [30.0]))
+    assert status(costs, JOINT, 100_000, 10) == "done"
+
+
+@pytest.mark.parametrize(
+    ("run", "recorded", "taken"),
+    [
+        (([1.0], "done"), ([2.0], "done"), 1.0),
+        (([], "failed"), ([2.0], "done"), 2.0),
+        (([1.0], "done"), ([], "timeout"), 1.0),
+    ],
+)
+def test_of_two_journals_the_done_one_then_that_of_the_runs_is_taken(
+    tmp_path: Path, run: tuple[list[float], str], recorded: tuple[list[float], str], taken: float
+) -> None:
+    costs = ExampleCosts(tmp_path)
+    condition = costs.condition("uniform")
+    write(costs.path(condition), lines(condition, *run))
+    write(costs.path(condition, recorded=True), lines(condition, *recorded))
+    assert costs.collect().cells[0].median == taken
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda journal: journal[0].update(key="another"), "holds trial 0 of key 'another'"),
+        (lambda journal: journal[2].update(batch_size=7), "batch_size is 7, but 1"),
+        (lambda journal: journal[2].update(pool_size=7), "pool_size is 7, but 1000"),
+        (lambda journal: journal[2].update(seconds=[-1.0]), "cost line 0: seconds.0"),
+        (lambda journal: journal[2].update(seconds=[float("nan")]), "seconds"),
+        (lambda journal: journal[2].update(seconds=[]), "has no seconds"),
+        (lambda journal: journal[2].update(peak_bytes="much"), "peak_bytes"),
+        (lambda journal: journal[2].update(status="timeout"), "ends as 'done', but its cost line says 'timeout'"),
+        (lambda journal: journal.insert(2, journal[2]), "2 cost lines"),
+        (lambda journal: journal.pop(2), "has no seconds"),
+        (lambda journal: journal[2].pop("source"), "lacks source"),
+        (lambda journal: journal[-1].update(status="splendid"), "unknown status 'splendid'"),
+    ],
+)
+def test_a_journal_that_cannot_be_right_is_a_problem_and_no_crash(
+    costs: ExampleCosts, change: Callable[[list[dict[str, Any]]], object], message: str
+) -> None:
+    condition = costs.condition("uniform")
+    journal = lines(condition, [1.0])
+    change(journal)
+    write(costs.path(condition), journal)
+    results = costs.collect()
+    assert results.cells[0].status == "not_readable"
+    (problem,) = results.problems
+    assert problem.path == costs.path(condition)
+    assert message in problem.message
+
+
+def test_a_cell_that_failed_before_its_cost_line_is_failed_with_its_error(costs: ExampleCosts) -> None:
+    condition = costs.condition("uniform")
+    journal = lines(condition, status="failed", error="two attempts in a row died")
+    del journal[2]
+    write(costs.path(condition), journal)
+    cell = costs.collect().cells[0]
+    assert (cell.status, cell.error) == ("failed", "two attempts in a row died")

@@ -1,0 +1,105 @@
+"""Labels against seconds of acquisition, from journals whose numbers can be worked out by hand."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from softal_bench.report.choosing import aims, choosing_table, seconds_to_target
+from softal_bench.report.choosing_figure import choosing_figure
+from softal_bench.report.numbers import ABSENT
+from softal_bench.report.page import write_pages
+from softal_bench.report.sections import Section, sections
+
+from .example import POWER, ExampleCondition, ExampleSuite, ExampleTargets, lines, write
+
+SELECT, PREDICT = 0.012345, 0.5  # seconds of each round of the example; labels are 20, 30, 40, 50
+
+
+def section(suite: ExampleSuite) -> Section:
+    (found,) = sections(suite.collect())
+    return found
+
+
+def test_seconds_are_those_of_the_rounds_before_the_target_and_not_of_training(suite: ExampleSuite) -> None:
+    first, second, third = suite.collect().trials
+    assert seconds_to_target(first, 0.9) == pytest.approx((30, PREDICT + SELECT, SELECT))
+    assert seconds_to_target(second, 0.9) == pytest.approx((50, 3 * (PREDICT + SELECT), 3 * SELECT))
+    assert seconds_to_target(third, 0.9) == (math.inf, math.inf, math.inf)
+    assert seconds_to_target(third, 0.5) == (20, 0, 0)
+
+
+def test_a_phase_that_only_some_methods_have_counts_as_choosing(suite: ExampleSuite) -> None:
+    condition = suite.conditions[0]
+    journal = lines(condition, 0, [0.5, 0.9])
+    journal[2]["seconds"] |= {"distil": 7.0, "predict": None}
+    write(suite.path(condition, 0), journal)
+    assert seconds_to_target(next(suite.collect().trials), 0.9) == pytest.approx((30, 7 + SELECT, SELECT))
+
+
+def test_the_target_is_the_highest_that_a_method_reaches_in_the_median(suite: ExampleSuite) -> None:
+    """The median trial reaches 90 %; only one trial reaches 95 %."""
+    (aim,) = aims(section(suite), [0.8, 0.9, 0.95])
+    assert aim.target == 0.9
+    (none,) = aims(section(suite), [0.97])
+    assert (none.target, none.points) == (None, [])
+
+
+def test_the_table_has_quartiles_in_which_unreached_targets_are_infinite(suite: ExampleSuite) -> None:
+    row = choosing_table(aims(section(suite), [0.9])).cells.loc["uniform"]
+    assert (row["B"], row["Target"], row["n"]) == ("10", "90 %", "3")
+    assert row["Labels"] == "40 / 50 / ∞"
+    assert row["Choosing, s"] == "1.54 [1.02, ∞]"  # of 0.512, 1.537 and ∞
+    assert row["of these selection, s"] == "0.0370 [0.0247, ∞]"
+
+
+def test_markers_are_medians_and_the_hollow_one_is_selection_alone(suite: ExampleSuite) -> None:
+    found = section(suite)
+    figure = choosing_figure(found, aims(found, [0.9]), ["uniform"])
+    assert figure is not None
+    (axes,) = figure.axes
+    _, hollow, whole = axes.get_lines()
+    np.testing.assert_allclose(np.asarray(whole.get_xydata()), [[3 * (PREDICT + SELECT), 50]])
+    np.testing.assert_allclose(np.asarray(hollow.get_xydata()), [[3 * SELECT, 50]])
+    assert hollow.get_markerfacecolor() == "white"
+    assert axes.get_xscale() == "log"
+    assert axes.get_title(loc="left") == "B = 10, to 90 %"
+
+
+def test_methods_that_do_not_reach_the_target_or_are_not_done_are_named_and_stay_in_the_table(
+    suite: ExampleSuite,
+) -> None:
+    never, absent = replace(suite.conditions[0], acquisition=POWER), replace(POWER, label="power", parameters={})
+    suite = replace(suite, conditions=[*suite.conditions, never, ExampleCondition(absent)])
+    for trial in range(3):
+        write(suite.path(never, trial), lines(never, trial, [0.1, 0.2]))
+    write_pages(suite.collect(), suite.leaderboard)
+    assert "Not drawn at B = 10: power(bald, T=0.125) (∞ labels), power (not run)." in suite.page
+    assert "| power(bald, T=0.125) | 10 | 90 % | ∞ / ∞ / ∞ | ∞ [∞, ∞] | ∞ [∞, ∞] | 3 |" in suite.page
+    assert f"| power | 10 | 90 % | not run | {ABSENT} | {ABSENT} | {ABSENT} |" in suite.page
+    assert "(figures/example-seconds.svg)" in suite.page
+
+
+def test_a_target_that_the_start_set_reaches_takes_no_seconds_and_is_not_drawn(suite: ExampleSuite) -> None:
+    found = section(suite)
+    (aim,) = aims(found, [0.5])
+    assert [point.why_not_drawn for point in aim.points] == ["no seconds spent on choosing"]
+    assert choosing_figure(found, [aim], ["uniform"]) is None
+
+
+def test_a_page_on_which_no_target_is_reached_says_so(suite: ExampleSuite) -> None:
+    suite = replace(suite, report=ExampleTargets([0.99]))
+    write_pages(suite.collect(), suite.leaderboard)
+    assert "B = 10: no method reaches a target in the median." in suite.page
+    assert not (suite.leaderboard / "figures" / "example-seconds.svg").exists()
+
+
+def test_trials_on_two_devices_are_two_points(suite: ExampleSuite) -> None:
+    condition = suite.conditions[0]
+    journal = lines(condition, 0, [0.5, 0.9])
+    journal[0]["environment"] = {"device": "cuda:0", "device_name": "NVIDIA H200"}
+    write(suite.path(condition, 0), journal)
+    (aim,) = aims(section(suite), [0.9])
+    names = [point.name for point in aim.points]
+    assert names == ["uniform, Example CPU, 2 cores (cpu)", "uniform, NVIDIA H200 (cuda)"]

@@ -1,0 +1,124 @@
+"""The suites that come with the repository ask for what the paper's notes say."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from softal_bench.bench.trial import num_rounds
+from softal_bench.suite import Condition, Suite, load_suite
+
+SUITES = Path(__file__).parents[2] / "suites"
+
+
+@pytest.fixture(scope="module")
+def table_1() -> Suite:
+    """The suite of Table 1 and Figure 1."""
+    return load_suite(SUITES / "repeated_mnist.yaml")
+
+
+def is_batchbald(condition: Condition) -> bool:
+    return condition.acquisition.name == "batchbald"
+
+
+def test_table_1_runs_every_method_at_every_batch_size_but_batchbald_at_the_large_ones(table_1: Suite) -> None:
+    cells: dict[str, list[int]] = {}
+    for condition in table_1.conditions:
+        cells.setdefault(condition.acquisition.label, []).append(condition.batch_size)
+    every = [5, 10, 20, 50]
+    assert cells == {
+        "uniform": every,
+        "entropy": every,
+        "variation_ratios": every,
+        "bald": every,
+        "softmax(bald, T=0.125)": every,
+        "power(bald, T=0.125)": every,
+        "batchbald": [5, 10],
+    }
+
+
+def test_table_1_draws_as_many_posterior_samples_as_the_paper_ran(table_1: Suite) -> None:
+    for condition in table_1.conditions:
+        bald_at_50 = (condition.acquisition.label, condition.batch_size) == ("bald", 50)
+        expected = 100 if is_batchbald(condition) else 50 if bald_at_50 else 20
+        assert condition.posterior_samples == expected, condition.acquisition.label
+
+
+def test_batchbald_samples_as_many_label_configurations_as_the_paper(table_1: Suite) -> None:
+    samples = [c.acquisition.parameters for c in table_1.conditions if is_batchbald(c)]
+    assert samples == [{"joint_samples": 100_000}] * 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("dataset", "repeated(mnist, times=2, noise_std=0.1)"),
+        ("model", "lenet5"),
+        ("validation_size", 4096),
+        ("initial.size", 20),
+        ("initial.balanced", False),
+        ("budget", 300),
+        ("pool_subset", None),
+        ("training.batch_size", 64),
+        ("training.epoch_draws", 384 * 64),
+        ("training.max_epochs", 10),
+        ("training.patience", 3),
+        ("training.monitor", "nll"),
+        ("training.learning_rate", 1e-3),
+        ("training.weight_decay", 5e-4),
+        ("training.evaluation_samples", 4),
+        ("training.evaluation_mean", "geometric"),
+    ],
+)
+def test_table_1_is_in_the_paper_s_regime(table_1: Suite, key: str, value: object) -> None:
+    assert {condition.value(key) for condition in table_1.conditions} == {value}
+
+
+def test_table_1_s_network_drops_half_of_its_units(table_1: Suite) -> None:
+    assert table_1.conditions[0].model.parameters == {"dropout": 0.5}
+
+
+def test_table_1_has_five_trials_and_asks_for_90_and_95_per_cent(table_1: Suite) -> None:
+    assert (table_1.trials, table_1.report.targets) == (5, [0.9, 0.95])
+
+
+@pytest.mark.parametrize(("batch_size", "rounds"), [(5, 57), (10, 29), (20, 15), (50, 7)])
+def test_table_1_s_trials_end_at_300_labels_or_320(table_1: Suite, batch_size: int, rounds: int) -> None:
+    # 20 labels at the start; a training before each acquisition and after the last.
+    found = {num_rounds(c) for c in table_1.conditions if c.batch_size == batch_size}
+    assert found == {rounds}
+
+
+@pytest.mark.parametrize(
+    ("only", "count"),
+    [
+        (("batch_size=50", "acquisition=bald"), 1),
+        (("acquisition=power(bald, T=0.125)",), 4),
+        (("acquisition=batchbald",), 2),
+    ],
+)
+def test_table_1_can_be_run_in_slices(only: tuple[str, ...], count: int) -> None:
+    suite = load_suite(SUITES / "repeated_mnist.yaml", ["training.epoch_draws=5056", "pool_subset=20000"], only, 1)
+    assert len(suite.conditions) == count
+    assert suite.trials == 1
+    for key, value in {"training.epoch_draws": 5056, "pool_subset": 20000}.items():
+        assert {condition.value(key) for condition in suite.conditions} == {value}
+
+
+def test_the_quickstart_compares_five_methods_at_two_batch_sizes_on_repeated_digits() -> None:
+    suite = load_suite(SUITES / "quickstart.yaml")
+    labels = ["uniform", "bald", "softmax(bald, T=0.125)", "power(bald, T=0.125)"]
+    for batch_size in (5, 10):
+        found = [c.acquisition for c in suite.conditions if c.batch_size == batch_size]
+        assert [plugin.label for plugin in found[:4]] == labels
+        assert [plugin.name for plugin in found[4:]] == ["batchbald"]
+    assert suite.trials == 3
+    shared: dict[str, Callable[[Condition], object]] = {
+        "repeated(digits, times=2, noise_std=0.1)": lambda condition: condition.dataset.label,
+        "digits_cnn": lambda condition: condition.model.name,
+        "20": lambda condition: str(condition.initial.size),
+        "120": lambda condition: str(condition.budget),
+        "1": lambda condition: str(condition.threads),
+    }
+    for value, of in shared.items():
+        assert {of(condition) for condition in suite.conditions} == {value}

@@ -1,0 +1,164 @@
+"""The two pools: chunks, reading again, what is not offered, and positions that become indices of the data set."""
+
+from collections.abc import Sequence
+
+import oracles
+import pytest
+import torch
+from torch import Tensor
+
+from softal_bench.contracts import Examples, FittedModel, Posterior
+from softal_bench.errors import SelectionError
+from softal_bench.pools import PosteriorPool, TensorPool
+from softal_bench.timing import Stopwatch
+
+
+class StoredPosterior(Posterior):
+    """Log-probs by input, input i being the vector [i]; counts the inputs that it predicts."""
+
+    def __init__(self, log_probs_M_K_C: Tensor) -> None:
+        self.log_probs_M_K_C = log_probs_M_K_C
+        self.predicted = 0
+
+    @property
+    def num_samples(self) -> int:
+        return self.log_probs_M_K_C.shape[1]
+
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        self.predicted += len(inputs)
+        return self.log_probs_M_K_C[inputs[:, 0].long()]
+
+
+class Doubling(FittedModel):
+    """A model whose embedding of an input is the input and its double."""
+
+    def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
+        raise AssertionError("a pool has its posterior already")
+
+    def embeddings(self, inputs: Tensor) -> Tensor:
+        return torch.cat([inputs, 2 * inputs], dim=1)
+
+
+INDICES = [1, 4, 5, 8, 11, 12, 19]
+LABELLED = [0, 7]
+
+
+def posterior_pool(
+    device: torch.device, indices: Sequence[int] = INDICES, chunk_size: int = 3
+) -> tuple[PosteriorPool, StoredPosterior, Stopwatch]:
+    """A pool over seven of twenty examples, of which two others are labelled."""
+    inputs = torch.arange(20, dtype=torch.float32, device=device).unsqueeze(1)
+    train = Examples(inputs, torch.zeros(20, dtype=torch.int64, device=device), 3)
+    posterior = StoredPosterior(oracles.random_log_probs(0, 20, 4, 3).to(device))
+    stopwatch = Stopwatch(device)
+    positions = torch.tensor(indices, device=device)
+    pool = PosteriorPool(Doubling(), posterior, train, positions, LABELLED, stopwatch, chunk_size)
+    return pool, posterior, stopwatch
+
+
+@pytest.mark.parametrize("chunk_size", [1, 3, 7, 100])
+def test_both_pools_yield_every_position_once_in_order_with_its_own_log_probs(
+    chunk_size: int, device: torch.device
+) -> None:
+    stored = oracles.random_log_probs(0, 20, 4, 3).to(device)
+    posterior = posterior_pool(device, chunk_size=chunk_size)[0]
+    for pool, expected in [(TensorPool(stored[:7], chunk_size), stored[:7]), (posterior, stored[INDICES])]:
+        for _ in range(2):  # reading twice gives the same
+            chunks = list(pool.log_probs())
+            assert torch.cat([positions_n for positions_n, _ in chunks]).tolist() == list(range(7))
+            assert all(1 <= len(positions_n) <= chunk_size for positions_n, _ in chunks)
+            assert torch.equal(torch.cat([log_probs_n_K_C for _, log_probs_n_K_C in chunks]), expected)
+        assert (pool.size, pool.num_samples, pool.num_classes) == (7, 4, 3)
+        assert pool.device.type == device.type
+
+
+def test_both_pools_read_chosen_positions_again_in_the_order_asked_for(device: torch.device) -> None:
+    stored = oracles.random_log_probs(0, 20, 4, 3).to(device)
+    positions = torch.tensor([6, 0, 3, 3, 5], device=device)
+    assert torch.equal(TensorPool(stored).log_probs_at(positions), stored[positions])
+    assert torch.equal(posterior_pool(device)[0].log_probs_at(positions), stored[[19, 1, 8, 8, 12]])
+
+
+def test_a_pool_over_a_tensor_offers_what_it_was_given() -> None:
+    stored = oracles.random_log_probs(0, 5, 4, 3)
+    targets, evaluation = TensorPool(stored[:2]), TensorPool(stored)
+    embeddings, labelled = torch.rand(5, 2), torch.rand(3, 2)
+    pool = TensorPool(stored, embeddings_N_D=embeddings, labelled_L_D=labelled, targets=targets, evaluation=evaluation)
+    assert pool.embeddings() is embeddings
+    assert pool.labelled is labelled
+    assert pool.targets is targets
+    assert pool.evaluation is evaluation
+
+
+@pytest.mark.parametrize("what", ["embeddings", "labelled", "targets", "evaluation"])
+def test_what_a_pool_does_not_offer_is_an_error_that_names_it_and_where_to_declare_it(what: str) -> None:
+    pool = TensorPool(oracles.random_log_probs(0, 5, 4, 3))
+    with pytest.raises(LookupError, match=f"{what}.*needs"):
+        pool.embeddings() if what == "embeddings" else getattr(pool, what)
+
+
+@pytest.mark.parametrize(
+    "tensor", [torch.zeros(4, 3), torch.zeros(4, 3, 2, 1), torch.zeros(4, 3, 2, dtype=torch.int64)]
+)
+def test_what_is_no_tensor_of_log_probs_is_refused(tensor: Tensor) -> None:
+    with pytest.raises(ValueError, match=r"points x posterior samples x classes"):
+        TensorPool(tensor)
+    with pytest.raises(ValueError, match="chunk_size is 0"):
+        TensorPool(torch.zeros(4, 3, 2), chunk_size=0)
+
+
+def test_positions_become_the_indices_of_the_data_set_and_not_themselves(device: torch.device) -> None:
+    pool, _, _ = posterior_pool(device)
+    assert pool.indices(torch.tensor([6, 0, 3])) == [19, 1, 8]
+    assert pool.indices(torch.tensor([2], dtype=torch.int32, device=device)) == [5]
+    assert all(type(index) is int for index in pool.indices(torch.tensor([6, 0])))
+
+
+@pytest.mark.parametrize(
+    ("positions", "message"),
+    [
+        (torch.tensor([0, 7]), "7.*0 to 6"),
+        (torch.tensor([-1, 2]), "-1.*0 to 6"),
+        (torch.tensor([2, 5, 2]), "position 2.*2 times"),
+        (torch.tensor([0.0, 1.0]), "float32"),
+        (torch.tensor([True, False]), "bool"),
+        (torch.tensor([[0, 1]]), r"\(1, 2\)"),
+        (torch.tensor(3), r"\(\)"),
+    ],
+)
+def test_positions_that_are_none_are_an_error_that_says_which(positions: Tensor, message: str) -> None:
+    with pytest.raises(SelectionError, match=message):
+        posterior_pool(torch.device("cpu"))[0].indices(positions)
+
+
+def test_embeddings_are_those_of_the_pools_and_of_the_labelled_points(device: torch.device) -> None:
+    pool, _, _ = posterior_pool(device)
+    assert pool.embeddings().tolist() == [[index, 2 * index] for index in INDICES]
+    assert pool.labelled.tolist() == [[index, 2 * index] for index in LABELLED]
+
+
+def test_predicting_is_booked_as_predicting_and_nothing_is_predicted_before_it_is_read() -> None:
+    pool, posterior, stopwatch = posterior_pool(torch.device("cpu"))
+    assert (pool.size, pool.num_samples, pool.num_classes) == (7, 4, 3)
+    chunks = pool.log_probs()
+    assert posterior.predicted == 0
+    assert "predict" not in stopwatch.seconds
+    next(chunks)
+    assert posterior.predicted == 3
+    list(chunks)
+    assert posterior.predicted == 7
+    after_log_probs = stopwatch.seconds["predict"]
+    assert after_log_probs > 0
+    pool.log_probs_at(torch.tensor([1, 2]))
+    after_some = stopwatch.seconds["predict"]
+    assert after_some > after_log_probs
+    pool.embeddings()
+    assert stopwatch.seconds["predict"] > after_some
+
+
+def test_time_that_a_reader_spends_between_two_chunks_is_not_predicting() -> None:
+    pool, _, stopwatch = posterior_pool(torch.device("cpu"))
+    with stopwatch.phase("select"):
+        for _ in pool.log_probs():
+            torch.linalg.eigvals(torch.rand(150, 150))
+    assert stopwatch.seconds["select"] > 5 * stopwatch.seconds["predict"]
