@@ -12,9 +12,9 @@ DEVELOP := $(VENV)/installed-dev
 quickstart: $(VENV)
 	$(BIN)/softal-bench run suites/quickstart.yaml
 
-# A slice of the cost suite; without the options the whole of it takes less than half an hour.
+# A slice of the cost suite, whose page goes beside the published one; the whole takes less than half an hour.
 cost: $(VENV)
-	$(BIN)/softal-bench run suites/acquisition_cost.yaml --set measurement.max_seconds=0.2 \
+	$(BIN)/softal-bench run suites/acquisition_cost.yaml --leaderboard runs/pages --set measurement.max_seconds=0.2 \
 	    --only posterior_samples=20 --only pool_size=[1000,10000] --only batch_size=[1,2,5,10] \
 	    --only 'acquisition=[uniform, bald, softmax, power, softrank, "batchbald(M=1000)"]'
 
@@ -33,7 +33,8 @@ $(VENV): $(INSTALLED)
 # The stamps are made anew only when pyproject.toml is newer, so a second `make` installs nothing.
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "softal-bench needs Python 3.11 or newer; $(PYTHON) is %d.%d. Try: make PYTHON=python3.12" % sys.version_info[:2])'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
+	    { echo "making $(VENV) failed: Python's venv module is needed (on Debian: apt install python3-venv)" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@ $(VENV)
 

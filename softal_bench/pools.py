@@ -4,7 +4,7 @@ The first is also the one place where positions in the pool become indices in th
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -92,7 +92,7 @@ class PosteriorPool(Pool):
 
     Args:
         fitted: the model, for embeddings.
-        posterior: its K posterior samples.
+        draw: draws its K posterior samples; called once, when they are first needed, and counted as prediction.
         train: the examples that pool and labelled set are part of, on the device; of the pool only inputs are read.
         indices_N: which of them are in the pool, in increasing order; position i is index indices_N[i].
         labelled_indices: which of them are labelled.
@@ -103,7 +103,7 @@ class PosteriorPool(Pool):
     def __init__(
         self,
         fitted: FittedModel,
-        posterior: Posterior,
+        draw: Callable[[], Posterior],
         train: Examples,
         indices_N: Tensor,
         labelled_indices: Sequence[int],
@@ -111,7 +111,8 @@ class PosteriorPool(Pool):
         chunk_size: int = 512,
     ) -> None:
         self._fitted = fitted
-        self._posterior = posterior
+        self._draw = draw
+        self._drawn: Posterior | None = None
         self._train = train
         self._indices_N = indices_N
         self._labelled_indices = labelled_indices
@@ -166,7 +167,15 @@ class PosteriorPool(Pool):
         position, times = Counter(chosen).most_common(1)[0]
         if times > 1:
             raise SelectionError(f"position {position} was chosen {times} times; need distinct positions")
-        return [int(index) for index in self._indices_N[positions.long().to(self._indices_N.device)]]
+        indices: list[int] = self._indices_N[positions.long().to(self._indices_N.device)].tolist()
+        return indices
+
+    @property
+    def _posterior(self) -> Posterior:
+        if self._drawn is None:
+            with self._stopwatch.phase("predict"):
+                self._drawn = self._draw()
+        return self._drawn
 
     def _predicted(self, positions_n: Tensor) -> Tensor:
         with self._stopwatch.phase("predict"):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from softal_bench.bench.failures import blame
-from softal_bench.contracts import BayesianModel, FittedModel, Posterior
+from softal_bench.contracts import BayesianModel, FittedModel, Posterior, TrainingRegime
 from softal_bench.registry import Plugin
 
 
@@ -22,6 +22,18 @@ class BlamedModel(FittedModel):
     def embeddings(self, inputs: Tensor) -> Tensor:
         with blame("model", self._plugin):
             return self._fitted.embeddings(inputs)
+
+    def distil(
+        self,
+        inputs: Tensor,
+        target_log_probs_N_C: Tensor,
+        epochs: int,
+        training: TrainingRegime,
+        generator: torch.Generator,
+    ) -> FittedModel:
+        with blame("model", self._plugin):
+            distilled = self._fitted.distil(inputs, target_log_probs_N_C, epochs, training, generator)
+            return BlamedModel(distilled, self._plugin)
 
 
 class _BlamedPosterior(Posterior):

@@ -5,23 +5,21 @@ start is cheap. The runner's process watches it and ends it when it is over its 
 """
 
 import ctypes
+import math
 import multiprocessing
 import os
 import resource
 import signal
-import tempfile
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 import torch
 
+from softal_bench.bench.alone import alone
 from softal_bench.bench.failures import is_out_of_memory
 from softal_bench.bench.measure import sample_seconds, seconds_of
 from softal_bench.contracts import AcquisitionFunction, Pool
@@ -65,21 +63,21 @@ def measure_cell(cell: Cell) -> Outcome:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     ours, theirs = context.Pipe(duplex=False)
-    with _alone():
-        process = context.Process(target=_measure, args=(cell, theirs), daemon=True)
-        process.start()
-        theirs.close()
-        try:
-            return _watch(process, ours, cell.limits)
-        finally:
-            process.kill()
-            process.join()
-            ours.close()
+    process = context.Process(target=_measure, args=(cell, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        return _watch(process, ours, cell.limits)
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
 
 
 def _watch(process: Any, connection: Connection, limits: Limits) -> Outcome:
-    """Wait for "loaded", then for the outcome, as long as the limits say."""
-    for seconds, what in ((_LOAD_SECONDS, "loading the log-probs"), (limits.cell_seconds, "selection")):
+    """Wait for "alone" as long as it takes, then for "loaded" and for the outcome as long as the limits say."""
+    stages = ((None, "waiting"), (_LOAD_SECONDS, "loading the log-probs"), (limits.cell_seconds, "selection"))
+    for seconds, what in stages:
         if not connection.poll(seconds):
             return Outcome("timeout", error=f"{what} took more than {seconds:g} s")
         try:
@@ -101,22 +99,31 @@ def _died(process: Any) -> Outcome:
 def _measure(cell: Cell, connection: Connection) -> None:
     """What the process does. It ends by itself if nobody watches it any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the runner, which ends this process
-    signal.alarm(int(_LOAD_SECONDS + cell.limits.cell_seconds) + 1)
-    try:
-        torch.set_num_threads(cell.threads)
-        device = torch.device(cell.device)
-        acquisition = acquisitions.build(cell.acquisition, cell.parameters)
-        log_probs_N_K_C = torch.from_numpy(np.load(cell.log_probs)).to(device)
-        acquisition.select(TensorPool(log_probs_N_K_C[:64]), 1, torch.Generator())  # starts threads, loads kernels
-        _keep_freed_memory()
-        connection.send("loaded")
-        _limit_memory(cell.limits, device)
-        outcome = _measured(cell, acquisition, TensorPool(log_probs_N_K_C), device)
-    except (Exception, SystemExit) as error:
-        status = "out_of_memory" if is_out_of_memory(error) else "failed"
-        message = f"acquisition function {cell.acquisition!r} raised {type(error).__name__}: {error}"
-        outcome = Outcome(status, error=message, details=traceback.format_exc())
-    connection.send(outcome)
+    with (
+        alone()
+    ):  # held here, so that a process that has lost its runner keeps others waiting for as long as it measures
+        connection.send("alone")
+        try:
+            outcome = _outcome(cell, connection)
+        except (Exception, SystemExit) as error:
+            status = "out_of_memory" if is_out_of_memory(error) else "failed"
+            message = f"acquisition function {cell.acquisition!r} raised {type(error).__name__}: {error}"
+            outcome = Outcome(status, error=message, details=traceback.format_exc())
+        connection.send(outcome)
+
+
+def _outcome(cell: Cell, connection: Connection) -> Outcome:
+    signal.alarm(math.ceil(_LOAD_SECONDS) + 1)  # should nobody watch any more
+    torch.set_num_threads(cell.threads)
+    device = torch.device(cell.device)
+    acquisition = acquisitions.build(cell.acquisition, cell.parameters)
+    log_probs_N_K_C = torch.from_numpy(np.load(cell.log_probs)).to(device)
+    acquisition.select(TensorPool(log_probs_N_K_C[:64]), 1, torch.Generator())  # starts threads, loads kernels
+    _keep_freed_memory()
+    connection.send("loaded")
+    signal.alarm(math.ceil(cell.limits.cell_seconds) + 1)
+    _limit_memory(cell.limits, device)
+    return _measured(cell, acquisition, TensorPool(log_probs_N_K_C), device)
 
 
 def _measured(cell: Cell, acquisition: AcquisitionFunction, pool: Pool, device: torch.device) -> Outcome:
@@ -151,12 +158,6 @@ def _limit_memory(limits: Limits, device: torch.device) -> None:
         return
     pages = int(Path("/proc/self/statm").read_text().split()[5])  # data and stack
     now = pages * os.sysconf("SC_PAGE_SIZE")
-    resource.setrlimit(resource.RLIMIT_DATA, (now + int(limits.memory_gib * 2**30), resource.RLIM_INFINITY))
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the one lock of this user and machine under which cells are measured."""
-    path = Path(tempfile.gettempdir()) / f"softal-bench-measuring-{os.getuid()}.lock"
-    with filelock.FileLock(path):
-        yield
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = now + int(limits.memory_gib * 2**30)
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))

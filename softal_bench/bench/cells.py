@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 
 from softal_bench.bench.cell import Cell, Outcome, measure_cell
-from softal_bench.bench.data import prepare
+from softal_bench.bench.data import prepare, require_taken
 from softal_bench.bench.failures import Ended
 from softal_bench.bench.log_probs import LogProbs, load_source, require_enough
 from softal_bench.bench.runner import Attempt, Job, Line, Observer, Runner
-from softal_bench.errors import DataMissingError, SuiteError
+from softal_bench.errors import DataMissingError, SoftalError, SuiteError
+from softal_bench.seeding import Seeds
 from softal_bench.suite import CostCondition, CostSuite, TrainedSource
 
 CellJob = Job[CostCondition]
@@ -55,11 +56,13 @@ def preflight_cells(suite: CostSuite, data_root: Path, fetch: bool) -> list[str]
                 raise
             notes.append(str(error))
             continue
-        for condition in conditions:
-            try:
-                require_enough(condition, source, splits)
-            except SuiteError as error:
-                raise SuiteError(f"{suite.path}: {error}") from error
+        try:
+            for condition in conditions:
+                assert isinstance(condition.source, TrainedSource)
+                require_enough(condition, condition.source, splits)
+            require_taken(source.model, splits)
+        except SoftalError as error:
+            raise SuiteError(f"{suite.path}: {error}") from error
     return notes
 
 
@@ -84,7 +87,7 @@ class CellWork:
         return self._over.get(job.condition.sweep())
 
     def take_up(self, job: CellJob, done: Sequence[Line]) -> Attempt:
-        return _CellAttempt(job.condition, bool(done), self._log_probs, self._device)
+        return _CellAttempt(job.condition, done, self._log_probs, self._device)
 
     def ended(self, job: CellJob, status: str) -> None:
         if status in _ENDS_SWEEP:
@@ -94,7 +97,7 @@ class CellWork:
 @dataclass(frozen=True)
 class _CellAttempt:
     condition: CostCondition
-    measured: bool
+    done: Sequence[Line]
     log_probs: LogProbs
     device: torch.device
 
@@ -102,8 +105,14 @@ class _CellAttempt:
     def start(self) -> list[int]:
         return []
 
+    @property
+    def provenance(self) -> Line | None:
+        return None
+
     def lines(self) -> Iterator[Line]:
-        if self.measured:
+        for line in self.done:  # measured, but killed before the journal's end
+            if line["status"] != "done":
+                raise Ended(line["status"], line.get("error") or line["status"])
             return
         condition = self.condition
         pool = self.log_probs.pool(condition)
@@ -115,14 +124,14 @@ class _CellAttempt:
                 condition.batch_size,
                 str(self.device),
                 condition.threads,
-                condition.seed,
+                Seeds(condition.seed, 0).seed("acquisition"),
                 condition.measurement,
                 condition.limits,
             )
         )
         yield _line(condition, pool.num_classes, pool.predict_seconds, outcome)
         if outcome.status != "done":
-            raise Ended(outcome.status, outcome.error or outcome.status)
+            raise Ended(outcome.status, outcome.error or outcome.status, outcome.details)
 
 
 def _line(condition: CostCondition, num_classes: int, predict_seconds: list[float], outcome: Outcome) -> Line:
@@ -141,5 +150,5 @@ def _line(condition: CostCondition, num_classes: int, predict_seconds: list[floa
     }
 
 
-def _pool(condition: CostCondition) -> tuple[str, int, int]:
-    return condition.source.label, condition.posterior_samples, condition.pool_size
+def _pool(condition: CostCondition) -> tuple[str, int, int, int]:
+    return condition.source.label, condition.threads, condition.posterior_samples, condition.pool_size

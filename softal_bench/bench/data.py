@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from softal_bench.contracts import Dataset, Splits
+from softal_bench.contracts import BayesianModel, Dataset, Splits, TrainingRegime
 from softal_bench.errors import DataError, SoftalError
 from softal_bench.registry import Plugin
 
@@ -21,6 +21,21 @@ def load(dataset: Plugin[Dataset], data_root: Path, generator: torch.Generator) 
     """Read the data. Raises DataError, also for what the data set's own code raises."""
     with _told(dataset):
         return dataset.instance.load(data_root, generator)
+
+
+def require_taken(model: Plugin[BayesianModel], splits: Splits) -> None:
+    """Raise DataError if the model says that it cannot take these inputs: it is fitted to one of them for one step.
+
+    Whatever else goes wrong in it is left to the trials, whose journals tell it.
+    """
+    one = splits.train.at(torch.zeros(1, dtype=torch.int64))
+    training = TrainingRegime(batch_size=1, epoch_draws=1, max_epochs=1)
+    try:
+        model.instance.fit(one, one, training, torch.device("cpu"), torch.Generator())
+    except DataError:
+        raise
+    except (Exception, SystemExit):
+        return
 
 
 @contextmanager

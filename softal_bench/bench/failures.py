@@ -1,21 +1,28 @@
 """How an attempt can end other than well."""
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from softal_bench.errors import SoftalError
+from softal_bench.errors import SoftalError, first_line
 from softal_bench.registry import Plugin
 
 
 class Ended(Exception):
-    """An attempt is over before its time; `status` is what the journal's last line says."""
+    """An attempt is over before its time.
 
-    def __init__(self, status: str, message: str) -> None:
+    Attributes:
+        status: what the journal's last line says.
+        details: a traceback from another process, or None.
+    """
+
+    def __init__(self, status: str, message: str, details: str | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.details = details
 
 
 class PluginFailed(Ended):
@@ -36,7 +43,7 @@ def blame(noun: str, plugin: Plugin[Any]) -> Iterator[None]:
         raise PluginFailed(f"{noun} {plugin.label!r}: {error}") from error
     except (Exception, SystemExit) as error:
         if is_out_of_memory(error):
-            raise MemoryError(f"{noun} {plugin.label!r}: {_first_line(error)}") from error
+            raise MemoryError(f"{noun} {plugin.label!r}: {first_line(error)}") from error
         raise PluginFailed(f"{noun} {plugin.label!r} raised {type(error).__name__}: {error}") from error
 
 
@@ -47,5 +54,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def details_of(error: BaseException) -> str | None:
+    """The traceback of what a plugin raised, for the journal; nothing where no plugin raised."""
+    if isinstance(error, Ended) and error.details:
+        return error.details
+    return "".join(traceback.format_exception(error)) if error.__cause__ else None

@@ -1,4 +1,7 @@
-"""Repeated timing of one call."""
+"""Repeated timing of one call.
+
+By hand, as `torch.utils.benchmark` looks for a compiler when it is imported, and has no stopping rule on quartiles.
+"""
 
 import time
 from collections.abc import Callable

@@ -1,6 +1,5 @@
 """Takes jobs up, one after another, and keeps their journals. What a job does is its `Work`."""
 
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ import torch
 
 from softal_bench.bench import journal
 from softal_bench.bench.environment import environment, versions
-from softal_bench.bench.failures import Ended, is_out_of_memory
-from softal_bench.errors import JournalError
+from softal_bench.bench.failures import Ended, details_of, is_out_of_memory
+from softal_bench.errors import JournalError, shown
 from softal_bench.suite import AnyCondition
 
 C = TypeVar("C", bound=AnyCondition)
@@ -50,6 +49,10 @@ class Attempt(Protocol):
     @property
     def start(self) -> list[int]:
         """The indices of the start set, for the header."""
+
+    @property
+    def provenance(self) -> Line | None:
+        """Where its data come from, for the header; None where it has none."""
 
     def lines(self) -> Iterator[Line]:
         """Yield the lines of measurements that are to come."""
@@ -174,7 +177,7 @@ class Runner(Generic[C]):
                 why = f"two attempts in a row died in round {len(done)}; delete {job.path} to try again"
                 return self._end(job, writer, "failed", why)
             self._observer.trial_started(job, len(done))
-            with _threads(job.condition.threads):
+            with _computing(job.condition.threads):
                 return self._attempt(job, writer, done, record.header if record else None)
         finally:
             writer.close()
@@ -183,29 +186,31 @@ class Runner(Generic[C]):
         try:
             attempt = self._work.take_up(job, done)
             if header is None:
-                writer.write(self._header(job, attempt))
-            elif header["start"] != attempt.start:
-                raise JournalError("its start set is another than these data give; were they changed?")
+                header = self._header(job, attempt.start, attempt.provenance)
+                writer.write(header)
+            _require_same_data(header, attempt)
             writer.write({"kind": "attempt", "time": _now(), **environment(self._device, job.condition.threads)})
             for line in attempt.lines():
                 writer.write(line)
                 self._observer.round_done(job, line)
         except KeyboardInterrupt:
-            writer.write({"kind": "interrupt", "time": _now()})
+            if header is not None:  # else nothing has been done yet, and the journal stays empty
+                writer.write({"kind": "interrupt", "time": _now()})
             raise
         except JournalError as error:
             why = f"{job.path}: {error}; move it away to run the trial anew"
             self._observer.trial_ended(job, "unreadable", why, ran=False)
             return "unreadable"
-        except Ended as error:
-            return self._end(job, writer, error.status, str(error), traceback.format_exc())
         except Exception as error:
-            if not is_out_of_memory(error):
+            status = error.status if isinstance(error, Ended) else "out_of_memory"
+            if not isinstance(error, Ended) and not is_out_of_memory(error):
                 raise
-            return self._end(job, writer, "out_of_memory", str(error) or type(error).__name__)
+            if header is None:
+                writer.write(self._header(job, [], None))
+            return self._end(job, writer, status, str(error) or type(error).__name__, details_of(error))
         return self._end(job, writer, "done", None)
 
-    def _header(self, job: Job[C], attempt: Attempt) -> Line:
+    def _header(self, job: Job[C], start: list[int], provenance: Line | None) -> Line:
         return {
             "kind": "header",
             "schema": journal.SCHEMA,
@@ -213,7 +218,8 @@ class Runner(Generic[C]):
             "key": job.key,
             "condition": job.condition.describe(),
             "trial": job.trial,
-            "start": attempt.start,
+            "start": start,
+            "provenance": provenance,
             "versions": versions(job.condition),
             "environment": environment(self._device, job.condition.threads),
         }
@@ -227,14 +233,25 @@ class Runner(Generic[C]):
         return status
 
 
+def _require_same_data(header: Line, attempt: Attempt) -> None:
+    """Raise JournalError if the journal's earlier lines come from other data than these."""
+    for name, now in (("start", attempt.start), ("provenance", attempt.provenance)):
+        if header.get(name, now) != now:
+            raise JournalError(f"its {name} is {shown(header[name])}, these data give {shown(now)}; were they changed?")
+
+
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
+def _computing(threads: int) -> Iterator[None]:
+    """With so many CPU threads, and with the same numbers each time on CUDA; as it was before, afterwards."""
+    cudnn = torch.backends.cudnn
+    before = torch.get_num_threads(), cudnn.deterministic, cudnn.allow_tf32
+    torch.set_num_threads(threads)
+    cudnn.deterministic, cudnn.allow_tf32 = True, False
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        cudnn.deterministic, cudnn.allow_tf32 = before[1:]
 
 
 def _now() -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 from softal_bench.bayes.training import accuracy_and_nll
 from softal_bench.bench.blamed import BlamedModel
 from softal_bench.bench.data import load
-from softal_bench.bench.failures import blame
+from softal_bench.bench.failures import Ended, blame
 from softal_bench.contracts import AcquiredBatch, FittedModel, Splits
 from softal_bench.errors import JournalError, NumericalError, SelectionError, SuiteError, shown
 from softal_bench.pools import PosteriorPool
@@ -22,6 +22,7 @@ from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition
 from softal_bench.timing import Stopwatch, peak_memory, reset_peak_memory
 
+PHASES = ("train", "predict", "select", "evaluate")
 OFFERED = frozenset({"embeddings", "labelled"})
 
 
@@ -134,15 +135,22 @@ class Trial:
             "accuracy": accuracy,
             "nll": nll if math.isfinite(nll) else None,
             "acquired": acquired,
-            "seconds": dict(stopwatch.seconds),
+            "seconds": dict.fromkeys(PHASES, 0.0) | stopwatch.seconds,
             "peak_bytes": peak_memory(self._device),
         }
 
     def _acquire(self, number: int, labelled: list[int], fitted: FittedModel, stopwatch: Stopwatch) -> list[int]:
         condition = self._condition
-        posterior = fitted.posterior(condition.posterior_samples, self._seeds.generator("posterior", number))
         indices_N = self._pool_indices(number, labelled).to(self._device)
-        pool = PosteriorPool(fitted, posterior, self._train, indices_N, labelled, stopwatch)
+        posterior_generator = self._seeds.generator("posterior", number)
+        pool = PosteriorPool(
+            fitted,
+            lambda: fitted.posterior(condition.posterior_samples, posterior_generator),
+            self._train,
+            indices_N,
+            labelled,
+            stopwatch,
+        )
         generator = self._seeds.generator("acquisition", number)
         with stopwatch.phase("select"), blame("acquisition function", condition.acquisition):
             batch = condition.acquisition.instance.select(pool, condition.batch_size, generator)
@@ -167,8 +175,9 @@ class Trial:
         classes = range(self._train.num_classes)
         per_class = [shuffled[labels[shuffled] == label][: size // len(classes)] for label in classes]
         if any(len(indices) < size // len(classes) for indices in per_class):
-            raise SuiteError(
-                f"initial: a class has fewer than the {size // len(classes)} examples of a balanced start set"
+            raise Ended(
+                "failed",
+                f"initial: outside validation a class has fewer than the {size // len(classes)} examples needed",
             )
         return [int(index) for index in torch.cat(per_class)]
 

@@ -1,17 +1,17 @@
 """The trials of a suite: which there are, whether their data suffice, and what taking one up means."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from softal_bench.bench.data import prepare
+from softal_bench.bench.data import prepare, require_taken
 from softal_bench.bench.failures import blame
 from softal_bench.bench.runner import Attempt, Job, Line, Observer, Runner
 from softal_bench.bench.trial import Trial, load_splits, num_rounds, require_feasible
 from softal_bench.contracts import Splits
-from softal_bench.errors import DataMissingError, SuiteError
+from softal_bench.errors import DataMissingError, SoftalError, SuiteError
 from softal_bench.suite import Condition, Suite
 
 TrialJob = Job[Condition]
@@ -58,11 +58,13 @@ def preflight(suite: Suite, data_root: Path, fetch: bool) -> list[str]:
                 raise
             notes.append(str(error))
             continue
-        for condition in conditions:
-            try:
+        try:
+            for condition in conditions:
                 require_feasible(condition, splits)
-            except SuiteError as error:
-                raise SuiteError(f"{suite.path}: {error}") from error
+            for condition in {condition.model.label: condition for condition in conditions}.values():
+                require_taken(condition.model, splits)
+        except SoftalError as error:
+            raise SuiteError(f"{suite.path}: {error}") from error
     return notes
 
 
@@ -84,10 +86,11 @@ class TrialWork:
         return None
 
     def take_up(self, job: TrialJob, done: Sequence[Line]) -> Attempt:
-        trial = Trial(job.condition, job.trial, self._splits_of(job), self._device)
+        splits = self._splits_of(job)
+        trial = Trial(job.condition, job.trial, splits, self._device)
         acquired = [line["acquired"] for line in done]
         trial.require_replayable(acquired)
-        return _TrialAttempt(trial, acquired)
+        return _TrialAttempt(trial, acquired, asdict(splits.provenance))
 
     def ended(self, job: TrialJob, status: str) -> None:
         return
@@ -105,6 +108,7 @@ class TrialWork:
 class _TrialAttempt:
     trial: Trial
     acquired: list[list[int]]
+    provenance: Line
 
     @property
     def start(self) -> list[int]:

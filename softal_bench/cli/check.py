@@ -44,15 +44,10 @@ def _check_suite(path: Path, root: Path) -> int:
 
 def _check_plugin(name: str, root: Path) -> int:
     from softal_bench.conformance import check_plugin
-    from softal_bench.errors import PluginError, suggestion
-    from softal_bench.registry import registries
+    from softal_bench.registry import registries_with
 
-    found = [registry for registry in registries.values() if name in registry.names()]
-    if not found:
-        known = [known for registry in registries.values() for known in registry.names()]
-        raise PluginError(f"unknown plugin {name!r}{suggestion(name, known)} Installed: {', '.join(known)}")
     failures = 0
-    for registry in found:
+    for registry in registries_with(name):
         results = check_plugin(registry, name, root)
         for result in results:
             click.echo(f"{name} ({registry.noun}): {result}")

@@ -10,15 +10,9 @@ from softal_bench.cli.failures import told
 @told
 def info(name: str) -> int:
     """Show a plugin's parameters with types and defaults, its description, citation, cost and origin."""
-    from softal_bench.cli.list import KINDS
-    from softal_bench.errors import PluginError, suggestion
-    from softal_bench.registry import registries
+    from softal_bench.registry import registries_with
 
-    found = [registries[kind] for kind in KINDS if name in registries[kind].names()]
-    if not found:
-        known = [known for kind in KINDS for known in registries[kind].names()]
-        raise PluginError(f"unknown plugin {name!r}{suggestion(name, known)} Installed: {', '.join(known)}")
-    for registry in found:
+    for registry in registries_with(name):
         listing = registry.listing(name)
         click.echo(f"{name}: {registry.noun}, from {listing.distribution} {listing.version}")
         if listing.error:

@@ -32,12 +32,12 @@ def check_acquisition(acquisition: AcquisitionFunction) -> list[Result]:
 def _chooses_distinct_positions(acquisition: AcquisitionFunction) -> None:
     for size, batch_size in ((N, 1), (N, 7), (N, N), (1, 1)):
         for dtype in (torch.float32, torch.float64):
-            _require_valid(_choose(acquisition, _pool(_random(size).to(dtype)), batch_size), size, batch_size)
+            _require_valid(_choose(acquisition, _random(size).to(dtype), batch_size), size, batch_size)
 
 
 def _refuses_too_large_batches(acquisition: AcquisitionFunction) -> None:
     try:
-        batch = _choose(acquisition, _pool(_random(5)), 6)
+        batch = _choose(acquisition, _random(5), 6)
     except Exception:  # any exception will do
         return
     raise Violation(f"asked for 6 of 5 points; expected an exception, got positions {batch.positions.tolist()}")
@@ -46,28 +46,27 @@ def _refuses_too_large_batches(acquisition: AcquisitionFunction) -> None:
 def _leaves_inputs(acquisition: AcquisitionFunction) -> None:
     log_probs_N_K_C = _random(N)
     before = log_probs_N_K_C.clone()
-    _choose(acquisition, _pool(log_probs_N_K_C), 5)
+    _choose(acquisition, log_probs_N_K_C, 5)
     require(torch.equal(before, log_probs_N_K_C), "the pool's log-probs were written to")
 
 
 def _repeats(acquisition: AcquisitionFunction) -> None:
-    first, second = (_choose(acquisition, _pool(_random(N)), 5, seed=3).positions.tolist() for _ in range(2))
+    first, second = (_choose(acquisition, _random(N), 5, seed=3).positions.tolist() for _ in range(2))
     require(first == second, f"generator seeded with 3 twice: got {first}, then {second}")
 
 
 def _varies(acquisition: AcquisitionFunction) -> None:
-    # Beyond B = 5 label configurations are many enough that a method that samples them does so.
-    chosen = {tuple(_choose(acquisition, _pool(_random(N)), 12, seed=seed).positions.tolist()) for seed in range(8)}
-    if not acquisition.stochastic:
-        require(
-            len(chosen) == 1,
-            f"declared deterministic, but 8 generator states gave {len(chosen)} batches of 12",
-        )
+    batches = [_choose(acquisition, _random(N), 12, seed=seed) for seed in range(8)]
+    chosen = {(tuple(batch.positions.tolist()), tuple(batch.scores.tolist())) for batch in batches}
+    if acquisition.stochastic:
+        require(len(chosen) > 1, "declared stochastic, but 8 generator states gave the same batch of 12")
+    else:
+        require(len(chosen) == 1, f"declared deterministic, but 8 generator states gave {len(chosen)} batches of 12")
 
 
 def _leaves_global_generator(acquisition: AcquisitionFunction) -> None:
     before = torch.get_rng_state()
-    _choose(acquisition, _pool(_random(N)), 5)
+    _choose(acquisition, _random(N), 5)
     require(
         torch.equal(before, torch.get_rng_state()),
         "torch's global generator was used; use the one that is given",
@@ -76,13 +75,13 @@ def _leaves_global_generator(acquisition: AcquisitionFunction) -> None:
 
 def _ignores_chunks(acquisition: AcquisitionFunction) -> None:
     log_probs_N_K_C = _random(N).double()
-    whole, parts = (_choose(acquisition, _pool(log_probs_N_K_C, size), 5).positions.tolist() for size in (N, 7))
+    whole, parts = (_choose(acquisition, log_probs_N_K_C, 5, chunk_size=size).positions.tolist() for size in (N, 7))
     require(whole == parts, f"in one chunk: {whole}; in chunks of 7: {parts}")
 
 
 def _takes_extremes(acquisition: AcquisitionFunction) -> None:
     for what, log_probs_N_K_C in _extremes():
-        batch = _choose(acquisition, _pool(log_probs_N_K_C), 6)
+        batch = _choose(acquisition, log_probs_N_K_C, 6)
         _require_valid(batch, len(log_probs_N_K_C), 6)
         finite = bool(batch.scores.isfinite().all())
         require(finite, f"{what}: expected finite scores, got {batch.scores.tolist()}")
@@ -104,21 +103,25 @@ def _random(size: int) -> Tensor:
     return (common_N_1_C + torch.randn(size, K, C, generator=generator)).log_softmax(dim=-1)
 
 
-def _pool(log_probs_N_K_C: Tensor, chunk_size: int = N) -> Pool:
-    """A pool that offers all that an acquisition function can declare to need."""
+def _choose(
+    acquisition: AcquisitionFunction, log_probs_N_K_C: Tensor, batch_size: int, seed: int = 0, chunk_size: int = N
+) -> AcquiredBatch:
+    pool = _pool(log_probs_N_K_C, chunk_size, acquisition.needs)
+    return acquisition.select(pool, batch_size, torch.Generator().manual_seed(seed))
+
+
+def _pool(log_probs_N_K_C: Tensor, chunk_size: int, needs: frozenset[str]) -> Pool:
+    """A pool that offers what an acquisition function declares to need, and nothing else."""
     generator = torch.Generator().manual_seed(1)
+    size, dtype = len(log_probs_N_K_C), log_probs_N_K_C.dtype
     return TensorPool(
         log_probs_N_K_C,
         chunk_size,
-        embeddings_N_D=torch.randn(len(log_probs_N_K_C), D, generator=generator),
-        labelled_L_D=torch.randn(6, D, generator=generator),
-        targets=TensorPool(_random(9).to(log_probs_N_K_C.dtype)),
-        evaluation=TensorPool(log_probs_N_K_C.flip(1) if len(log_probs_N_K_C) == 1 else log_probs_N_K_C.roll(1, 0)),
+        embeddings_N_D=torch.randn(size, D, generator=generator) if "embeddings" in needs else None,
+        labelled_L_D=torch.randn(6, D, generator=generator) if "labelled" in needs else None,
+        targets=TensorPool(_random(9).to(dtype)) if "targets" in needs else None,
+        evaluation=TensorPool(log_probs_N_K_C.roll(1, 0)) if "evaluation" in needs else None,
     )
-
-
-def _choose(acquisition: AcquisitionFunction, pool: Pool, batch_size: int, seed: int = 0) -> AcquiredBatch:
-    return acquisition.select(pool, batch_size, torch.Generator().manual_seed(seed))
 
 
 def _require_valid(batch: AcquiredBatch, size: int, batch_size: int) -> None:

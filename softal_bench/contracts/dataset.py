@@ -49,7 +49,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Which bytes a data set is made of: its name, its number of training examples, and the SHA-256 of its source."""
+    """Which bytes a data set is made of: its name, its number of training examples, and the SHA-256 of their source."""
 
     name: str
     size: int

@@ -14,6 +14,7 @@ from softal_bench.registry.plugins import (
     models,
     parameters_of,
     registries,
+    registries_with,
 )
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "models",
     "parameters_of",
     "registries",
+    "registries_with",
 ]

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from softal_bench.contracts import AcquisitionFunction, BayesianModel, Dataset
 from softal_bench.errors import PluginError, shown
 
+NEEDS = frozenset({"embeddings", "labelled", "targets", "evaluation"})  # see `AcquisitionFunction.needs`
 Field = dataclasses.Field[Any]
 MISSING = dataclasses.MISSING
 
@@ -67,6 +68,9 @@ def why_unsound(loaded: Any, contract: type) -> str | None:
         return f"{loaded.__name__} does not implement {', '.join(sorted(vars(loaded)['__abstractmethods__']))}"
     if "__dataclass_params__" not in vars(loaded) or not vars(loaded)["__dataclass_params__"].frozen:
         return f"{loaded.__name__} is no frozen dataclass; decorate it with @dataclass(frozen=True)"
+    needs: Any = getattr(loaded, "needs", frozenset())
+    if not isinstance(needs, property) and not (isinstance(needs, frozenset) and needs <= NEEDS):
+        return f"the `needs` of {loaded.__name__} is {needs!r}; it has to be a frozenset of {', '.join(sorted(NEEDS))}"
     try:
         _annotations(loaded)
     except Exception as error:

@@ -1,5 +1,6 @@
 """The registry of each kind of plugin."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,8 +23,8 @@ class Plugin(Generic[P]):
         kind: "acquisitions", "models" or "datasets".
         name: its entry point's.
         parameters: all of them, defaults included, as JSON; a nested plugin is `{name: parameters}`.
-        label: short, for tables: `bald`, `power(bald, T=0.125)`. Wrappers show all, others what differs from the
-            default.
+        label: short, for tables: `bald`, `power(bald, T=0.125)`. Wrappers show all parameters, others those that have a
+            symbol in their field or differ from the default.
         instance: the object, frozen.
         revision: its class's and those of the plugins in it, as text.
         nested: the plugins in it.
@@ -137,6 +138,10 @@ class Registry(Generic[P]):
         except Exception as error:  # a value that is not allowed, or a constructor that fails otherwise
             raise PluginError(f"{name}: {error}") from error
         values = {key: _as_json(key, instance, nested) for key in fields.fields_of(plugin_class)}
+        try:
+            json.dumps(values, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise PluginError(f"{name}: a parameter cannot be kept as JSON: {error}; got {shown(values)}") from error
         revision = "+".join([f"{name}:{plugin_class.revision}", *[plugin.revision for plugin in nested.values()]])  # type: ignore[attr-defined]
         label = _label(name, instance, nested)
         return Plugin(self.kind, name, values, label, instance, revision, tuple(nested.values()))
@@ -171,18 +176,31 @@ datasets: Registry[Dataset] = Registry("datasets", "data set", Dataset)  # type:
 registries: dict[str, Registry[Any]] = {registry.kind: registry for registry in (acquisitions, models, datasets)}
 
 
+def registries_with(name: str) -> list[Registry[Any]]:
+    """The registries in which a plugin has this name.
+
+    Raises:
+        PluginError: if none has.
+    """
+    found = [registry for registry in registries.values() if name in registry.names()]
+    if not found:
+        known = [known for registry in registries.values() for known in registry.names()]
+        raise PluginError(f"unknown plugin {shown(name)}{suggestion(name, known)} Installed: {', '.join(known)}")
+    return found
+
+
 def parameters_of(plugin_class: type) -> list[dict[str, Any]]:
     """The parameters of a plugin's class for `softal-bench info`: name, type as text, whether required, default."""
     rows = []
     for name, field in fields.fields_of(plugin_class).items():
         annotation, default = fields.type_of(plugin_class, name), fields.default_of(field)
         contract = fields.contract_in(annotation)
-        shown = (
+        value = (
             _nested(name, contract, default).label if contract and default not in (None, fields.MISSING) else default
         )
         required = default is fields.MISSING
         type_text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-        rows.append({"name": name, "type": type_text, "required": required, "default": None if required else shown})
+        rows.append({"name": name, "type": type_text, "required": required, "default": None if required else value})
     return rows
 
 
@@ -260,9 +278,9 @@ def _label(name: str, instance: Any, nested: Mapping[str, Plugin[Any]]) -> str:
         value = getattr(instance, key)
         if key in nested:
             parts.append(nested[key].label)
-        elif nested or value != fields.default_of(field):
-            shown = _short_number(value) if isinstance(value, float) else str(value)
-            parts.append(f"{field.metadata.get('symbol', key)}={shown}")
+        elif nested or "symbol" in field.metadata or value != fields.default_of(field):
+            text = _short_number(value) if isinstance(value, float) else str(value)
+            parts.append(f"{field.metadata.get('symbol', key)}={text}")
     return f"{name}({', '.join(parts)})" if parts else name
 
 

@@ -28,7 +28,7 @@ class Point:
 
     Attributes:
         label: the acquisition function's.
-        name: the label; with the device where the section's trials ran on several.
+        device: where the section's trials ran on several; else empty.
         labels_n: labels to the target; ∞ where the trial never reaches it.
         choosing_n: seconds spent choosing them, or ∞.
         selection_n: the part of these in selection, or ∞.
@@ -36,11 +36,16 @@ class Point:
     """
 
     label: str
-    name: str
+    device: str = ""
     labels_n: tuple[float, ...] = ()
     choosing_n: tuple[float, ...] = ()
     selection_n: tuple[float, ...] = ()
     standing: str = ""
+
+    @property
+    def name(self) -> str:
+        """The label; with the device where the section's trials ran on several."""
+        return f"{self.label}, {self.device}" if self.device else self.label
 
     @cached_property
     def labels(self) -> float:
@@ -59,26 +64,32 @@ class Point:
 
 @dataclass(frozen=True)
 class Aim:
-    """The methods with one B, and the highest target that at least one of them reaches in the median.
+    """The methods with one B, and the target of the section.
 
     Attributes:
-        target: an accuracy, a fraction; None where no target is reached.
-        points: a method each, in the suite's order; empty where no target is reached.
+        target: an accuracy, a fraction.
+        points: a method each, in the suite's order.
     """
 
     batch_size: int
-    target: float | None
+    target: float
     points: list[Point]
 
 
 def aims(section: Section, targets: list[float]) -> list[Aim]:
-    """Return, for each B of a section, what its methods need to reach the highest target that one of them reaches."""
-    return [_aim(section, batch_size, targets) for batch_size in section.batch_sizes]
+    """Return, for each B of a section, what its methods need to reach the section's target.
+
+    It is the target that most pairs of a method and a B reach in the median, of several the highest. Where no target is
+    reached, there are no aims.
+    """
+    by_target = {target: _aims(section, target) for target in sorted(targets)}
+    target = max(by_target, key=lambda one: (_num_reached(by_target[one]), one), default=None)
+    return by_target[target] if target is not None and _num_reached(by_target[target]) else []
 
 
 def choosing_table(found: list[Aim]) -> Table:
     """Return the numbers of the figure, a row for each method and B."""
-    rows = [_row(aim.batch_size, aim.target, point) for aim in found if aim.target for point in aim.points]
+    rows = [_row(aim.batch_size, aim.target, point) for aim in found for point in aim.points]
     columns = [METHOD, "B", "Target", "Labels", "Choosing, s", "of these selection, s", "n"]
     return Table("Labels against seconds of acquisition", pd.DataFrame(rows, columns=columns).set_index(METHOD))
 
@@ -93,12 +104,13 @@ def seconds_to_target(trial: Trial, target: float) -> tuple[float, float, float]
     return labels, choosing, sum(seconds.get(_SELECTION) or 0.0 for seconds in before)
 
 
-def _aim(section: Section, batch_size: int, targets: list[float]) -> Aim:
-    for target in sorted(targets, reverse=True):
-        points = _points(section, batch_size, target)
-        if any(point.labels < math.inf for point in points):
-            return Aim(batch_size, target, points)
-    return Aim(batch_size, None, [])
+def _aims(section: Section, target: float) -> list[Aim]:
+    return [Aim(batch_size, target, _points(section, batch_size, target)) for batch_size in section.batch_sizes]
+
+
+def _num_reached(found: list[Aim]) -> int:
+    """How many pairs of a method and a B reach the target in the median, on whatever device."""
+    return len({(point.label, aim.batch_size) for aim in found for point in aim.points if point.labels < math.inf})
 
 
 def _points(section: Section, batch_size: int, target: float) -> list[Point]:
@@ -107,7 +119,7 @@ def _points(section: Section, batch_size: int, target: float) -> list[Point]:
     for label in section.labels:
         cell = section.cells.get((label, batch_size))
         if cell is not None:
-            found += _on_each_device(label, cell, target, several) or [Point(label, label, standing=standing(cell))]
+            found += _on_each_device(label, cell, target, several) or [Point(label, standing=standing(cell))]
     return found
 
 
@@ -116,7 +128,7 @@ def _on_each_device(label: str, cell: ConditionResults, target: float, several: 
     for device in devices(cell.done):
         values = [seconds_to_target(trial, target) for trial in cell.done if trial.device == device]
         labels_n, choosing_n, selection_n = zip(*values, strict=True)
-        points.append(Point(label, f"{label}, {device}" if several else label, labels_n, choosing_n, selection_n))
+        points.append(Point(label, device if several else "", labels_n, choosing_n, selection_n))
     return points
 
 

@@ -37,10 +37,10 @@ def accuracies(cell: ConditionResults) -> pd.DataFrame:
 
 
 def curve(cell: ConditionResults) -> Curve | None:
-    """Return the accuracy curve of a condition, or None where no trial is done."""
-    if not cell.done:
-        return None
+    """Return the accuracy curve of a condition, or None where no trial is done, or done ones share no size."""
     frame = accuracies(cell)
+    if frame.empty:
+        return None
     accuracies_L_n = frame.to_numpy(dtype=np.float64)
     low_L, high_L = mean_interval(accuracies_L_n)
     sizes_L = frame.index.to_numpy(dtype=np.float64)

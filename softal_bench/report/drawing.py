@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,9 +17,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from softal_bench.report.markdown import one_line
 from softal_bench.report.numbers import number
 
-# Okabe and Ito (2008), less the yellow that white swallows: colours that the colour-blind tell apart.
-_COLOURS = ["#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"]
-_MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+# Okabe and Ito (2008), with a grey-brown for the yellow that white swallows: colours that the colour-blind tell apart.
+_COLOURS = ["#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#7F6A55"]
+_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "p"]
 _DASHES = ["-", "--", ":", "-."]
 _SETTINGS = {
     "svg.hashsalt": "softal-bench",
@@ -89,21 +89,21 @@ def add_title(figure: Figure, text: str) -> None:
     figure.suptitle(short(text, 75), x=0.01, horizontalalignment="left", fontsize=10)
 
 
-def add_legend(figure: Figure, handles: Mapping[str, Line2D], title: str, texts: Sequence[str] | None = None) -> None:
-    """Name lines beside the axes, in the order given: by their keys, or by `texts`.
+def add_legend(figure: Figure, lines: Sequence[tuple[str, Line2D]], title: str) -> None:
+    """Name lines beside the axes, in the order given, each by its text; texts need not differ.
 
     Matplotlib leaves a label out that starts with an underscore; a text set afterwards it does not.
     """
     legend = figure.legend(
-        list(handles.values()),
-        ["line"] * len(handles),
+        [line for _, line in lines],
+        ["line"] * len(lines),
         loc="outside right upper",
         frameon=False,
         title=title,
         alignment="left",
     )
-    for text, label in zip(legend.get_texts(), texts or list(handles), strict=True):
-        text.set_text(label)
+    for shown, (text, _) in zip(legend.get_texts(), lines, strict=True):
+        shown.set_text(text)
 
 
 def small(axes: Axes, text: str, x: float, y: float) -> Text:

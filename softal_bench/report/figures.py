@@ -62,5 +62,5 @@ def _label_axes(axes: Axes, title: str, targets: list[float]) -> None:
 def _legend(figure: Figure, handles: dict[str, Line2D], curves: dict[str, Curve]) -> None:
     """Name the methods beside the axes, the most accurate at the end on top, as the lines are."""
     order = sorted(handles, key=lambda label: -curves[label].mean_L[-1])
-    texts = [f"{short(label)} (n = {curves[label].num_trials})" for label in order]
-    add_legend(figure, {label: handles[label] for label in order}, "Mean and 95 % interval", texts)
+    lines = [(f"{short(label)} (n = {curves[label].num_trials})", handles[label]) for label in order]
+    add_legend(figure, lines, "Mean and 95 % bootstrap interval")

@@ -23,6 +23,7 @@ STATUSES = {
     "not_readable": "not readable",
     "not_tried": "not tried",
     "not_run": "not run",
+    "elsewhere": "on another device",  # a cell that another device has measured, where devices are told apart
 }
 _IN_A_JOURNAL = {DONE, "failed", "timeout", "out_of_memory", "unfinished"}
 
@@ -44,9 +45,12 @@ class Recorded:
         return str(end.get("error") or "") if end else ""
 
     @property
-    def environment(self) -> dict[str, Any]:
-        """The header's environment: device, device_name, platform, python, threads."""
-        return _mapping(self.record.header.get("environment")) if self.record else {}
+    def environments(self) -> list[dict[str, Any]]:
+        """Where it ran: the environment of the header, then of each attempt, with device, platform and so on."""
+        if self.record is None:
+            return []
+        attempts = [attempt for attempt in self.record.attempts if "device" in attempt]
+        return [_mapping(self.record.header.get("environment")), *attempts]
 
     @property
     def versions(self) -> dict[str, Any]:
@@ -63,10 +67,12 @@ class Recorded:
 
     @property
     def device(self) -> str:
-        """The name and the kind of the device that it ran on, such as `NVIDIA H200 (cuda)`."""
-        kind = str(self.environment.get("device") or "unknown").partition(":")[0]
-        name = self.environment.get("device_name")
-        return f"{name} ({kind})" if name else kind
+        """The name and the kind of the device that it ran on: `NVIDIA H200 (cuda)`; of several, each in turn."""
+        return _in_turn(map(_device, self.environments)) or "unknown"
+
+    def of_environment(self, name: str) -> str:
+        """A value of its environment as text, such as the platform; of several, each in turn; nothing if unknown."""
+        return _in_turn(str(one[name]) for one in self.environments if one.get(name) is not None)
 
 
 R = TypeVar("R", bound=Recorded)
@@ -163,6 +169,16 @@ def validated(record: TrialRecord, lines: TypeAdapter[list[T]], noun: str) -> li
 
 def _merit(of: Recorded) -> tuple[bool, bool, int]:
     return of.status == DONE, of.status != "unfinished", len(of.record.rounds) if of.record else 0
+
+
+def _device(environment: dict[str, Any]) -> str:
+    kind = str(environment.get("device") or "unknown").partition(":")[0]
+    name = environment.get("device_name")
+    return f"{name} ({kind})" if name else kind
+
+
+def _in_turn(texts: Iterable[str]) -> str:
+    return ", then ".join(dict.fromkeys(texts))
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pandas as pd
 _LINK = re.compile(r"^\[|\](?=[(\[:])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _BLOCK_START = re.compile(r"^([#+\-=]|\d+[.)])")
+_HEADING_END = re.compile(r"(?<=\s)#+$")  # closes a heading and is not shown
 # An underscore inside a word is plain text in every dialect of a code host; at its edge it is emphasis.
 _EDGE_UNDERSCORE = re.compile(r"(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
 
@@ -55,13 +56,16 @@ def link(text: str, target: str) -> str:
     return f"[{brackets_escaped}]({target})"
 
 
-def paragraph(text: str) -> str:
-    r"""Return escaped text that stays a paragraph: what would start a list or a heading is escaped.
+def escape_block(text: str) -> str:
+    r"""Return text as Markdown that shows exactly it as a whole paragraph, a list's item or a heading.
 
-    >>> print(paragraph("# not a heading"), paragraph("1. no list"))
-    \# not a heading 1\. no list
+    What would start a list or a heading, or end a heading, is escaped too.
+
+    >>> print(escape_block("# not a heading"), escape_block("1. no list"), escape_block("in C #"))
+    \# not a heading 1\. no list in C \#
     """
-    return _BLOCK_START.sub(lambda match: f"{match[0][:-1]}\\{match[0][-1]}", escape(text))
+    line = _BLOCK_START.sub(lambda match: f"{match[0][:-1]}\\{match[0][-1]}", escape(text))
+    return _HEADING_END.sub(lambda match: f"\\{match[0]}", line)
 
 
 def table(cells: pd.DataFrame, align: str = "right") -> str:

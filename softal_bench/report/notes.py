@@ -10,26 +10,27 @@ trials, quantiles are interpolated linearly. ∞: the trial never reached the ta
 {ABSENT}: no such condition here."""
 
 INTERVALS = """\
-Mean over the done trials [95 % bootstrap interval of the mean] (number of trials): percentile method,
-10 000 resamples of the trials, fixed seed. The interval tells how far the mean may move with other seeds;
-with as few as five trials it is too narrow, and with one there is none. Methods share their random choices
-within a trial, so the intervals of two methods do not tell how sure their difference is. The area is by the
-trapezoidal rule, divided by the range of labels."""
+Mean over the done trials [95 % bootstrap interval of the mean] (number of trials): percentile method, 10 000
+resamples of the trials, fixed seed. The interval tells how far the mean may move with other seeds. With three trials
+it is the range from the worst to the best and holds the mean in about three of four cases; with more it comes closer
+to 95 %; with one there is none. Methods share their random choices within a trial, so the intervals of two methods
+do not tell how sure their difference is. The area is by the trapezoidal rule, divided by the range of labels."""
 
 COST = """\
-Seconds are median [quartiles] over the rounds of the n done trials. Training, prediction, selection and
-evaluation are timed apart, with the accelerator synchronised on both edges. Prediction is the time in which
-the pool computed posterior log-probs; selection is the wall time of the acquisition function less the time
-spent inside the pool. Both are taken over the rounds that acquired a batch. A batch's validity is checked
-outside the timer. Peak memory is the largest of a trial's rounds, then the median over trials, in MiB
-(2^20 bytes): of the device on CUDA, of the process on a CPU."""
+Seconds are median [quartiles] over the rounds of the n done trials. Training, prediction, selection and evaluation
+are timed apart, with the accelerator synchronised on both edges. Prediction is the time in which the pool computed
+posterior log-probs; selection is the wall time of the acquisition function less the time spent inside the pool. Both
+are taken over the rounds that acquired a batch. A batch's validity is checked outside the timer. Peak memory is the
+largest of a trial's rounds, then the median over trials, in MiB (2^20 bytes): of the device on CUDA; on a CPU of the
+whole process, with interpreter, torch and data."""
 
 CHOOSING = """\
 How many labels a method needs, against what it costs to choose them: lower left is better, and of two methods
-neither is better if one needs fewer labels and the other fewer seconds. The target of a B is the highest one that at
-least one method reaches in the median. Labels are 25 % / 50 % / 75 % quantiles over the n done trials; seconds are
-median [quartiles] of the time spent choosing these labels: prediction on the pool, selection, and whatever else is
-done to choose (all phases but training and evaluation), summed over the rounds before the target is reached. In the
-figure a filled marker is the median of all these seconds, and a hollow one that of selection alone. A trial that never
-reaches the target counts as ∞ labels and ∞ seconds; where that makes the median ∞, the method is named below the
-figure."""
+neither is better if one needs fewer labels and the other fewer seconds. There is one target for all B: the one that
+most pairs of a method and a B reach in the median, of several the highest. Labels are 25 % / 50 % / 75 % quantiles
+over the n done trials; seconds are median [quartiles] of the time spent choosing these labels: prediction on the
+pool, selection, and whatever else is done to choose (all phases but training and evaluation), summed over the rounds
+before the target is reached. In the figure a large marker is the median of all these seconds, and a small hollow one
+that of selection alone; where trials ran on several devices, large markers are filled whole for the first and in
+part for the others. A trial that never reaches the target counts as ∞ labels and ∞ seconds; where that makes the
+median ∞, the method is named below the figure."""

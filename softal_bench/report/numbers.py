@@ -43,13 +43,17 @@ def significant(value: float) -> str:
 
 
 def median_and_quartiles(samples: Sequence[float]) -> str:
-    """Return `median [25 %, 75 % quantile]` with three significant digits; a dash without samples.
+    """Return `median [25 %, 75 % quantile]` with three significant digits; a dash without samples, 0 where all are.
 
     >>> median_and_quartiles([1.0, 2.0, 3.0, 4.0, 5.0])
     '3.00 [2.00, 4.00]'
+    >>> median_and_quartiles([0.0, 0.0])
+    '0'
     """
     if not samples:
         return ABSENT
+    if not any(samples):
+        return "0"
     low, median, high = map(significant, quartiles(samples))
     return f"{median} [{low}, {high}]"
 

@@ -9,7 +9,7 @@ from softal_bench.report.drawing import to_svg
 from softal_bench.report.figures import accuracy_figure
 from softal_bench.report.index import entry
 from softal_bench.report.journals import DONE, describe_counts
-from softal_bench.report.markdown import counted, escape, table
+from softal_bench.report.markdown import counted, escape, escape_block, table
 from softal_bench.report.parts import ending, failures, opening, provenance, titled, unreadable
 from softal_bench.report.publishing import Figures, figure_name, publish
 from softal_bench.report.records import Results, Trial
@@ -57,7 +57,7 @@ def _summary(results: Results) -> str:
 
 def _section(results: Results, section: Section, number: int, figures: Figures) -> list[str]:
     level = "###" if section.heading else "##"
-    heading = [f"## {escape(section.heading)}"] if section.heading else []
+    heading = [f"## {escape_block(section.heading)}"] if section.heading else []
     cost = cost_table(section)
     return [
         *heading,
@@ -81,7 +81,7 @@ def _section(results: Results, section: Section, number: int, figures: Figures) 
 
 def _not_counted(section: Section) -> list[str]:
     lines = [
-        f"- {escape(label)}, B = {size}: {describe_counts(cell.trials)}"
+        f"- {escape_block(f'{label}, B = {size}: {describe_counts(cell.trials)}')}"
         for (label, size), cell in section.cells.items()
         if len(cell.done) < len(cell.trials)
     ]
@@ -115,7 +115,7 @@ def _not_drawn(section: Section, size: int) -> list[str]:
 
 def _choosing(results: Results, section: Section, number: int, figures: Figures) -> list[str]:
     found = aims(section, results.suite.report.targets)
-    parts = []
+    parts = [] if found else ["No method reaches a target in the median."]
     if figure := choosing_figure(section, found, all_labels(results.suite.conditions)):
         name = figure_name(results.suite.name, "seconds", number)
         figures[name] = to_svg(figure)
@@ -127,8 +127,6 @@ def _choosing(results: Results, section: Section, number: int, figures: Figures)
 
 def _off_the_figure(aim: Aim) -> str:
     """Say what the figure does not show, and why."""
-    if aim.target is None:
-        return f"B = {aim.batch_size}: no method reaches a target in the median."
     missing = [f"{escape(point.name)} ({point.why_not_drawn})" for point in aim.points if point.why_not_drawn]
     return f"Not drawn at B = {aim.batch_size}: {', '.join(missing)}." if missing else ""
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from softal_bench.report.index import Entry, to_comment
 from softal_bench.report.journals import STATUSES, Problem, Recorded
-from softal_bench.report.markdown import escape, one_line, paragraph, table
+from softal_bench.report.markdown import escape, escape_block, one_line, table
 from softal_bench.report.numbers import ABSENT
 from softal_bench.report.provenance import facts, methods_table, shared_settings
 from softal_bench.report.tables import METHOD, Table
@@ -16,8 +16,8 @@ from softal_bench.suite import AnyCondition, AnySuite
 
 def opening(suite: AnySuite, entry: Entry) -> list[str]:
     """Return the index's entry, the title, and the description."""
-    description = [paragraph(text) for text in re.split(r"\n\s*\n", suite.description) if text.strip()]
-    return [to_comment(entry), f"# {escape(suite.title or suite.name)}", *description]
+    description = [escape_block(text) for text in re.split(r"\n\s*\n", suite.description) if text.strip()]
+    return [to_comment(entry), f"# {escape_block(suite.title or suite.name)}", *description]
 
 
 def titled(of: Table) -> list[str]:
@@ -37,7 +37,7 @@ def ending(of: Recorded, error: str) -> dict[str, str]:
 
 def unreadable(problems: Sequence[Problem]) -> list[str]:
     """Return a section that names the journals that cannot be read; nothing where there are none."""
-    lines = [f"- {escape(problem.path.name)}: {escape(problem.message)}" for problem in problems]
+    lines = [f"- {escape_block(f'{problem.path.name}: {problem.message}')}" for problem in problems]
     return ["## Journals that cannot be read", "\n".join(lines)] if lines else []
 
 
@@ -52,11 +52,11 @@ def provenance(
         conditions: of the suite.
         shown: keys of a condition that tables and headings show.
     """
-    shared = [f"- {escape(key)}: {escape(value)}" for key, value in shared_settings(conditions, shown).items()]
+    shared = [f"- {escape_block(f'{key}: {value}')}" for key, value in shared_settings(conditions, shown).items()]
     known = facts([one for one in recorded if one.record], noun)
     return [
         "## Provenance",
-        "\n".join(f"- {name}: {escape(value)}" for name, value in known) or f"No {noun} was run.",
+        "\n".join(f"- {escape_block(f'{name}: {value}')}" for name, value in known) or f"No {noun} was run.",
         "The methods, and the settings in which they differ (K: posterior samples):",
         table(methods_table(conditions, shown), align="left"),
         "Settings that all share:",

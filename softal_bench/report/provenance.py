@@ -24,12 +24,11 @@ def facts(recorded: Sequence[Recorded], noun: str) -> list[tuple[str, str]]:
         recorded: trials or cells that have a journal.
         noun: what one of them is called.
     """
-    environments = [one.environment for one in recorded]
     known = {
         "Device": "; ".join(devices(recorded)),
-        f"CPU threads of a {noun}": _values((environment.get("threads") for environment in environments), noun),
-        "Platform": _values((environment.get("platform") for environment in environments), noun),
-        "Python": _values((environment.get("python") for environment in environments), noun),
+        f"CPU threads of a {noun}": _values((one.of_environment("threads") for one in recorded), noun),
+        "Platform": _values((one.of_environment("platform") for one in recorded), noun),
+        "Python": _values((one.of_environment("python") for one in recorded), noun),
         "Packages": _packages(recorded, noun),
         "Dates": _dates(recorded),
     }
@@ -110,7 +109,7 @@ def _by_batch_size(values: list[tuple[int, str]]) -> str:
 
 def _values(values: Iterable[object], noun: str) -> str:
     """Each distinct value; of several, each with how many trials: `3.11.4 (1 trial), 3.12.0 (8 trials)`."""
-    counts = Counter(str(value) for value in values if value is not None)
+    counts = Counter(str(value) for value in values if value)
     if len(counts) < 2:
         return next(iter(counts), "")
     return ", ".join(f"{value} ({counted(count, noun)})" for value, count in sorted(counts.items()))

@@ -35,6 +35,7 @@ class Round(BaseModel):
 
 
 _rounds = TypeAdapter(list[Round])
+_ANEW = "move it away to run the trial anew"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _trial(condition: Condition, number: int, folders: list[Path], problems: lis
 
     def read(path: Path) -> Trial:
         record = read_record(path, key, number)
-        return Trial(key, record.status, record, condition, number, _checked_rounds(record))
+        return Trial(key, record.status, record, condition, number, _checked_rounds(record, condition))
 
     def absent(status: str) -> Trial:
         return Trial(key, status, None, condition, number)
@@ -117,11 +118,26 @@ def _trial(condition: Condition, number: int, folders: list[Path], problems: lis
     return look_up(key, folders, read, absent, problems)
 
 
-def _checked_rounds(record: TrialRecord) -> tuple[Round, ...]:
+def _checked_rounds(record: TrialRecord, condition: Condition) -> tuple[Round, ...]:
     rounds = validated(record, _rounds, "round")
     sizes = [round_.labels for round_ in rounds]
     if any(after <= before for before, after in pairwise(sizes)):
         raise JournalError(f"{record.path}: the labelled set does not grow from round to round: {sizes}")
     if record.status == DONE and not rounds:
-        raise JournalError(f"{record.path}: says that it is done, but has no round; move it away to run the trial anew")
+        raise JournalError(f"{record.path}: says that it is done, but has no round; {_ANEW}")
+    if record.status == DONE:
+        _require_complete(record, rounds, condition)
     return tuple(rounds)
+
+
+def _require_complete(record: TrialRecord, rounds: list[Round], condition: Condition) -> None:
+    """Require that the rounds are those of the whole condition, from the start set to the budget."""
+    sizes = [round_.labels for round_ in rounds]
+    expected = [condition.initial.size + number * condition.batch_size for number in range(len(rounds))]
+    if sizes != expected:
+        raise JournalError(f"{record.path}: the rounds have {sizes} labels, expected {expected}; {_ANEW}")
+    if sizes[-1] < condition.budget or rounds[-1].acquired:
+        raise JournalError(
+            f"{record.path}: says that it is done, but its last round has {sizes[-1]} labels of a budget of "
+            f"{condition.budget} and acquired {len(rounds[-1].acquired)} more, expected none; {_ANEW}"
+        )

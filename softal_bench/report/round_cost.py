@@ -27,16 +27,12 @@ def cost_table(section: Section) -> Table:
     done = [trial for cell in section.cells.values() for trial in cell.done]
     phases = _phases(done)
     rows = [
-        {
-            METHOD: label,
-            "B": str(size),
-            "Device": name,
-            **_row([t for t in cell.done if t.device == name], phases),
-        }
+        [label, str(size), name, *_row([trial for trial in cell.done if trial.device == name], phases)]
         for (label, size), cell in section.cells.items()
         for name in devices(cell.done)
     ]
-    columns = [METHOD, "B", "Device", *map(_heading, phases), "Peak memory, MiB", "n"]
+    headings = [f"{_WORDS.get(phase, phase)}, s" for phase in phases]  # of two phases they may be the same
+    columns = [METHOD, "B", "Device", *headings, "Peak memory, MiB", "n"]
     frame = pd.DataFrame(rows, columns=columns, dtype=object).set_index(METHOD)
     if len(devices(done)) < 2:
         frame = frame.drop(columns="Device")
@@ -49,13 +45,9 @@ def _phases(trials: Iterable[Trial]) -> list[str]:
     return [*_FIRST, *others, *_LAST]
 
 
-def _heading(phase: str) -> str:
-    return f"{_WORDS.get(phase, phase.capitalize())}, s"
-
-
-def _row(trials: list[Trial], phases: list[str]) -> dict[str, str]:
-    times = {_heading(phase): median_and_quartiles(_samples(trials, phase)) for phase in phases}
-    return {**times, "Peak memory, MiB": _peak_memory(trials), "n": str(len(trials))}
+def _row(trials: list[Trial], phases: list[str]) -> list[str]:
+    times = [median_and_quartiles(_samples(trials, phase)) for phase in phases]
+    return [*times, _peak_memory(trials), str(len(trials))]
 
 
 def _samples(trials: list[Trial], phase: str) -> list[float]:

@@ -39,18 +39,18 @@ def labels_tables(section: Section, targets: list[float]) -> list[Table]:
 def final_accuracy_table(section: Section) -> Table:
     """Return the last test accuracy of each condition in per cent: mean, 95 % interval, number of trials."""
     table = _mean_table(section, "Final test accuracy, %", 1, lambda trial: trial.accuracies[-1])
-    heads = {_batch_size(size): f"{_batch_size(size)}{_final_labels(section, size)}" for size in section.batch_sizes}
-    return Table(table.title, table.cells.rename(columns=heads))
+    return _with_labels(table, section, lambda trials: _span({trial.labels[-1] for trial in trials}))
 
 
 def area_table(section: Section) -> Table:
     """Return the area under the accuracy curve over the range of labels in per cent, in the same form."""
-    return _mean_table(
+    table = _mean_table(
         section,
         "Area under the accuracy curve, % (mean accuracy over the labels)",
         2,
         lambda trial: area_under_curve(trial.labels, trial.accuracies),
     )
+    return _with_labels(table, section, _range)
 
 
 def grid(section: Section, text: Callable[[ConditionResults], str]) -> pd.DataFrame:
@@ -106,10 +106,24 @@ def _batch_size(size: int) -> str:
     return f"B = {size}"
 
 
-def _final_labels(section: Section, size: int) -> str:
-    """Where the done trials with this B ended: `, 300 labels`, or `, 300 to 320 labels` where they differ."""
-    cells = [cell for (_, batch_size), cell in section.cells.items() if batch_size == size]
-    ends = sorted({trial.labels[-1] for cell in cells for trial in cell.done})
-    if not ends:
-        return ""
-    return f", {ends[0]} labels" if len(ends) == 1 else f", {ends[0]} to {ends[-1]} labels"
+def _with_labels(table: Table, section: Section, text: Callable[[list[Trial]], str]) -> Table:
+    """Say in a table's headings at which labels the done trials with a B were measured; nothing where none is done."""
+    heads = {}
+    for size in section.batch_sizes:
+        cells = [cell for (_, batch_size), cell in section.cells.items() if batch_size == size]
+        trials = [trial for cell in cells for trial in cell.done]
+        heads[_batch_size(size)] = f"{_batch_size(size)}{f', {text(trials)} labels' if trials else ''}"
+    return Table(table.title, table.cells.rename(columns=heads))
+
+
+def _range(trials: list[Trial]) -> str:
+    """From where to where their curves go: `20 to 300`, or `from 20 until 300 to 320`."""
+    starts, ends = {trial.labels[0] for trial in trials}, {trial.labels[-1] for trial in trials}
+    if len(starts) == len(ends) == 1:
+        return f"{min(starts)} to {min(ends)}"
+    return f"from {_span(starts)} until {_span(ends)}"
+
+
+def _span(sizes: set[int]) -> str:
+    """One size, or the least and the largest of several: `300`, or `300 to 320`."""
+    return str(min(sizes)) if len(sizes) == 1 else f"{min(sizes)} to {max(sizes)}"

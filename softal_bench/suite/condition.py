@@ -106,7 +106,7 @@ class Condition(AnyCondition):
 
 
 def dig(data: Any, key: str) -> Any:
-    """The value at a dotted key in mappings, models and plugins; None inside a plugin of another name.
+    """The value at a dotted key in mappings and models; None inside a plugin, or another named part, of another name.
 
     Raises:
         SuiteError: if there is no such key, with the nearest one.
@@ -114,6 +114,8 @@ def dig(data: Any, key: str) -> Any:
     for part in key.split("."):
         if isinstance(data, Plugin):
             data = {part: None, data.name: data.parameters}
+        elif isinstance(data, Part):
+            data = {part: None, data.name: {name: getattr(data, name) for name in type(data).model_fields}}
         if data is None:
             return None
         known = data if isinstance(data, Mapping) else type(data).model_fields if isinstance(data, BaseModel) else {}

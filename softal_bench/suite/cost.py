@@ -15,7 +15,9 @@ class Measurement(BaseModel):
     min_samples: int = Field(5, ge=2, description="Samples at least, if the time budget allows.")
     max_samples: int = Field(100, ge=2, description="Samples at most.")
     settled: float = Field(0.05, gt=0, description="Stop once (75 % - 25 % quantile) / median is below this.")
-    max_seconds: float = Field(1.0, gt=0, description="Time budget of the samples; one sample is taken in any case.")
+    max_seconds: float = Field(
+        1.0, gt=0, le=86_400, description="Time budget of the samples; one sample is taken in any case."
+    )
 
 
 class Limits(BaseModel):
@@ -23,8 +25,10 @@ class Limits(BaseModel):
 
     model_config = STRICT
 
-    cell_seconds: float = Field(20.0, gt=0, description="Seconds of a cell, warm-up included, loading not.")
-    memory_gib: float = Field(8.0, gt=0, description="Memory of a cell beyond its log-probs, GiB; on a CPU only.")
+    cell_seconds: float = Field(20.0, gt=0, le=86_400, description="Seconds of a cell, warm-up included, loading not.")
+    memory_gib: float = Field(
+        8.0, gt=0, le=65_536, description="Memory of a cell beyond its log-probs, GiB; on a CPU only."
+    )
 
 
 class CostCondition(AnyCondition):

@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError, create_model
 
-from softal_bench.errors import SuiteError, suggestion
+from softal_bench.errors import SuiteError, shown, suggestion
 from softal_bench.suite import safe_yaml
 from softal_bench.suite.condition import AnyCondition, Condition
 from softal_bench.suite.cost import CostCondition
 from softal_bench.suite.keys import CostReportOptions, CostSuiteKeys, ReportOptions, SuiteKeys, TrialSuiteKeys
 from softal_bench.suite.matrix import MAX_CONDITIONS, Raw, expand, matches, set_key
 from softal_bench.suite.messages import located, validation_message
+from softal_bench.suite.sources import SyntheticSource, TrainedSource
 
 C = TypeVar("C", bound=AnyCondition)
 K = TypeVar("K", bound=SuiteKeys)
@@ -63,8 +64,15 @@ class CostSuite(AnySuite):
 
 
 def suite_kind(path: Path, settings: Sequence[str] = ()) -> str:
-    """The kind of a suite file: "cost", or "trials" where it says nothing else."""
-    return "cost" if _document(path, settings).get("kind") == "cost" else "trials"
+    """The kind of a suite file: "cost", or "trials", as it is if the file says nothing.
+
+    Raises:
+        SuiteError: if the file cannot be read, or its kind is another.
+    """
+    kind = _document(path, settings).get("kind", "trials")
+    if kind not in ("trials", "cost"):
+        raise SuiteError(f"{path}: kind: {shown(kind)} is no kind of suite; use trials or cost")
+    return str(kind)
 
 
 def load_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str] = (), trials: int | None = None) -> Suite:
@@ -94,8 +102,11 @@ def load_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str] = (
 
 def load_cost_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str] = ()) -> CostSuite:
     """Read the file of a cost suite; arguments and errors are those of `load_suite`."""
+    document = _document(path, settings)
     with located(str(path)):
-        keys, conditions = _read(CostSuiteKeys, CostCondition, _document(path, settings))
+        keys, conditions = _read(CostSuiteKeys, CostCondition, document)
+        _require_sources_told_apart(conditions)
+        _require_named(keys.report, conditions)
     return CostSuite(**_shared(path, keys), report=keys.report, conditions=_selected(conditions, only))
 
 
@@ -181,6 +192,23 @@ def _selected(conditions: list[C], only: Sequence[str]) -> list[C]:
     if not selected:
         raise SuiteError(f"--only {' --only '.join(only)}: no condition matches all of them")
     return selected
+
+
+def _require_sources_told_apart(conditions: list[CostCondition]) -> None:
+    """Journals and pages know a source by its label."""
+    sources: dict[str, SyntheticSource | TrainedSource] = {}
+    for condition in conditions:
+        if sources.setdefault(condition.source.label, condition.source) != condition.source:
+            raise SuiteError(f"source: two different ones are both called {condition.source.label!r}; split the suite")
+
+
+def _require_named(report: CostReportOptions, conditions: list[CostCondition]) -> None:
+    named = {name for each in conditions for name in (each.acquisition.name, each.acquisition.label)}
+    for name in [*report.ratio.of, report.ratio.to] if report.ratio else []:
+        if name not in named:
+            raise SuiteError(
+                f"report.ratio: {shown(name)} is no acquisition function of the matrix{suggestion(name, named)}"
+            )
 
 
 def _split(assignment: str, option: str) -> tuple[str, Any]:

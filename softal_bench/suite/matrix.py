@@ -140,7 +140,7 @@ def _is_one_of(value: Any, wanted: Any) -> bool:
     options = wanted if isinstance(wanted, list) else [wanted]
     if isinstance(value, NAMED):
         return value.name in options or value.label in options
-    return any(type(value) is type(option) and value == option for option in options)
+    return any(isinstance(value, bool) == isinstance(option, bool) and value == option for option in options)
 
 
 def _require_distinct(conditions: Sequence[AnyCondition]) -> None:

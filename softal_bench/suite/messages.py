@@ -1,6 +1,7 @@
 """Messages that say where in a suite file something is wrong."""
 
 import inspect
+import types
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,7 +27,8 @@ def validation_message(error: ValidationError, model: type[BaseModel], origins: 
     `model` is what was validated; `origins` maps a dotted key to the place in the file that it came from, where that is
     not the key itself.
     """
-    first = error.errors()[0]
+    errors = error.errors()  # a key that is misspelt is also one that is missing: tell the first
+    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     place = _place(first["loc"], origins)
     if first["type"] == "extra_forbidden":
         known = _fields_at(model, first["loc"][:-1])
@@ -48,6 +50,8 @@ def _fields_at(annotation: Any, loc: tuple[int | str, ...]) -> list[str]:
             annotation = typing.get_args(annotation)[0]
         else:
             annotation = annotation.model_fields[part].annotation
+        if isinstance(annotation, types.UnionType):  # `Model | None`
+            annotation = next(option for option in typing.get_args(annotation) if inspect.isclass(option))
     return list(annotation.model_fields) if inspect.isclass(annotation) and issubclass(annotation, BaseModel) else []
 
 

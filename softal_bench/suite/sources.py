@@ -41,7 +41,8 @@ class TrainedSource(Part):
 
     @property
     def label(self) -> str:
-        return f"{self.model.label} on {self.dataset.label}"
+        shown = "" if self.labels == type(self).model_fields["labels"].default else f", {self.labels} labels"
+        return f"{self.model.label} on {self.dataset.label}{shown}"
 
 
 _SOURCES: dict[str, type[SyntheticSource] | type[TrainedSource]] = {

@@ -63,7 +63,8 @@ def load(tmp_path: Path) -> Loader:
     def load(acquisition: list[Any], batch_size: list[int] | None = None, **changes: Any) -> CostSuite:
         matrix = {"acquisition": acquisition, "batch_size": batch_size or [2]}
         path = tmp_path / "tiny_cost.yaml"
-        path.write_text(yaml.safe_dump({**TINY, "matrix": matrix, **changes}))
+        keys = {**TINY, "matrix": matrix, **changes}
+        path.write_text(yaml.safe_dump({key: value for key, value in keys.items() if value is not None}))
         return load_cost_suite(path)
 
     return load
@@ -167,7 +168,7 @@ def test_no_cell_is_measured_while_another_is(load: Loader, planted_folder: Path
 def test_log_probs_come_from_a_trained_model_and_prediction_is_measured_beside(load: Loader, tmp_path: Path) -> None:
     run(load(["bald"], source=TRAINED, pool_size=200), tmp_path)
     (line,) = costs(tmp_path)
-    assert line["source"] == "digits_cnn on digits"
+    assert line["source"] == "digits_cnn on digits, 30 labels"
     assert (line["pool_size"], line["num_classes"]) == (200, 10)
     assert line["predict_seconds"]
     assert min(line["predict_seconds"]) > 0
@@ -187,7 +188,7 @@ def test_synthetic_log_probs_have_no_prediction_and_spread_from_sure_to_undecide
     torch.testing.assert_close(log_probs_N_K_C.logsumexp(dim=-1), torch.zeros(5000, 3), atol=1e-5, rtol=0)
     entropy_N = entropy(log_probs_N_K_C)
     assert entropy_N.quantile(0.1) < 0.1
-    assert entropy_N.quantile(0.9) > 0.7
+    assert entropy_N.quantile(0.95) > 0.5
 
 
 def test_cells_are_run_pool_by_pool_and_from_the_smallest_batch_to_the_largest(load: Loader, tmp_path: Path) -> None:
@@ -219,3 +220,12 @@ def test_a_pool_larger_than_the_data_is_refused_before_anything_runs(load: Loade
     suite = load(["uniform"], source=TRAINED, pool_size=5000)
     with pytest.raises(SuiteError, match="pool_size: N = 5000, but digits has 1297 training examples"):
         preflight_cells(suite, tmp_path, fetch=True)
+
+
+def test_two_sources_that_read_alike_are_refused(load: Loader) -> None:
+    other = {"trained": {**TRAINED["trained"], "validation_size": 65}}
+    matrix = {"acquisition": ["uniform"], "batch_size": [2], "source": [TRAINED, other]}
+    with pytest.raises(
+        SuiteError, match="source: two different ones are both called 'digits_cnn on digits, 30 labels'"
+    ):
+        load([], matrix=matrix, source=None)

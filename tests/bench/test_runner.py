@@ -243,7 +243,7 @@ def test_the_traceback_of_a_plugin_s_failure_stands_in_the_journal(
 def test_a_failing_model_s_trial_is_journalled_with_the_reason_and_the_others_go_on(
     load: Loader, fakes: None, tmp_path: Path, model: str, reason: str
 ) -> None:
-    suite = load(matrix={**acquiring("uniform"), "model": [model, "flat"]}, model=None)
+    suite = load(matrix={**acquiring("bald"), "model": [model, "flat"]}, model=None)
     assert run(suite, tmp_path / "runs") == {"failed": 1, "done": 1}
     failed = journals(tmp_path / "runs")[suite.conditions[0].key(0)]
     assert failed[-1]["error"].startswith(reason)

@@ -77,7 +77,7 @@ def test_info_shows_parameters_with_types_and_defaults_the_description_and_the_c
 
 def test_info_says_which_parameters_are_required(cli: CommandLine) -> None:
     assert "of: Dataset (required)" in cli("info", "repeated").output
-    assert "path: str (required)" in cli("info", "arrays").output
+    assert "path: str (default arrays.npz)" in cli("info", "arrays").output
 
 
 @pytest.mark.parametrize("name", sorted(set().union(*BUILT_IN.values())))

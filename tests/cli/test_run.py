@@ -171,7 +171,7 @@ def test_the_rounds_of_a_failed_trial_are_not_left_to_do(cli: CommandLine) -> No
 @pytest.mark.usefixtures("fakes")
 def test_a_suite_whose_model_fails_does_not_stop_the_other_models(cli: CommandLine) -> None:
     models = ["model_raises", "model_predicts_nan", "model_without_posterior", "flat"]
-    suite = write_suite(cli.folder, model=None, matrix={**acquiring("uniform"), "model": models})
+    suite = write_suite(cli.folder, model=None, matrix={**acquiring("bald"), "model": models})
     outcome = cli("run", suite)
     assert outcome.exit_code == 1, outcome.output
     assert "trials: 1 done, 3 failed" in outcome.output

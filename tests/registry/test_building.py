@@ -97,7 +97,7 @@ def test_what_was_built_is_described_in_full_for_the_journal() -> None:
     ("spec", "label"),
     [
         ("bald", "bald"),
-        ("batchbald", "batchbald"),
+        ("batchbald", "batchbald(M=100000)"),
         ({"batchbald": {"joint_samples": 500}}, "batchbald(M=500)"),
         ("softmax", "softmax(bald, T=0.125)"),
         ({"softrank": {"score": "entropy", "temperature": 8}}, "softrank(entropy, T=8)"),
@@ -190,7 +190,6 @@ def test_a_parameter_that_is_wrong_is_told_where_what_and_what_is_allowed(
     ("name", "parameters", "message"),
     [
         ("repeated", {}, r"repeated\.of: missing"),
-        ("arrays", {}, r"arrays\.path: missing"),
         ("repeated", {"of": "bald"}, r"repeated\.of: unknown data set 'bald'"),
         (
             "repeated",

@@ -32,7 +32,7 @@ class ExampleCondition:
     batch_size: int = 10
     posterior_samples: int = 20
     patience: int = 3
-    budget: int = 50
+    budget: int = 20  # so that journals of any length are complete
     initial: ExampleInitial = ExampleInitial()
 
     def key(self, trial: int) -> str:

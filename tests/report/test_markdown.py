@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softal_bench.report.markdown import escape, paragraph, table
+from softal_bench.report.markdown import escape, escape_block, table
 
 
 @pytest.mark.parametrize(
@@ -26,8 +26,16 @@ def test_no_text_holds_a_tag_a_new_line_or_an_unescaped_sign(text: str) -> None:
 
 
 @given(st.text(alphabet="#+-=1.) a_*[>~`", min_size=1))
-def test_no_paragraph_starts_another_block(text: str) -> None:
-    assert not re.match(r"[#+\-=>*\[~`]|\d+[.)]", paragraph(text))
+def test_no_text_starts_another_block_or_ends_a_heading(text: str) -> None:
+    assert not re.match(r"[#+\-=>*\[~`]|\d+[.)]", escape_block(text))
+    assert not re.search(r"(^|\s)#+$", escape_block(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"), [("- x", "\\- x"), ("1. x", "1\\. x"), ("C #", "C \\#"), ("C ##", "C \\##"), ("C#", "C#")]
+)
+def test_items_and_headings_show_exactly_their_text(text: str, escaped: str) -> None:
+    assert escape_block(text) == escaped
 
 
 @given(st.text(), st.text())

@@ -83,6 +83,38 @@ def test_a_journal_that_cannot_be_right_is_a_problem_and_no_crash(
     assert message in problem.message
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda journal: journal[3].update(labels=31), r"have [20, 31, 40] labels, expected [20, 30, 40]"),
+        (lambda journal: journal.pop(4), "30 labels of a budget of 35"),
+        (lambda journal: journal.__delitem__(slice(3, 5)), "20 labels of a budget of 35"),
+        (lambda journal: journal[4].update(acquired=[1]), "acquired 1 more"),
+    ],
+)
+def test_a_done_journal_has_all_the_rounds_of_its_condition(
+    suite: ExampleSuite, change: Callable[[list[dict[str, Any]]], object], message: str
+) -> None:
+    condition = replace(suite.conditions[0], budget=35)
+    suite = replace(suite, conditions=[condition], trials=1)
+    journal = lines(condition, 0, [0.5, 0.6, 0.7])
+    change(journal)
+    write(suite.path(condition, 0), journal)
+    results = suite.collect()
+    assert [trial.status for trial in results.trials] == ["not_readable"]
+    assert message in results.problems[0].message
+
+
+def test_a_trial_taken_up_on_another_device_is_of_both(suite: ExampleSuite) -> None:
+    journal = lines(suite.conditions[0], 0, [0.5, 0.6])
+    first = journal[0]["environment"]
+    second = {"kind": "attempt", "device": "cuda:0", "device_name": "NVIDIA H200", "platform": "Linux"}
+    write(suite.path(suite.conditions[0], 0), [*journal[:3], {"kind": "attempt", **first}, second, *journal[3:]])
+    trial = next(suite.collect().trials)
+    assert trial.device == "Example CPU, 2 cores (cpu), then NVIDIA H200 (cuda)"
+    assert trial.of_environment("platform") == "Linux"
+
+
 def test_bytes_that_are_no_json_and_a_folder_in_place_of_a_journal_are_problems(suite: ExampleSuite) -> None:
     condition = suite.conditions[0]
     suite.path(condition, 0).write_bytes(b"\xff\xfe not JSON\n")

@@ -66,7 +66,9 @@ def test_final_accuracy_and_area_are_means_over_trials(suite: ExampleSuite) -> N
         (0.5 / 2 + 0.6 + 0.7 + 0.8 / 2) / 3,
     ]
     expected = f"{100 * sum(areas) / 3:.2f} [{100 * min(areas):.2f}, {100 * max(areas):.2f}] (3)"
-    assert area_table(section).cells.iloc[0, 0] == expected
+    areas_shown = area_table(section).cells
+    assert areas_shown.columns.tolist() == ["B = 10, 20 to 50 labels"]
+    assert areas_shown.iloc[0, 0] == expected
 
 
 def test_one_trial_has_a_mean_and_no_interval(suite: ExampleSuite) -> None:
@@ -103,7 +105,23 @@ def test_a_phase_that_only_some_methods_have_gets_a_column(suite: ExampleSuite) 
     journal[2]["seconds"]["distil"] = 7.0
     write(suite.path(FIRST, 0), journal)
     (section,) = sections(suite.collect())
-    assert cost_table(section).cells.loc["uniform", "Distil, s"] == "7.00 [7.00, 7.00]"
+    assert cost_table(section).cells.loc["uniform", "distil, s"] == "7.00 [7.00, 7.00]"
+
+
+def test_an_unknown_phase_may_be_named_like_a_heading(suite: ExampleSuite) -> None:
+    journal = lines(FIRST, 0, [0.5, 0.6])
+    journal[2]["seconds"]["Training"] = 7.0
+    write(suite.path(FIRST, 0), journal)
+    (section,) = sections(replace(suite, trials=1).collect())
+    assert cost_table(section).cells["Training, s"].iloc[0].tolist() == ["2.50 [2.25, 2.75]", "7.00 [7.00, 7.00]"]
+
+
+def test_a_phase_without_seconds_is_0(suite: ExampleSuite) -> None:
+    journal = lines(FIRST, 0, [0.5, 0.6])
+    journal[2]["seconds"]["predict"] = 0.0
+    write(suite.path(FIRST, 0), journal)
+    (section,) = sections(replace(suite, trials=1).collect())
+    assert cost_table(section).cells.loc["uniform", "Prediction, s"] == "0"
 
 
 def test_costs_on_two_devices_are_two_rows(suite: ExampleSuite) -> None:

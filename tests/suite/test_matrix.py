@@ -296,3 +296,9 @@ def test_the_labels_of_different_acquisition_functions_differ(load: Loader) -> N
     first, second = suite.conditions
     assert first.key(0) != second.key(0)
     assert first.acquisition.label != second.acquisition.label
+
+
+def test_an_only_matches_a_number_by_its_value(load: Loader) -> None:
+    softmax = [{"softmax": {"temperature": 1}}, {"softmax": {"temperature": 2}}, "bald"]
+    suite = load(only=("acquisition.softmax.temperature=1",), matrix={"acquisition": softmax, "batch_size": [5]})
+    assert [condition.acquisition.label for condition in suite.conditions] == ["softmax(bald, T=1)"]

@@ -33,7 +33,7 @@ def test_table_1_runs_every_method_at_every_batch_size_but_batchbald_at_the_larg
         "bald": every,
         "softmax(bald, T=0.125)": every,
         "power(bald, T=0.125)": every,
-        "batchbald": [5, 10],
+        "batchbald(M=100000)": [5, 10],
     }
 
 

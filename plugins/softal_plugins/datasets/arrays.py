@@ -27,7 +27,7 @@ class Arrays(Dataset):
     given.
     """
 
-    path: str
+    path: str = "arrays.npz"
     num_classes: int | None = None
 
     def __post_init__(self) -> None:

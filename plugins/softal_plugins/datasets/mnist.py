@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision import datasets
 
 from softal_bench.contracts import Dataset, Examples, Provenance, Splits
-from softal_bench.errors import DataError, DataMissingError
+from softal_bench.errors import DataError, DataMissingError, first_line
 
 MEAN, STD = 0.1307, 0.3081
 _FILES = (
@@ -37,9 +37,7 @@ class MNIST(Dataset):
             try:
                 _download(root)
             except Exception as error:
-                raise DataMissingError(
-                    f"{_how_to_get(root)} (downloading them failed: {_first_line(error)})"
-                ) from error
+                raise DataMissingError(f"{_how_to_get(root)} (downloading them failed: {first_line(error)})") from error
 
     def load(self, root: Path, generator: torch.Generator) -> Splits:
         if _missing(root):
@@ -61,7 +59,7 @@ def _splits(root: Path) -> Splits:
         train, test = datasets.MNIST(str(root), train=True), datasets.MNIST(str(root), train=False)
     except Exception as error:
         raise DataError(
-            f"mnist: the files under {root / 'MNIST' / 'raw'} cannot be read as MNIST: {_first_line(error)}; delete "
+            f"mnist: the files under {root / 'MNIST' / 'raw'} cannot be read as MNIST: {first_line(error)}; delete "
             "that folder and run again to download them"
         ) from error
     sha256 = hashlib.sha256((root / "MNIST" / "raw" / _FILES[0]).read_bytes()).hexdigest()
@@ -86,7 +84,3 @@ def _how_to_get(root: Path) -> str:
         "holds MNIST/raw with --data-dir or SOFTAL_DATA, or put the four uncompressed IDX files there, or run "
         "once with a network"
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -11,7 +11,7 @@ from softal_bench.report.journals import DONE
 from softal_bench.report.numbers import ABSENT
 from softal_bench.report.statistics import CONFIDENCE
 
-FEWEST = 3
+FEWEST, LARGEST = 4, 5  # cells that a fit needs, and the largest sizes that it is made of
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,9 @@ class Exponent:
 
 
 def exponent(cells: Mapping[int, Cell]) -> Exponent | None:
-    """Fit the exponent e of seconds = a * size^e to the medians of done cells, by least squares on logarithms.
+    """Fit the exponent e of seconds = a * size^e to the medians of the largest five sizes done.
+
+    By least squares on logarithms; at smaller sizes methods compute differently, and constant costs weigh more:
 
         log seconds_i = log a + e * log size_i + error_i
 
@@ -36,13 +38,13 @@ def exponent(cells: Mapping[int, Cell]) -> Exponent | None:
         cells: by their size, B or N.
 
     Returns:
-        The exponent, or None with fewer than three done cells.
+        The exponent, or None with fewer than four done cells.
     """
     points = [
         (math.log(size), math.log(cell.median))
-        for size, cell in cells.items()
+        for size, cell in sorted(cells.items())
         if cell.status == DONE and cell.median > 0
-    ]
+    ][-LARGEST:]
     if len(points) < FEWEST:
         return None
     fit = stats.linregress(*zip(*points, strict=True))
@@ -52,7 +54,7 @@ def exponent(cells: Mapping[int, Cell]) -> Exponent | None:
 
 
 def exponent_text(cells: Mapping[int, Cell]) -> str:
-    """Return `exponent [95 % interval] (number of cells)`, or a dash with fewer than three done cells."""
+    """Return `exponent [95 % interval] (number of cells)`, or a dash with fewer than four done cells."""
     fitted = exponent(cells)
     if fitted is None:
         return ABSENT

@@ -1,39 +1,47 @@
 """What stands below the tables of a cost suite's page: how each number was made."""
 
+from softal_bench.report.cost.growth import FEWEST, LARGEST
 from softal_bench.report.numbers import ABSENT
 
 _SECONDS = """\
 **Seconds.** A cell is one acquisition function, B, N, K and source. One cell is measured at a time, each in a fresh
 process. The log-probs were computed before and lie in memory, so seconds are those of the choice alone. A selection
 that is not counted comes first, to warm up. Then selections are timed, with the accelerator synchronised on both
-edges, until their quartiles settle or a time budget ends; very short ones are timed several in a row, and a sample is
-their mean. Tables show the median and the 25 % and 75 % quantiles of these samples, interpolated linearly; where the
-budget allows one sample only, the three are the same number."""
+edges, until their quartiles settle or a time budget ends; very short ones are timed several in a row, and a sample
+is their mean. Tables show the median and the 25 % and 75 % quantiles of these samples, interpolated linearly, and in
+parentheses the number of samples; where the budget allows one sample only, the three are the same number. On Linux
+the C library is told to keep freed memory in the measuring process, so that a sample does not time the page faults
+of the one before; in a trial, where it is not, a selection from a small pool can take several times as long."""
 
 _STANDING = f"""\
-**Cells that are not done.** "timeout": the cell, its warm-up included, had not finished after so many seconds and was
-ended; the limit is on the whole cell, so one selection may take somewhat less. "out of memory": a selection asked for
-more than the memory limit, or than there is. "not tried": a smaller B of the same method, N, K and source was over a
-limit. "not run": there is no journal. {ABSENT}: no such cell in the suite, or nothing measured."""
+**Cells that are not done.** "timeout": the cell had not finished after so many seconds and was ended. The limit is
+on the whole cell, the warm-up and one sample at least, so a selection took more than about half of it. "out of
+memory": a selection asked for more than the memory limit, or than there is. "not tried": a smaller B of the same
+method, N, K and source was over a limit on the same device. "not run": there is no journal. {ABSENT}: no such cell
+in the suite, or nothing measured."""
 
 _FIGURES = """\
 **Figures.** Both axes are logarithmic: a straight line is a power law, its slope the exponent. Lines are medians,
-bands quartiles. Open marks are cells over a limit: their height is the limit on seconds, joined by dots to the
-method's last cell that is done. Methods that come first in the suite are drawn wider, so that those that cost the
-same do not hide them."""
+bands quartiles. Open marks are cells over a limit: their height is the limit on the seconds of the whole cell,
+joined by dots to the method's last cell that is done. A median of 0 has no place on a logarithmic axis. Methods that
+come first in the suite are drawn wider, so that those that cost the same do not hide them."""
 
 _RATIO = f"""\
-**Ratio of seconds.** The ratio of the two medians. In brackets, from (25 % quantile of the first) / (75 % quantile of
-the second) to (75 % quantile of the first) / (25 % quantile of the second): a range, not a confidence interval. Where
-one of the two cells is not done, it is said how it stands. {ABSENT}: no such cell in the suite."""
+**Ratio of seconds.** The ratio of the two medians. In brackets, from (25 % quantile of the first) / (75 % quantile
+of the second) to (75 % quantile of the first) / (25 % quantile of the second): a range, not a confidence interval.
+There are no brackets where one of the two has fewer samples than the suite asks for at least
+(`measurement.min_samples`): the time budget ended it before, and quartiles of so few samples say little of their
+spread. Where one of the two cells is not done, it is said how it stands. {ABSENT}: no such cell in the suite."""
 
 _GROWTH = f"""\
 **Exponents of growth.** The slope of log seconds against log B, or log N, fitted by least squares to the medians of
-the cells that are done [95 % interval by Student's t], and the number of these cells. 0 means that seconds do not
-depend on the size, 1 that they are proportional to it, 2 that they grow with its square. Constant costs dominate small
-sizes, so an exponent holds for the measured range and can be lower than the one that large sizes tend to. The interval
-tells how well one power law fits, not how far repeated measurements scatter. {ABSENT}: fewer than three cells done;
-columns without any exponent are left out."""
+the largest {LARGEST} sizes that are done, or of all where there are fewer [95 % interval by Student's t], and the
+number of cells fitted. 0 means that seconds do not depend on the size, 1 that they are proportional to it, 2 that
+they grow with its square. Small sizes are left out since methods compute differently there: joint entropies are
+exact for the first picks and sampled after, and constant costs weigh more. The switch from one to the other can make
+an exponent higher or lower than that of either, so it says nothing of sizes beyond those measured. The interval
+tells how well one power law fits, not how far repeated measurements scatter. {ABSENT}: fewer than {FEWEST} cells
+done; columns without any exponent are left out."""
 
 _PREDICTION = """\
 **Prediction** is the computation of the log-probs of the same N points under the same K posterior samples by the model

@@ -19,7 +19,7 @@ from softal_bench.report.cost.tables import growth_tables, memory_table, ratio_t
 from softal_bench.report.drawing import to_svg
 from softal_bench.report.index import entry
 from softal_bench.report.journals import DONE, describe_counts, devices
-from softal_bench.report.markdown import counted, escape, table
+from softal_bench.report.markdown import counted, escape, escape_block, table
 from softal_bench.report.numbers import significant, size
 from softal_bench.report.parts import ending, failures, opening, provenance, titled, unreadable
 from softal_bench.report.provenance import leaves
@@ -72,7 +72,7 @@ def _summary(results: CostResults) -> str:
 def _setting(results: CostResults, setting: Setting, number: int, figures: Figures) -> list[str]:
     ratio = results.suite.report.ratio
     return [
-        f"## {escape(setting.heading)}",
+        f"## {escape_block(setting.heading)}",
         *_figures(results, setting, number, figures),
         *(_ratios(setting, ratio) if ratio else []),
         *_growth(setting),
@@ -90,7 +90,7 @@ def _figures(results: CostResults, setting: Setting, number: int, figures: Figur
         parts.append(f"![{text}](figures/{name})")
 
     if not (figure := figure_against_batch_size(setting, labels)):
-        return [*parts, "No cell is done, or over a limit."]
+        return [*parts, "No cell is done in more than 0 s, or over a limit."]
     show(figure, "B", "Seconds of one selection against B")
     parts += _missing(setting, setting.of_method)
     if batch_size := comparable_batch_size(setting):
@@ -102,14 +102,18 @@ def _figures(results: CostResults, setting: Setting, number: int, figures: Figur
 
 def _missing(setting: Setting, cells_of: Callable[[str], Iterable[Cell]]) -> list[str]:
     missing = not_drawn(setting, cells_of)
-    return [f"Not drawn, for no cell is done or over a limit: {', '.join(map(escape, missing))}."] if missing else []
+    return (
+        [f"Not drawn, for no cell is done in more than 0 s or over a limit: {', '.join(map(escape, missing))}."]
+        if missing
+        else []
+    )
 
 
 def _ratios(setting: Setting, ratio: Ratio) -> list[str]:
     found = ratio_table(setting, ratio)
-    asked = escape(f"{', '.join(ratio.of)} / {ratio.to}")
-    body = [table(found.cells)] if len(found.cells) else [f"{asked}: there are no such cells here."]
-    return [f"### Ratio of seconds: {asked}", *body]
+    asked = f"{', '.join(ratio.of)} / {ratio.to}"
+    body = [table(found.cells)] if len(found.cells) else [escape_block(f"{asked}: there are no such cells here.")]
+    return [f"### {escape_block(f'Ratio of seconds: {asked}')}", *body]
 
 
 def _growth(setting: Setting) -> list[str]:
@@ -135,7 +139,7 @@ def _sources(results: CostResults) -> list[str]:
         f"{source['label']}: {', '.join(f'{key}: {value}' for key, value in leaves(source['parameters']))}"
         for source in described
     ]
-    return [f"- {escape(line)}" for line in dict.fromkeys(lines)]
+    return [f"- {escape_block(line)}" for line in dict.fromkeys(lines)]
 
 
 def _failure(cell: Cell) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The cells of a cost suite as its journals tell them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -46,11 +47,20 @@ class Cell(Recorded):
     condition: CostCondition
     line: CostLine | None = None
 
+    @property
+    def samples(self) -> list[float]:
+        """Seconds of one selection each."""
+        return self.line.seconds if self.line else []
+
+    @property
+    def has_enough_samples(self) -> bool:
+        """Whether it has as many samples as the suite asks for at least; the time budget may end it before."""
+        return len(self.samples) >= self.condition.measurement.min_samples
+
     @cached_property
     def quartiles(self) -> tuple[float, float, float]:
         """25 %, 50 % and 75 % quantiles of the seconds of one selection; of a cell that is done."""
-        assert self.line is not None
-        return quartiles(self.line.seconds)
+        return quartiles(self.samples)
 
     @property
     def median(self) -> float:
@@ -84,7 +94,7 @@ def collect_cells(suite: CostSuite, runs: Path, leaderboard: Path) -> CostResult
     folders = [runs / suite.name, leaderboard / "records" / suite.name]
     problems: list[Problem] = []
     cells = [_cell(condition, folders, problems) for condition in suite.conditions]
-    return CostResults(suite, _with_not_tried(cells), tuple(problems))
+    return CostResults(suite, tuple(with_not_tried(cells)), tuple(problems))
 
 
 def _cell(condition: CostCondition, folders: list[Path], problems: list[Problem]) -> Cell:
@@ -122,17 +132,18 @@ def _require_same(record: TrialRecord, line: CostLine, condition: CostCondition)
         raise JournalError(f"{record.path}: ends as {record.status!r}, but its cost line says {line.status!r}")
 
 
-def _with_not_tried(cells: Sequence[Cell]) -> tuple[Cell, ...]:
-    smallest: dict[str, int] = {}
+def with_not_tried(cells: Sequence[Cell]) -> list[Cell]:
+    """Return cells in which those without a journal are "not_tried" after a smaller B over a limit, else "not_run"."""
+    smallest: dict[str, float] = {}
     for cell in cells:
         if cell.status in OVER_A_LIMIT:
             sweep, batch_size = cell.condition.sweep(), cell.condition.batch_size
             smallest[sweep] = min(batch_size, smallest.get(sweep, batch_size))
 
     def known(cell: Cell) -> Cell:
-        over = cell.status == "not_run" and smallest and cell.condition.sweep() in smallest
-        if over and smallest[cell.condition.sweep()] < cell.condition.batch_size:
-            return replace(cell, status="not_tried")
-        return cell
+        if cell.status not in ("not_run", "not_tried"):
+            return cell
+        over = smallest and smallest.get(cell.condition.sweep(), math.inf) < cell.condition.batch_size
+        return replace(cell, status="not_tried" if over else "not_run")
 
-    return tuple(map(known, cells))
+    return list(map(known, cells))

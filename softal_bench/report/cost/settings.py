@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from softal_bench.report.cost.records import Cell, CostResults
+from softal_bench.report.cost.records import Cell, CostResults, with_not_tried
 from softal_bench.report.journals import devices
 from softal_bench.report.sections import shown
 from softal_bench.report.statistics import quartiles
+from softal_bench.suite import CostCondition
 
 IN_THE_TABLES = ("acquisition", "batch_size", "pool_size", "posterior_samples", "source")
 
@@ -74,7 +75,8 @@ def settings(results: CostResults) -> list[Setting]:
     """Group the cells of a suite into settings, both in the suite's order.
 
     Cells of several devices are never compared: each device has settings of its own, in which the cells of the others
-    have the status "elsewhere".
+    have the status "elsewhere", and only its own cells over a limit keep larger B from being tried. Cells that none has
+    measured make a setting without a device.
     """
     others = [key for key in results.suite.varied if key.split(".")[0] not in IN_THE_TABLES]
     grouped: dict[str, list[Cell]] = {}
@@ -82,22 +84,26 @@ def settings(results: CostResults) -> list[Setting]:
         described = cell.condition.describe()
         parts = [described["source"], cell.condition.posterior_samples, *map(cell.condition.value, others)]
         grouped.setdefault(json.dumps(parts, default=str), []).append(cell)
-    there = devices(results.cells)
+    several = len(devices(results.cells)) > 1
     return [
-        _setting(cells, others, device if len(there) > 1 else None)
+        _setting(cells, others, device)
         for cells in grouped.values()
-        for device in there or [""]
-        if len(there) < 2 or device in devices(cells)
+        for device in (devices(cells) if several else []) or [""]
     ]
 
 
-def _setting(cells: Sequence[Cell], others: list[str], device: str | None) -> Setting:
+def _setting(cells: Sequence[Cell], others: list[str], device: str) -> Setting:
     first = cells[0].condition
     varied = [f", {key} = {shown(first.value(key))}" for key in others]
     heading = f"{first.source.label}, K = {first.posterior_samples}{''.join(varied)}{f', {device}' if device else ''}"
-    placed = {}
-    for cell in cells:
-        elsewhere = device and cell.record and cell.device != device
-        place = cell.condition.acquisition.label, cell.condition.pool_size, cell.condition.batch_size
-        placed[place] = replace(cell, status="elsewhere", line=None) if elsewhere else cell
-    return Setting(heading, placed)
+    own = with_not_tried([_seen_from(device, cell) for cell in cells]) if device else cells
+    return Setting(heading, {_place(cell.condition): cell for cell in own})
+
+
+def _seen_from(device: str, cell: Cell) -> Cell:
+    elsewhere = cell.record and cell.device != device
+    return replace(cell, status="elsewhere", line=None) if elsewhere else cell
+
+
+def _place(condition: CostCondition) -> tuple[str, int, int]:
+    return condition.acquisition.label, condition.pool_size, condition.batch_size

@@ -12,7 +12,7 @@ from softal_bench.report.numbers import ABSENT, MIB, median_and_quartiles, numbe
 from softal_bench.report.tables import METHOD, Table, by_batch_size
 from softal_bench.suite.keys import Ratio
 
-_SPREAD = "median [quartiles]"
+_SPREAD = "median [quartiles] (samples)"
 
 
 def cost_tables(results: CostResults) -> list[Table]:
@@ -28,7 +28,7 @@ def cost_tables(results: CostResults) -> list[Table]:
 
 
 def seconds_table(setting: Setting, pool_size: int) -> Table:
-    """Return the seconds of one selection from N points: median and quartiles of a cell's samples."""
+    """Return the seconds of one selection from N points: median, quartiles and number of a cell's samples."""
     return Table(f"Seconds of one selection, {_SPREAD}", _grid(setting, pool_size, _seconds))
 
 
@@ -56,7 +56,8 @@ def ratio_table(setting: Setting, ratio: Ratio) -> Table:
     """Return the ratios of seconds that the suite asks for: a row for each pair of methods and N, a column for each B.
 
     A cell is the ratio of medians, and in brackets the narrowest range that holds q / r for every q between the
-    quartiles of the numerator and r between those of the denominator.
+    quartiles of the numerator and r between those of the denominator; without brackets where one of the two has fewer
+    samples than the suite asks for.
     """
     rows = [
         {METHOD: f"{of} / {to}", "N": size(pool_size)}
@@ -87,14 +88,10 @@ def growth_tables(setting: Setting) -> list[Table]:
 
 
 def standing(cell: Cell) -> str:
-    """Return how a cell stands that is not done: `timeout > 20 s`, `out of memory`, `not tried`, `not run`, ..."""
-    match cell.status:
-        case "timeout":
-            return f"timeout > {number(cell.condition.limits.cell_seconds)} s"
-        case "elsewhere":
-            return "on another device"
-        case status:
-            return STATUSES[status]
+    """Return how a cell stands that is not done: `timeout (cell over 20 s)`, `out of memory`, `not run`, ..."""
+    if cell.status == "timeout":
+        return f"timeout (cell over {number(cell.condition.limits.cell_seconds)} s)"
+    return STATUSES[cell.status]
 
 
 def _grid(setting: Setting, pool_size: int, text: Callable[[Cell], str]) -> pd.DataFrame:
@@ -108,7 +105,7 @@ def _grid(setting: Setting, pool_size: int, text: Callable[[Cell], str]) -> pd.D
 
 
 def _seconds(cell: Cell) -> str:
-    return median_and_quartiles(cell.line.seconds if cell.line else [])
+    return f"{median_and_quartiles(cell.samples)} ({len(cell.samples)})"
 
 
 def _named(setting: Setting, names: list[str]) -> list[str]:
@@ -122,7 +119,11 @@ def _ratio(setting: Setting, pair: tuple[str, str], pool_size: int, batch_size: 
     for cell in cells:
         if cell is None or cell.status != DONE:
             return standing(cell) if cell else ABSENT
-    (low, median, high), (low_to, median_to, high_to) = (cell.quartiles for cell in cells if cell)
+    of, to = (cell for cell in cells if cell)
+    (low, median, high), (low_to, median_to, high_to) = of.quartiles, to.quartiles
     if not low_to:
         return ABSENT
-    return f"{significant(median / median_to)} [{significant(low / high_to)}, {significant(high / low_to)}]"
+    ratio = significant(median / median_to)
+    if not (of.has_enough_samples and to.has_enough_samples):
+        return ratio
+    return f"{ratio} [{significant(low / high_to)}, {significant(high / low_to)}]"

@@ -9,7 +9,7 @@ from softal_bench.suite import CostCondition
 from ..example import write
 from .example import ExampleCosts, lines
 
-JOINT = "batchbald"
+JOINT = "batchbald(M=1000)"
 
 
 def power_law(condition: CostCondition) -> float | None:

@@ -24,7 +24,7 @@ matrix:
   acquisition:
     - uniform
     - bald
-    - batchbald
+    - batchbald: {joint_samples: 1000}
 """
 
 

@@ -1,5 +1,6 @@
 """What the figures of a cost suite draw, compared with the data in the journals."""
 
+import warnings
 from xml.etree import ElementTree
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_a_timeout_is_an_open_mark_at_the_limit_joined_to_the_last_cell_done(cos
     assert mark.get_markerfacecolor() == "none"
     (joint,) = [line for line in lines_ if line.get_linestyle() == ":"]
     np.testing.assert_allclose(np.asarray(joint.get_xydata()), np.array([[2, 0.4], [5, 20]]))
-    assert "timed out, at the limit" in legend(against_b(costs))
+    assert "ended at the cell's limit" in legend(against_b(costs))
 
 
 def test_marks_at_one_place_are_of_different_sizes(costs: ExampleCosts) -> None:
@@ -76,6 +77,29 @@ def test_marks_at_one_place_are_of_different_sizes(costs: ExampleCosts) -> None:
     assert timeout.get_marker() != memory.get_marker()
     assert timeout.get_markersize() != memory.get_markersize()
     assert "out of memory (no time)" in legend(against_b(costs))
+
+
+def test_the_method_that_ends_highest_leads_the_legend_where_its_limit_counts(costs: ExampleCosts) -> None:
+    for size in (1, 2, 10):
+        costs.path(costs.condition("bald", 100_000, size)).unlink()
+    write(costs.path(over := costs.condition("bald", 100_000, 5)), lines(over, status="timeout"))
+    for pool_size in (1000, 10_000, 100_000):
+        write(costs.path(one := costs.condition("uniform", pool_size)), lines(one, [7.0]))
+    assert legend(against_b(costs))[:3] == ["bald", JOINT, "uniform"]
+
+
+def test_zero_seconds_are_left_out_without_a_warning(costs: ExampleCosts) -> None:
+    for size in (1, 2, 5, 10):
+        condition = costs.condition("uniform", 1000, size)
+        write(costs.path(condition), lines(condition, [0.0] * 3, predict_seconds=[0.0]))
+    write(costs.path(one := costs.condition("bald")), lines(one, [0.0, 1e-3, 1e-3]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = against_b(costs)
+        to_svg(figure)
+    assert len(np.asarray(drawn(figure.axes[0])[0].get_xdata())) == 0
+    (setting,) = costs.settings()
+    assert not_drawn(setting, lambda label: setting.against_batch_size(label, 1000).values()) == ["uniform"]
 
 
 def test_prediction_is_a_line_across(costs: ExampleCosts) -> None:

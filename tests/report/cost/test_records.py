@@ -28,6 +28,13 @@ def test_out_of_memory_ends_a_sweep_and_a_failure_does_not(costs: ExampleCosts, 
     assert status(costs, JOINT, 100_000, 10) == after
 
 
+def test_a_limit_on_one_device_does_not_keep_cells_from_being_tried_on_another(costs: ExampleCosts) -> None:
+    write(costs.path(one := costs.condition(JOINT, 100_000, 1)), lines(one, [5.0], device="Another CPU"))
+    another, example = costs.settings()
+    found = [setting.cells[JOINT, 100_000, 10].status for setting in (another, example)]
+    assert found == ["not_run", "not_tried"]
+
+
 def test_smaller_b_and_other_sweeps_without_a_journal_are_not_run(costs: ExampleCosts) -> None:
     for condition in (costs.condition(JOINT, 100_000, 2), costs.condition("bald", 100_000, 10)):
         costs.path(condition).unlink()

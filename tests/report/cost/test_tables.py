@@ -16,7 +16,7 @@ from softal_bench.report.numbers import ABSENT
 from softal_bench.suite.keys import Ratio
 
 from ..example import write
-from .conftest import JOINT
+from .conftest import JOINT, power_law
 from .example import MIB, ExampleCosts, lines
 
 
@@ -30,8 +30,8 @@ def test_seconds_are_median_and_quartiles_of_the_samples(costs: ExampleCosts) ->
     cells = seconds_table(only(costs), 1000).cells
     assert cells.index.tolist() == ["uniform", "bald", JOINT]
     assert cells.columns.tolist() == ["B = 1", "B = 2", "B = 5", "B = 10"]
-    assert cells.loc["bald", "B = 1"] == "0.300 [0.200, 0.400]"
-    assert cells.loc["uniform", "B = 1"] == "0.00100 [0.000950, 0.00110]"  # of 0.9, 1 and 1.2 ms
+    assert cells.loc["bald", "B = 1"] == "0.300 [0.200, 0.400] (5)"
+    assert cells.loc["uniform", "B = 1"] == "0.00100 [0.000950, 0.00110] (3)"  # of 0.9, 1 and 1.2 ms
 
 
 def test_cells_that_are_not_done_say_how_they_stand(costs: ExampleCosts) -> None:
@@ -40,7 +40,7 @@ def test_cells_that_are_not_done_say_how_they_stand(costs: ExampleCosts) -> None
     write(costs.path(begun := costs.condition("bald", 100_000, 5)), lines(begun)[:2])
     costs.path(costs.condition("uniform", 100_000, 1)).unlink()
     cells = seconds_table(only(costs), 100_000).cells
-    assert list(cells.loc[JOINT])[2:] == ["timeout > 20 s", "not tried"]
+    assert list(cells.loc[JOINT])[2:] == ["timeout (cell over 20 s)", "not tried"]
     assert list(cells.loc["bald"])[:3] == ["failed", "out of memory", "unfinished"]
     assert cells.loc["uniform", "B = 1"] == "not run"
 
@@ -60,17 +60,35 @@ def test_the_terminal_gets_medians_alone(costs: ExampleCosts) -> None:
         for size in ("1000", "10 000", "100 000")
     ]
     assert list(tables[0].cells.loc[JOINT]) == ["0.00100", "0.00400", "0.0250", "0.100"]
-    assert list(tables[2].cells.loc[JOINT]) == ["0.100", "0.400", "timeout > 20 s", "not tried"]
+    assert list(tables[2].cells.loc[JOINT]) == ["0.100", "0.400", "timeout (cell over 20 s)", "not tried"]
 
 
 def test_a_ratio_is_that_of_medians_within_that_of_quartiles(costs: ExampleCosts) -> None:
     """BatchBALD takes B^2 times as long as BALD; quartiles are 0.95 and 1.1 times the median."""
+    costs = replace(costs, text=costs.text + "measurement: {min_samples: 3}\n")
+    costs.measure(power_law)
+    write(costs.path(over := costs.condition(JOINT, 100_000, 5)), lines(over, status="timeout"))
+    costs.path(costs.condition(JOINT, 100_000, 10)).unlink()
     cells = ratio_table(only(costs), Ratio(of=["batchbald", "uniform"], to="bald")).cells
     assert cells.index.tolist() == ["uniform / bald"] * 3 + [f"{JOINT} / bald"] * 3
     assert cells["N"].tolist() == ["1000", "10 000", "100 000"] * 2
     row = cells.iloc[3]
     assert row["B = 10"] == f"100 [{95 / 1.1:.1f}, {110 / 0.95:.0f}]"
-    assert cells.iloc[5].tolist()[1:] == ["1.00 [0.864, 1.16]", "4.00 [3.45, 4.63]", "timeout > 20 s", "not tried"]
+    assert cells.iloc[5].tolist()[1:] == [
+        "1.00 [0.864, 1.16]",
+        "4.00 [3.45, 4.63]",
+        "timeout (cell over 20 s)",
+        "not tried",
+    ]
+
+
+def test_a_ratio_of_too_few_samples_has_no_range(costs: ExampleCosts) -> None:
+    """Cells of the example have three samples; the suite asks for five."""
+    for label in ("uniform", "bald"):
+        write(costs.path(one := costs.condition(label)), lines(one, [1.0] * 5))
+    cells = ratio_table(only(costs), Ratio(of=["batchbald", "uniform"], to="bald")).cells
+    assert cells.iloc[0]["B = 1"] == "1.00 [1.00, 1.00]"
+    assert cells.iloc[3]["B = 10"] == "100"
 
 
 @pytest.mark.parametrize("to", ["bald", "no_such_method"])
@@ -110,6 +128,6 @@ def test_cells_of_two_devices_are_never_compared(costs: ExampleCosts) -> None:
     write(costs.path(one := costs.condition("bald")), lines(one, [5.0], device="Another CPU"))
     another, example = costs.settings()
     assert another.heading.endswith("K = 20, Another CPU (cpu)")
-    assert seconds_table(another, 1000).cells.loc["bald", "B = 1"] == "5.00 [5.00, 5.00]"
+    assert seconds_table(another, 1000).cells.loc["bald", "B = 1"] == "5.00 [5.00, 5.00] (1)"
     assert seconds_table(example, 1000).cells.loc["bald", "B = 1"] == "on another device"
     assert ratio_table(another, Ratio(of=[JOINT], to="bald")).cells.iloc[0]["B = 1"] == "on another device"
