@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 
 from softal_bench.bench.cell import Cell, Outcome, measure_cell
-from softal_bench.bench.data import prepare, require_taken
+from softal_bench.bench.data import load_if_there, require_taken
 from softal_bench.bench.failures import Ended
-from softal_bench.bench.log_probs import LogProbs, load_source, require_enough
+from softal_bench.bench.log_probs import LogProbs, require_enough
 from softal_bench.bench.runner import Attempt, Job, Line, Observer, Runner
-from softal_bench.errors import DataMissingError, SoftalError, SuiteError
+from softal_bench.errors import SoftalError, SuiteError
 from softal_bench.seeding import Seeds
 from softal_bench.suite import CostCondition, CostSuite, TrainedSource
 
@@ -41,20 +41,15 @@ def cell_jobs(suite: CostSuite, runs: Path) -> list[CellJob]:
 
 def preflight_cells(suite: CostSuite, data_root: Path, fetch: bool) -> list[str]:
     """Check every cell against its source's data; as `softal_bench.bench.trials.preflight`."""
-    notes = []
+    notes: list[str] = []
     trained = [condition for condition in suite.conditions if isinstance(condition.source, TrainedSource)]
     for label in dict.fromkeys(condition.source.label for condition in trained):
         conditions = [condition for condition in trained if condition.source.label == label]
         source = conditions[0].source
         assert isinstance(source, TrainedSource)
-        try:
-            if fetch:
-                prepare(source.dataset, data_root)
-            splits = load_source(conditions[0], source, data_root)
-        except DataMissingError as error:
-            if fetch:
-                raise
-            notes.append(str(error))
+        generator = Seeds(conditions[0].seed, 0).generator("dataset")
+        splits = load_if_there(source.dataset, data_root, generator, fetch, notes)
+        if splits is None:
             continue
         try:
             for condition in conditions:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from softal_bench.contracts import BayesianModel, Dataset, Splits, TrainingRegime
-from softal_bench.errors import DataError, SoftalError
+from softal_bench.errors import DataError, DataMissingError, SoftalError
 from softal_bench.registry import Plugin
 
 
@@ -21,6 +21,25 @@ def load(dataset: Plugin[Dataset], data_root: Path, generator: torch.Generator) 
     """Read the data. Raises DataError, also for what the data set's own code raises."""
     with _told(dataset):
         return dataset.instance.load(data_root, generator)
+
+
+def load_if_there(
+    dataset: Plugin[Dataset], data_root: Path, generator: torch.Generator, fetch: bool, notes: list[str]
+) -> Splits | None:
+    """Read the data for a check before a run. If `fetch`, missing data are fetched; else their lack is noted.
+
+    Raises:
+        DataError: if the data are not what they should be, or, with `fetch`, cannot be had.
+    """
+    if fetch:
+        prepare(dataset, data_root)
+    try:
+        return load(dataset, data_root, generator)
+    except DataMissingError as error:
+        if fetch:
+            raise
+        notes.append(str(error))
+        return None
 
 
 def require_taken(model: Plugin[BayesianModel], splits: Splits) -> None:

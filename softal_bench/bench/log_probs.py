@@ -84,11 +84,6 @@ class LogProbs:
         return self._fitted[1:]
 
 
-def load_source(condition: CostCondition, source: TrainedSource, data_root: Path) -> Splits:
-    """The data of a trained source."""
-    return load(source.dataset, data_root, Seeds(condition.seed, 0).generator("dataset"))
-
-
 def require_enough(condition: CostCondition, source: TrainedSource, splits: Splits) -> None:
     """Raise SuiteError if the source's data set has fewer points than the condition's N."""
     left = len(splits.train) - source.validation_size - source.labels
@@ -105,7 +100,7 @@ def _train(
     """The model fitted to a random labelled set, and the points of its pool in random order."""
     seeds = Seeds(condition.seed, 0)
     with blame("data set", source.dataset):
-        train = load_source(condition, source, data_root).train
+        train = load(source.dataset, data_root, seeds.generator("dataset")).train
     order = torch.randperm(len(train), generator=seeds.generator("validation"))
     validation, labelled, pool = torch.split(
         order, [source.validation_size, source.labels, len(train) - source.validation_size - source.labels]

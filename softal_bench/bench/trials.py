@@ -6,12 +6,13 @@ from pathlib import Path
 
 import torch
 
-from softal_bench.bench.data import prepare, require_taken
+from softal_bench.bench.data import load_if_there, require_taken
 from softal_bench.bench.failures import blame
 from softal_bench.bench.runner import Attempt, Job, Line, Observer, Runner
 from softal_bench.bench.trial import Trial, load_splits, num_rounds, require_feasible
 from softal_bench.contracts import Splits
-from softal_bench.errors import DataMissingError, SoftalError, SuiteError
+from softal_bench.errors import SoftalError, SuiteError
+from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition, Suite
 
 TrialJob = Job[Condition]
@@ -47,16 +48,11 @@ def preflight(suite: Suite, data_root: Path, fetch: bool) -> list[str]:
         SuiteError: if a condition asks for more than there is.
         DataError: if the data are not what they should be, or, with `fetch`, cannot be had.
     """
-    notes = []
+    notes: list[str] = []
     for conditions in _by_dataset(suite.conditions):
-        try:
-            if fetch:
-                prepare(conditions[0].dataset, data_root)
-            splits = load_splits(conditions[0], 0, data_root)
-        except DataMissingError as error:
-            if fetch:
-                raise
-            notes.append(str(error))
+        generator = Seeds(conditions[0].seed, 0).generator("dataset")
+        splits = load_if_there(conditions[0].dataset, data_root, generator, fetch, notes)
+        if splits is None:
             continue
         try:
             for condition in conditions:
