@@ -36,11 +36,11 @@ $(INSTALLED): pyproject.toml
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
 	    { echo "making $(VENV) failed: Python's venv module is needed (on Debian: apt install python3-venv)" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --editable .
-	touch $@ $(VENV)
+	@touch $@
 
 $(DEVELOP): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	touch $@ $(INSTALLED) $(VENV)
+	@touch $@
 
 clean:
 	rm -rf $(VENV) runs
