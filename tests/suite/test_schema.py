@@ -18,7 +18,7 @@ SUITES = sorted((Path(__file__).parents[2] / "suites").glob("*.yaml"))
 
 
 def validator() -> Any:
-    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed; it is no dependency")
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed; `make test` installs it")
     return jsonschema.Draft202012Validator(suite_schema())
 
 
