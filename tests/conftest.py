@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from bench import fake_plugins
 from hypothesis import settings
 
 torch.set_num_threads(1)
@@ -56,3 +57,18 @@ def softal_data() -> Path:
     if missing:
         pytest.skip(f"{', '.join(missing)} not found in {folder / 'MNIST' / 'raw'}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def fakes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an installed distribution of fake plugins."""
+    folder = tmp_path_factory.mktemp("site")
+    fake_plugins.install(folder)
+    return folder
+
+
+@pytest.fixture
+def fakes(fakes_folder: Path) -> Iterator[None]:
+    """This process sees the fake plugins, for one test."""
+    with fake_plugins.seen(fakes_folder):
+        yield

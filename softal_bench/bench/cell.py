@@ -99,9 +99,7 @@ def _died(process: Any) -> Outcome:
 def _measure(cell: Cell, connection: Connection) -> None:
     """What the process does. It ends by itself if nobody watches it any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the runner, which ends this process
-    with (
-        alone()
-    ):  # held here, so that a process that has lost its runner keeps others waiting for as long as it measures
+    with alone():  # here, not in the runner: a process that has lost its runner still keeps others waiting
         connection.send("alone")
         try:
             outcome = _outcome(cell, connection)

@@ -22,10 +22,9 @@ _ENDS_SWEEP = ("timeout", "out_of_memory")
 
 def cell_jobs(suite: CostSuite, runs: Path) -> list[CellJob]:
     """The cells of a suite: those of one pool together, of one method from the smallest B to the largest."""
-    order = sorted(suite.conditions, key=lambda condition: condition.batch_size)
-    first = {condition.sweep(): number for number, condition in reversed(list(enumerate(suite.conditions)))}
-    pools = {_pool(condition): number for number, condition in reversed(list(enumerate(suite.conditions)))}
-    order.sort(key=lambda condition: (pools[_pool(condition)], first[condition.sweep()]))
+    pools = {pool: place for place, pool in enumerate(dict.fromkeys(map(_pool, suite.conditions)))}
+    sweeps = {sweep: place for place, sweep in enumerate(dict.fromkeys(each.sweep() for each in suite.conditions))}
+    order = sorted(suite.conditions, key=lambda each: (pools[_pool(each)], sweeps[each.sweep()], each.batch_size))
     return [
         Job(
             condition,

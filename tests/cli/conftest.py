@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from bench import fake_plugins
 from click.testing import CliRunner
 
 from softal_bench.cli import main
@@ -61,18 +60,3 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine
     monkeypatch.setenv("SOFTAL_DATA", str(tmp_path / "data"))
     yield CommandLine(tmp_path)
     signal.signal(signal.SIGTERM, handler)
-
-
-@pytest.fixture(scope="session")
-def fakes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an installed distribution of fake plugins."""
-    folder = tmp_path_factory.mktemp("site")
-    fake_plugins.install(folder)
-    return folder
-
-
-@pytest.fixture
-def fakes(fakes_folder: Path) -> Iterator[None]:
-    """This process sees the fake plugins, for one test."""
-    with fake_plugins.seen(fakes_folder):
-        yield
