@@ -1,4 +1,4 @@
-"""Joint entropies and BatchBALD against the enumeration of all label configurations and of all batches."""
+"""Joint entropies and what a point adds to them, against the enumeration of all label configurations."""
 
 import math
 import statistics
@@ -7,114 +7,20 @@ import numpy as np
 import oracles
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from small_pools import seeded, small_pools
 from torch import Tensor
 
-from softal_bench.bayes.joint_entropy import Configurations, batch_bald, joint_entropy
-from softal_bench.errors import NumericalError
+from softal_bench.bayes.joint_entropy import Configurations, Points, joint_entropy
 
 ALL = 10**6  # more label configurations than any small batch has: joint entropies are exact
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-@st.composite
-def small_pools(draw: st.DrawFn) -> Tensor:
-    """log_probs_N_K_C small enough for exhaustive search; some predictions are one-hot, some points are twins."""
-    num_points, num_samples, num_classes = draw(st.integers(1, 6)), draw(st.integers(1, 4)), draw(st.integers(2, 3))
-    concentration = draw(st.sampled_from([0.05, 0.5, 5.0]))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    probs_N_K_C = oracles.random_probs(rng, num_points, num_samples, num_classes, concentration=concentration)
-    if draw(st.booleans()):
-        probs_N_K_C[0] = np.eye(num_classes)[rng.integers(num_classes, size=num_samples)]
-    if draw(st.booleans()):
-        probs_N_K_C[-1] = probs_N_K_C[0]
-    with np.errstate(divide="ignore"):
-        return torch.from_numpy(np.log(probs_N_K_C))
 
 
 @given(log_probs_B_K_C=small_pools())
 def test_the_joint_entropy_is_that_of_all_label_configurations(log_probs_B_K_C: Tensor) -> None:
     expected = oracles.joint_entropy(oracles.probs_of(log_probs_B_K_C))
     assert joint_entropy(log_probs_B_K_C, ALL).item() == pytest.approx(expected, abs=1e-10)
-
-
-@given(log_probs_N_K_C=small_pools(), batch_size=st.integers(1, 3))
-@settings(max_examples=80)
-def test_each_point_of_batchbald_is_the_best_given_those_before_it(log_probs_N_K_C: Tensor, batch_size: int) -> None:
-    batch_size = min(batch_size, len(log_probs_N_K_C))
-    probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
-
-    positions_B, gains_B = batch_bald(log_probs_N_K_C, batch_size, ALL, seeded(0))
-
-    batch = positions_B.tolist()
-    assert len(set(batch)) == batch_size
-    for step, (position, gain) in enumerate(zip(batch, gains_B.tolist(), strict=True)):
-        before = oracles.mutual_information(probs_N_K_C[batch[:step]]) if step else 0.0
-        others = [n for n in range(len(probs_N_K_C)) if n not in batch[:step]]
-        gain_of = {n: oracles.mutual_information(probs_N_K_C[[*batch[:step], n]]) - before for n in others}
-        assert gain == pytest.approx(gain_of[position], abs=1e-9)
-        assert gain >= max(gain_of.values()) - 1e-9
-
-
-@given(log_probs_N_K_C=small_pools(), batch_size=st.integers(1, 3))
-def test_batchbald_has_at_least_1_minus_1_over_e_of_the_best_batch(log_probs_N_K_C: Tensor, batch_size: int) -> None:
-    batch_size = min(batch_size, len(log_probs_N_K_C))
-    probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
-
-    positions_B, gains_B = batch_bald(log_probs_N_K_C, batch_size, ALL, seeded(0))
-
-    total = oracles.mutual_information(probs_N_K_C[positions_B.tolist()])
-    assert gains_B.sum().item() == pytest.approx(total, abs=1e-9)
-    assert total >= (1 - 1 / math.e) * oracles.best_batch_information(probs_N_K_C, batch_size) - 1e-9
-
-
-def test_the_first_point_of_batchbald_has_the_largest_bald() -> None:
-    log_probs_N_K_C = oracles.random_log_probs(0, 40, 5, 4)
-    balds = [oracles.bald(point) for point in oracles.probs_of(log_probs_N_K_C)]
-    positions_B, gains_B = batch_bald(log_probs_N_K_C, 1, ALL, seeded(0))
-    assert positions_B.tolist() == [int(np.argmax(balds))]
-    assert gains_B.item() == pytest.approx(max(balds), abs=1e-12)
-
-
-def test_a_twin_is_not_taken_after_its_twin_while_another_point_tells_more() -> None:
-    # Points 0 and 1 are twins that tell samples 1, 2 from 3, 4; point 2 tells the odd from the even, with noise.
-    twin = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
-    other = [[0.8, 0.2], [0.2, 0.8], [0.8, 0.2], [0.2, 0.8]]
-    positions_B, gains_B = batch_bald(torch.tensor([twin, twin, other]).log(), 3, ALL, seeded(0))
-    assert positions_B.tolist() == [0, 2, 1]
-    assert gains_B.tolist() == pytest.approx([math.log(2), oracles.bald(np.array(other)), 0.0], abs=1e-7)
-
-
-@given(seed=st.integers(0, 2**32))
-def test_a_noise_free_twin_comes_after_everything_that_adds_information(seed: int) -> None:
-    positions_B, gains_B = batch_bald(noise_free_twins(seed), 5, ALL, seeded(seed))
-    assert positions_B[0].item() == 0
-    assert positions_B[-1].item() == 3
-    assert gains_B[-1].item() == pytest.approx(0.0, abs=1e-9)
-
-
-@given(seed=st.integers(0, 2**32))
-def test_a_twin_does_not_follow_its_twin_where_joint_entropies_are_sampled(seed: int) -> None:
-    positions_B, _ = batch_bald(noise_free_twins(seed), 5, 2, seeded(seed))
-    assert positions_B[0].item() == 0
-    assert positions_B[1].item() != 3
-
-
-def noise_free_twins(seed: int) -> Tensor:
-    """Five points; the labels of 0 and 3 say, both without noise, which pair of the six samples is true."""
-    probs_N_K_C = oracles.random_probs(np.random.default_rng(seed), 5, 6, 3, concentration=1.0)
-    probs_N_K_C[[0, 3]] = np.eye(3)[[0, 0, 1, 1, 2, 2]]
-    return torch.from_numpy(probs_N_K_C).log()
-
-
-def test_equal_points_are_taken_by_position() -> None:
-    point_1_K_C = oracles.random_log_probs(1, 1, 4, 3)
-    positions_B, _ = batch_bald(point_1_K_C.repeat(6, 1, 1), 3, ALL, seeded(0))
-    assert positions_B.tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("max_configurations", [2, 30, 200])
@@ -156,7 +62,7 @@ def test_the_sampled_gains_of_all_points_are_unbiased_given_the_batch_so_far() -
         configurations = Configurations.empty(4, torch.device("cpu"))
         for n in batch:
             configurations = configurations.extended(log_probs_N_K_C[n], 8, generator)
-        added.append(configurations.added_entropy(log_probs_N_K_C).numpy())
+        added.append(configurations.added_entropy(Points.of(log_probs_N_K_C)).numpy())
 
     standard_error_N = np.std(added, axis=0, ddof=1) / math.sqrt(len(added))
     assert (np.abs(np.mean(added, axis=0) - exact_N) < 4 * standard_error_N).all()
@@ -185,52 +91,82 @@ def test_a_batch_that_large_tells_all_about_the_weights_and_no_more() -> None:
     assert information == pytest.approx(math.log(3), abs=0.1)
 
 
-def test_greedy_search_over_a_large_batch_stays_finite_and_its_gains_die_out() -> None:
-    log_probs_N_K_C = oracles.random_log_probs(8, 120, 4, 10, concentration=1.0)
-    positions_B, gains_B = batch_bald(log_probs_N_K_C, 120, 400, seeded(0))
-    assert sorted(positions_B.tolist()) == list(range(120))
-    assert gains_B.isfinite().all()
-    assert gains_B[60:].abs().max() < 0.02
-    assert gains_B.sum().item() == pytest.approx(math.log(4), abs=0.15)
-
-
-def test_the_same_generator_state_gives_the_same_sampled_batch() -> None:
-    log_probs_N_K_C = oracles.random_log_probs(9, 30, 4, 4)
-    first, again = (batch_bald(log_probs_N_K_C, 6, 16, seeded(3)) for _ in range(2))
-    assert torch.equal(first[0], again[0])
-    assert torch.equal(first[1], again[1])
-
-
-def test_a_sampled_search_finds_nearly_as_good_a_batch_as_the_exact_one() -> None:
-    log_probs_N_K_C = oracles.random_log_probs(10, 12, 5, 3)
-    probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
-    exact, _ = batch_bald(log_probs_N_K_C, 5, ALL, seeded(0))
-    sampled, _ = batch_bald(log_probs_N_K_C, 5, 100, seeded(0))
-    reached = oracles.mutual_information(probs_N_K_C[sampled.tolist()])
-    assert reached >= 0.97 * oracles.mutual_information(probs_N_K_C[exact.tolist()])
-
-
-def test_a_nan_is_an_error_that_names_the_point() -> None:
-    log_probs_N_K_C = oracles.random_log_probs(0, 6, 3, 4)
-    log_probs_N_K_C[4, 1, 2] = torch.nan
-    with pytest.raises(NumericalError, match=r"point 4\b"):
-        batch_bald(log_probs_N_K_C, 2, ALL, seeded(0))
-
-
-def test_batchbald_on_the_device_takes_the_batch_of_the_definition(device: torch.device) -> None:
-    log_probs_N_K_C = oracles.random_log_probs(11, 8, 4, 3)
-    probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
-    positions_B, gains_B = batch_bald(log_probs_N_K_C.to(device), 3, ALL, seeded(0))
-    assert positions_B.device.type == gains_B.device.type == device.type
-    batch: list[int] = []
-    for position in positions_B.tolist():
-        best = max(range(8), key=lambda n: -1.0 if n in batch else oracles.mutual_information(probs_N_K_C[[*batch, n]]))
-        assert position == best
-        batch.append(position)
-
-
 def test_the_sampled_joint_entropy_on_the_device_is_within_its_error_of_the_exact_one(device: torch.device) -> None:
     log_probs_B_K_C = oracles.random_log_probs(12, 5, 4, 4)
     exact = oracles.joint_entropy(oracles.probs_of(log_probs_B_K_C))
     estimates = [joint_entropy(log_probs_B_K_C.to(device), 60, seeded(seed)).item() for seed in range(30)]
     assert abs(statistics.fmean(estimates) - exact) < 4 * statistics.stdev(estimates) / math.sqrt(30)
+
+
+def configurations_of(log_probs_B_K_C: Tensor, max_configurations: int, generator: torch.Generator) -> Configurations:
+    configurations = Configurations.empty(log_probs_B_K_C.shape[1], log_probs_B_K_C.device)
+    for log_probs_K_C in log_probs_B_K_C:
+        configurations = configurations.extended(log_probs_K_C, max_configurations, generator)
+    return configurations
+
+
+@given(log_probs_N_K_C=small_pools(), batch_size=st.integers(0, 3))
+def test_the_information_of_a_point_is_what_it_adds_to_that_of_the_batch(
+    log_probs_N_K_C: Tensor, batch_size: int
+) -> None:
+    probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
+    batch = list(range(min(batch_size, len(probs_N_K_C))))
+    before = oracles.mutual_information(probs_N_K_C[batch]) if batch else 0.0
+    expected = [oracles.mutual_information(probs_N_K_C[[*batch, n]]) - before for n in range(len(probs_N_K_C))]
+
+    configurations = configurations_of(log_probs_N_K_C[batch], ALL, seeded(0))
+
+    assert configurations.information(Points.of(log_probs_N_K_C)).tolist() == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("max_configurations", [8, 24])
+def test_the_sampled_information_is_unbiased_and_its_standard_error_no_less_than_its_spread(
+    max_configurations: int,
+) -> None:
+    log_probs_N_K_C = oracles.random_log_probs(14, 6, 4, 3)
+    probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
+    batch = [0, 1, 2]
+    before = oracles.mutual_information(probs_N_K_C[batch])
+    exact_N = np.array([oracles.mutual_information(probs_N_K_C[[*batch, n]]) - before for n in range(6)])
+
+    drawn = [configurations_of(log_probs_N_K_C[batch], max_configurations, seeded(seed)) for seed in range(400)]
+    points = Points.of(log_probs_N_K_C)
+    estimates = np.array([configurations.information(points).numpy() for configurations in drawn])
+    claimed_N = np.array([configurations.standard_error(points).square().numpy() for configurations in drawn]).mean(0)
+
+    spread_N = estimates.std(axis=0, ddof=1)
+    assert (np.abs(estimates.mean(axis=0) - exact_N) < 4 * spread_N / math.sqrt(len(drawn))).all()
+    # The mean is fitted to the same draws: (M - 1) / M of the variance is left. 10 % are for the error of the spread.
+    assert (np.sqrt(claimed_N * max_configurations / (max_configurations - 1)) >= 0.9 * spread_N).all()
+
+
+def test_an_exact_information_has_no_standard_error() -> None:
+    log_probs_N_K_C = oracles.random_log_probs(15, 5, 4, 3)
+    configurations = configurations_of(log_probs_N_K_C[:2], ALL, seeded(0))
+    assert configurations.standard_error(Points.of(log_probs_N_K_C)).tolist() == [0.0] * 5
+
+
+@given(seed=st.integers(0, 2**32), parts=st.sampled_from([1, 2, 8]), max_configurations=st.sampled_from([30, ALL]))
+def test_configurations_told_apart_less_give_an_upper_bound_for_the_same_draws(
+    seed: int, parts: int, max_configurations: int
+) -> None:
+    log_probs_N_K_C = oracles.random_log_probs(seed, 9, 5, 3)
+    points = Points.of(log_probs_N_K_C)
+    configurations = configurations_of(log_probs_N_K_C[:4], max_configurations, seeded(seed))
+
+    coarse = configurations.coarser(parts)
+
+    assert len(coarse.weights_D) <= 5 * parts
+    assert coarse.weights_D.sum().item() == pytest.approx(1.0)
+    assert (coarse.information(points) >= configurations.information(points) - 1e-12).all()
+    conditional = configurations.weights_D @ configurations.posterior_D_K
+    assert torch.allclose(coarse.weights_D @ coarse.posterior_D_K, conditional)
+
+
+def test_drawn_configurations_that_are_equal_are_kept_once() -> None:
+    sure = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]], dtype=torch.float64).log()
+    configurations = configurations_of(torch.stack([sure] * 12), 3, seeded(0))
+    assert configurations.rows_M is not None
+    assert len(configurations.rows_M) == 4
+    assert len(configurations.weights_D) == 2
+    assert configurations.weights_D.tolist() == pytest.approx([0.5, 0.5])

@@ -1,0 +1,161 @@
+"""BatchBALD by accelerated greedy search: full greedy search, but looking only at points that can be the best.
+
+The gain of a point is its mutual information with the weights given the batch so far. Three upper bounds of it, each
+cheaper than the gain, rule most points out:
+
+- what was known of it in an earlier step, since I[Y; Ω | Y_1..Y_b] never grows with b where it is exact (Minoux 1978,
+  "Accelerated greedy algorithms"; at first that is its BALD). Where gains are estimated from drawn configurations, the
+  estimate of that step and of this one each get a slack of `_STANDARD_ERRORS` standard errors. The squared error of a
+  small gain is in proportion to it (a mean of M terms between 0 and log C); the proportion is measured at a few points;
+- its gain given configurations that are told apart less (`Configurations.coarser`), in two stages. That is a bound for
+  the same draws, so it needs no slack.
+
+All is in float64: gains that differ by more than `_TIE` are told apart, however small they get in a large batch.
+"""
+
+import torch
+from torch import Tensor
+
+from softal_bench.bayes.information import bald
+from softal_bench.bayes.joint_entropy import Configurations, Points
+from softal_bench.bayes.shortlist import Shortlist
+from softal_bench.contracts import Pool
+from softal_bench.errors import NumericalError
+
+_STANDARD_ERRORS = 2.0  # slack of each of the two estimates that are compared
+_TIE = 1e-12  # nats; gains closer than this are equal, and the lower position is taken
+_PARTS = (1, 8)  # how far configurations are told apart in the two stages of bounds
+_FIRST = 16  # points whose gain is computed at once, to have a gain that others are compared with
+_GAINS_AT_ONCE = 32  # points whose gain is computed before bounds are compared again
+
+
+def batch_bald(
+    pool: Pool, batch_size: int, max_configurations: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Greedy search for the batch of largest I[Y_1..Y_B; Ω] = H[Y_1..Y_B] - sum_i E_w H[Y_i | w].
+
+    Each step takes the point of largest gain I[Y; Ω | Y_1..Y_b]; ties go to the lower position. The total is at least
+    (1 - 1/e) of the best batch's, since I[.; Ω] is submodular. While joint entropies are exact the batch is that of
+    full greedy search; where they are sampled it is that of full greedy search on the same draws, unless an estimate
+    is off by more than its slack.
+
+    Costs one pass over the pool, O(N K C), then O(M K C) time for each point whose gain is computed and at most
+    O(8 K² C) for each whose bounds are: O(B N M K C) at worst, in practice a small part of it. Memory: the log-probs of
+    candidates within the budget of `Shortlist`, a few tables of M x K float64, and O(N).
+
+    Args:
+        pool: the candidates; log-probs in any floating dtype.
+        batch_size: B <= N.
+        max_configurations: M, the most label configurations kept of the batch.
+        generator: a CPU generator, used only once C^b > M.
+
+    Returns:
+        (positions_B, gains_B): the points in the order taken, LongTensor, and the gain of each, float64 nats.
+
+    Raises:
+        NumericalError: if a log-prob is NaN or BALD out of its bounds by more than rounding.
+
+    Source: Kirsch et al. 2019, arXiv:1906.08158, algorithm 1 and section 3.
+    """
+    candidates = Shortlist(pool)
+    upper_N = _read_once(pool, candidates)
+    configurations = Configurations.empty(pool.num_samples, pool.device)
+    positions: list[int] = []
+    gains: list[float] = []
+    for step in range(batch_size):
+        position, gain = _Step(candidates, upper_N, configurations).best()
+        upper_N[position] = -torch.inf
+        positions.append(position)
+        gains.append(gain)
+        if step + 1 < batch_size:
+            chosen_K_C = pool.log_probs_at(torch.tensor([position], device=pool.device))[0]
+            configurations = configurations.extended(chosen_K_C, max_configurations, generator)
+    return (
+        torch.tensor(positions, device=pool.device),
+        torch.tensor(gains, dtype=torch.float64, device=pool.device),
+    )
+
+
+def _read_once(pool: Pool, candidates: Shortlist) -> Tensor:
+    """BALD of every point, the first upper bounds; the most promising points are shortlisted on the way."""
+    upper_N = torch.empty(pool.size, dtype=torch.float64, device=pool.device)
+    for positions_n, log_probs_n_K_C in pool.log_probs():
+        try:
+            scores_n = bald(log_probs_n_K_C)
+        except NumericalError as error:
+            raise error.at(positions_n.tolist()) from error
+        upper_N[positions_n] = scores_n
+        candidates.offer(positions_n, log_probs_n_K_C, scores_n)
+    return upper_N
+
+
+class _Step:
+    """One step of the search. It lowers `upper_N`, the upper bounds of the true gains, as it learns more."""
+
+    def __init__(self, candidates: Shortlist, upper_N: Tensor, configurations: Configurations) -> None:
+        self._candidates = candidates
+        self._upper_N = upper_N
+        self._configurations = configurations
+        self._stages = _coarser(configurations)
+        self._squared_error = 0.0  # of an estimated gain, in proportion to it
+        self._largest = -torch.inf
+        self._computed: list[tuple[Tensor, Tensor]] = []
+
+    def best(self) -> tuple[int, float]:
+        """The point of largest gain, and its gain."""
+        order = self._upper_N.argsort(descending=True, stable=True)
+        order = order[self._upper_N[order] > -torch.inf]  # those not taken yet
+        first, rest = order[:_FIRST], order[_FIRST:]
+        points = self._candidates.points(first)
+        gains = self._compute(first, points)
+        squared_errors = self._configurations.standard_error(points).square()
+        self._squared_error = float((squared_errors / gains.clamp_min(_TIE)).max())
+        self._upper_N[first] = self._with_slack(gains)
+        for positions in self._candidates.split(self._still_possible(rest)):
+            possible = self._still_possible(positions)
+            if len(possible) == 0:  # nor is it for any after these: they come by falling bound
+                break
+            self._look_at(possible)
+        positions, gains = (torch.cat(parts) for parts in zip(*self._computed, strict=True))
+        tied = gains >= self._largest - _TIE
+        first_tied = positions[tied].argmin()
+        return int(positions[tied][first_tied]), float(gains[tied][first_tied])
+
+    def _look_at(self, positions: Tensor) -> None:
+        """Compute the gains of those of the points that the bounds do not rule out."""
+        points = self._candidates.points(positions)
+        bounds = self._with_slack(self._upper_N[positions])
+        for stage in self._stages:
+            bounds = stage.information(points)
+            self._upper_N[positions] = torch.minimum(self._upper_N[positions], self._with_slack(bounds))
+            possible = (bounds >= self._largest - _TIE).nonzero().flatten()
+            positions, points, bounds = positions[possible], points[possible], bounds[possible]
+        for some in torch.split(bounds.argsort(descending=True), _GAINS_AT_ONCE):
+            possible = some[bounds[some] >= self._largest - _TIE]
+            if len(possible):
+                self._compute(positions[possible], points[possible])
+
+    def _compute(self, positions: Tensor, points: Points) -> Tensor:
+        gains = self._configurations.information(points)
+        self._upper_N[positions] = torch.minimum(self._upper_N[positions], self._with_slack(gains))
+        self._computed.append((positions, gains))
+        self._largest = max(self._largest, float(gains.max()))
+        return gains
+
+    def _still_possible(self, positions: Tensor) -> Tensor:
+        return positions[self._with_slack(self._upper_N[positions]) >= self._largest - _TIE]
+
+    def _with_slack(self, gains: Tensor) -> Tensor:
+        return gains + _STANDARD_ERRORS * (self._squared_error * gains.clamp_min(0)).sqrt()
+
+
+def _coarser(configurations: Configurations) -> list[Configurations]:
+    """The configurations told apart less, coarsest first, as far as that saves half the work each time."""
+    stages: list[Configurations] = []
+    finer = configurations
+    for parts in reversed(_PARTS):
+        coarse = configurations.coarser(parts)
+        if 2 * len(coarse.weights_D) <= len(finer.weights_D):
+            stages.insert(0, coarse)
+            finer = coarse
+    return stages
