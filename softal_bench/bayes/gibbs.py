@@ -11,7 +11,7 @@ def sample_without_replacement(log_weights_N: Tensor, batch_size: int, generator
 
     The top B of log_weights_N + Gumbel(0, 1) noise have exactly this distribution, in this order (Vieira 2014; Kool et
     al. 2019, "Stochastic Beams and Where to Find Them"). Positions of weight 0 (log-weight -inf) come last, in uniform
-    order. Costs O(N log N) time and O(N) memory.
+    order. Costs O(N + B log B) time and O(N) memory.
 
     Args:
         log_weights_N: unnormalised, any device; NaN and +inf are refused.
@@ -28,10 +28,11 @@ def sample_without_replacement(log_weights_N: Tensor, batch_size: int, generator
     require_usable(log_weights_N, log_weights_N < torch.inf, "log-weight", "finite or -inf")
     gumbel_N = standard_gumbel(len(log_weights_N), generator).to(log_weights_N.device)
     keys_N = log_weights_N + gumbel_N
+    least = keys_N.topk(batch_size).values.amin()
+    candidates = (keys_N >= least).nonzero().flatten()  # B of them, and those tied with the last
     # Two stable sorts: by noise alone, then by key. Keys tied at -inf keep the noise's order, which is uniform.
-    by_noise_N = gumbel_N.argsort(descending=True, stable=True)
-    order_N = by_noise_N[keys_N[by_noise_N].argsort(descending=True, stable=True)]
-    return order_N[:batch_size]
+    by_noise = candidates[gumbel_N[candidates].argsort(descending=True, stable=True)]
+    return by_noise[keys_N[by_noise].argsort(descending=True, stable=True)][:batch_size]
 
 
 def standard_gumbel(size: int, generator: torch.Generator) -> Tensor:
