@@ -123,7 +123,8 @@ class Configurations:
         in place of M from the mixture, which makes the true error smaller.
         """
         num_points, num_classes, _ = points.probs_n_C_K.shape
-        mean_n, square_n = torch.zeros(2, num_points, dtype=torch.float64, device=points.probs_n_C_K.device)
+        mean_n = torch.zeros(num_points, dtype=torch.float64, device=points.probs_n_C_K.device)
+        square_n = torch.zeros_like(mean_n)
         if self.rows_M is None:
             return mean_n
         for block, rows, predictive_nC_d in self._predictives(points):

@@ -14,19 +14,38 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from softal_bench.bayes.mc_dropout import (
+    CombinedPosterior,
     FittedMCDropout,
     Masks,
     MCDropout,
     PlainPosterior,
     ThinnedPosterior,
-    can_be_thinned,
+    can_be_combined,
     draw_masks,
+    flops_per_input,
     log_probs_plain,
+    memory,
+    posterior_of,
+    structure_of,
 )
+from softal_bench.contracts import Posterior
 
 
 def assert_equal_to_rounding(actual: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-4)
+
+
+def assert_equal_to_1e_5_of_the_largest_logit(actual: Tensor, expected: Tensor) -> None:
+    assert (actual - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
+def evaluations(network: nn.Sequential, masks: Masks) -> list[Posterior]:
+    """Every evaluation that covers the network."""
+    structure = structure_of(network)
+    if structure is None:
+        return [PlainPosterior(network, masks)]
+    combined = [CombinedPosterior(structure, masks)] if can_be_combined(structure) else []
+    return [PlainPosterior(network, masks), ThinnedPosterior(structure, masks), *combined]
 
 
 def distinct_rows(tensor: Tensor) -> int:
@@ -105,30 +124,142 @@ def test_lenet5_is_the_papers_dropout_then_pooling_then_relu_for_the_same_masks(
         assert_equal_to_rounding(log_probs_n_K_C[:, k], paper_lenet5(network, masks, k, inputs))
 
 
-@pytest.mark.parametrize("dropout", [0.1, 0.5, 0.97])
-def test_the_thinned_evaluation_of_the_built_in_models_equals_the_plain_one(
-    dropout: float, device: torch.device
+@pytest.mark.parametrize("num_samples", [1, 8, 40])
+@pytest.mark.parametrize("dropout", [0.01, 0.5, 0.97])
+def test_all_evaluations_of_the_built_in_models_are_equal_to_1e_5_of_the_largest_logit(
+    dropout: float, num_samples: int, device: torch.device
 ) -> None:
-    for network, inputs in [(lenet5(dropout), images(28, 4)), (digits_cnn(dropout), images(8, 4))]:
+    for network, inputs in [
+        (lenet5(dropout), images(28, 4).to(device)),
+        (digits_cnn(dropout), images(8, 4).to(device)),
+    ]:
         network.to(device).eval()
-        masks = draw_masks(network, 8, seeded(2))
-        thinned = ThinnedPosterior(network, masks)
-        log_probs_n_K_C = thinned.log_probs(inputs.to(device))
-        assert thinned.num_samples == 8
-        assert can_be_thinned(network)
-        assert log_probs_n_K_C.shape == (4, 8, 10)
-        assert_equal_to_rounding(log_probs_n_K_C, log_probs_plain(network, masks, inputs.to(device)))
-        assert_equal_to_rounding(log_probs_n_K_C, masked(network, masks, inputs.to(device)))
+        masks = draw_masks(network, num_samples, seeded(2))
+        expected = masked(network, masks, inputs)
+        posteriors = evaluations(network, masks)
+        assert [type(posterior) for posterior in posteriors] == [PlainPosterior, ThinnedPosterior, CombinedPosterior]
+        assert_equal_to_1e_5_of_the_largest_logit(log_probs_plain(network, masks, inputs), expected)
+        for posterior in posteriors:
+            assert posterior.num_samples == num_samples
+            assert posterior.log_probs(inputs).shape == (4, num_samples, 10)
+            assert_equal_to_1e_5_of_the_largest_logit(posterior.log_probs(inputs), expected)
+
+
+def test_a_network_of_double_precision_is_evaluated_in_double_precision() -> None:
+    network, inputs = lenet5().double(), images(28, 3).double()
+    masks = draw_masks(network, 5, seeded(0))
+    expected = masked(network, masks, inputs)
+    for posterior in evaluations(network, masks):
+        torch.testing.assert_close(posterior.log_probs(inputs), expected, atol=1e-12, rtol=1e-12)
 
 
 def test_a_mask_that_drops_every_channel_leaves_the_biases_of_the_layer_after_it() -> None:
     network = digits_cnn(0.5)
-    nothing = [torch.zeros(1, 32)]
-    log_probs_n_1_C = ThinnedPosterior(network, nothing).log_probs(images(8, 3))
     last = network[5]
     assert isinstance(last, nn.Linear)
     expected = last.bias.detach().log_softmax(dim=0).expand(3, 10)
-    torch.testing.assert_close(log_probs_n_1_C[:, 0], expected)
+    for posterior in evaluations(network, [torch.zeros(1, 32)]):
+        torch.testing.assert_close(posterior.log_probs(images(8, 3))[:, 0], expected)
+
+
+@pytest.mark.parametrize("dropped", [0, 1, 2])
+def test_a_mask_that_drops_every_channel_of_one_layer_is_evaluated_beside_others(dropped: int) -> None:
+    network, inputs = lenet5(), images(28, 3)
+    masks = draw_masks(network, 4, seeded(0))
+    masks[dropped][2] = 0
+    for posterior in evaluations(network, masks):
+        assert_equal_to_1e_5_of_the_largest_logit(posterior.log_probs(inputs), masked(network, masks, inputs))
+
+
+@pytest.mark.parametrize("table_bytes", [1, 2**19, 2**22])
+def test_the_memory_allowed_does_not_change_log_probs(monkeypatch: pytest.MonkeyPatch, table_bytes: int) -> None:
+    network, inputs = lenet5(), images(28, 21)
+    masks = draw_masks(network, 7, seeded(0))
+    monkeypatch.setitem(memory._BUDGETS, "cpu", memory.Budget(8, table_bytes, 3))
+    log_probs_n_K_C = posterior_of(network, masks).log_probs(inputs)
+    assert_equal_to_1e_5_of_the_largest_logit(log_probs_n_K_C, masked(network, masks, inputs))
+
+
+def test_no_input_gives_no_log_probs() -> None:
+    assert FittedMCDropout(lenet5()).posterior(3, seeded(0)).log_probs(images(28, 0)).shape == (0, 3, 10)
+
+
+def test_predicting_changes_neither_inputs_nor_weights() -> None:
+    network, inputs = lenet5(), images(28, 5)
+    before = [inputs.clone(), *[parameter.detach().clone() for parameter in network.parameters()]]
+    FittedMCDropout(network).posterior(4, seeded(0)).log_probs(inputs)
+    for now, then in zip([inputs, *network.parameters()], before, strict=True):
+        assert torch.equal(now, then)
+
+
+class Counted(nn.Module):
+    """A trunk of another kind than a chain of layers, that counts the inputs it has seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.seen = nn.Conv2d(1, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1), 0
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.seen += len(inputs)
+        hidden = self.first(inputs)
+        result: Tensor = functional.relu(hidden + functional.tanh(self.second(hidden)))
+        return result
+
+
+def linear_head() -> list[nn.Module]:
+    return [nn.Flatten(), MCDropout(384, 0.4), nn.Linear(384, 9), nn.ReLU(), MCDropout(9), nn.Linear(9, 4)]
+
+
+def convolutional_head() -> list[nn.Module]:
+    return [
+        MCDropout(6),
+        nn.Conv2d(6, 5, 3),
+        nn.ReLU(),
+        MCDropout(5),
+        nn.Conv2d(5, 3, 3),
+        nn.Flatten(),
+        nn.Linear(48, 4),
+    ]
+
+
+def head_with_hyperbolic_tangent() -> list[nn.Module]:
+    return [MCDropout(6), nn.Tanh(), nn.Flatten(), nn.Linear(384, 4)]
+
+
+@pytest.mark.parametrize(
+    ("head", "evaluated_by"),
+    [
+        (linear_head, CombinedPosterior),
+        (lambda: [MCDropout(6), nn.Flatten(), nn.Linear(384, 4)], CombinedPosterior),
+        (convolutional_head, ThinnedPosterior),
+        (head_with_hyperbolic_tangent, PlainPosterior),
+    ],
+)
+def test_a_trunk_without_dropout_sees_each_input_once_whatever_it_is(
+    head: Callable[[], list[nn.Module]], evaluated_by: type[Posterior]
+) -> None:
+    with global_seed(0):
+        trunk = Counted()
+        network = nn.Sequential(trunk, *head(), nn.LogSoftmax(dim=1)).eval()
+    masks, inputs = draw_masks(network, 6, seeded(0)), images(8, 11)
+    expected = masked(network, masks, inputs)
+    posterior = posterior_of(network, masks)
+    trunk.seen = 0
+    assert_equal_to_1e_5_of_the_largest_logit(posterior.log_probs(inputs), expected)
+    assert trunk.seen == 11
+    assert isinstance(posterior, evaluated_by)
+
+
+def test_the_work_left_for_the_lenet_is_what_its_layers_and_masks_say() -> None:
+    network = lenet5()
+    masks = draw_masks(network, 100, seeded(0))
+    kept = [masks_K_F.bool().sum(dim=1).double() for masks_K_F in masks]
+    shared = 2 * 25 * 32 * 24**2 + 2 * 25 * 32 * 64 * 8**2
+    by_mask = 2 * 33 * 8**2 * kept[1] + 2 * 16 * kept[1] * kept[2] + 2 * 10 * kept[2]
+    least = shared + by_mask.sum().item()
+    flops = flops_per_input(posterior_of(network, masks), images(28, 3))
+    assert least <= flops < 1.2 * least
+    assert flops_per_input(PlainPosterior(network, masks), images(28, 3)) > 20 * flops
 
 
 @st.composite
@@ -148,14 +279,11 @@ def sequential_networks(draw: st.DrawFn) -> nn.Sequential:
         channels, size = draw(st.integers(1, 2)), 12
         for _ in range(draw(st.integers(0, 2))):
             out, kernel, stride = draw(st.integers(1, 4)), draw(st.sampled_from([1, 3])), draw(st.integers(1, 2))
-            padding, bias, pooled = draw(st.integers(0, 1)), draw(st.booleans()), draw(st.booleans())
-            add(
-                nn.Conv2d(channels, out, kernel, stride, padding, bias=bias),
-                out,
-                *[nn.MaxPool2d(2, padding=1)] * pooled,
-            )
+            padding, bias, pool = draw(st.integers(0, 1)), draw(st.booleans()), draw(st.integers(0, 3))
+            pools = [[], [nn.MaxPool2d(2)], [nn.MaxPool2d(2, padding=1)], [nn.MaxPool2d(3, 2, padding=1)]][pool]
+            add(nn.Conv2d(channels, out, kernel, stride, padding, bias=bias), out, *pools)
             size = (size + 2 * padding - kernel) // stride + 1
-            size = size // 2 + 1 if pooled else size
+            size = [size, size // 2, size // 2 + 1, (size - 1) // 2 + 1][pool]
             channels = out
         layers.extend([nn.Flatten()] if layers else [])
         features = channels * size**2
@@ -179,14 +307,14 @@ def inputs_of(network: nn.Sequential, count: int) -> Tensor:
 
 @given(network=sequential_networks(), seed=st.integers(0, 2**32))
 @settings(max_examples=150)
-def test_any_network_of_convolutions_and_linear_layers_is_thinned_without_a_difference(
+def test_all_evaluations_of_any_network_of_convolutions_and_linear_layers_are_equal(
     network: nn.Sequential, seed: int
 ) -> None:
     masks, inputs = draw_masks(network, 6, seeded(seed)), inputs_of(network, 3)
-    assert can_be_thinned(network)
     expected = masked(network, masks, inputs)
-    assert_equal_to_rounding(ThinnedPosterior(network, masks).log_probs(inputs), expected)
-    assert_equal_to_rounding(PlainPosterior(network, masks).log_probs(inputs), expected)
+    assert structure_of(network) is not None
+    for posterior in evaluations(network, masks):
+        assert_equal_to_rounding(posterior.log_probs(inputs), expected)
 
 
 def flattened_then_dropped() -> nn.Sequential:

@@ -11,11 +11,20 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from softal_plugins.models.lenet5 import LeNet5
 from torch import Tensor, nn
+from torch.nn import functional
 
 from softal_bench.bayes.global_rng import seeded_global_rng
 from softal_bench.bayes.mc_dropout import FittedMCDropout, MCDropout
-from softal_bench.bayes.training import accuracy_and_nll, epoch_order, evaluation_log_probs, fit_mc_dropout
+from softal_bench.bayes.training import (
+    accuracy_and_nll,
+    epoch_order,
+    evaluation_log_probs,
+    fit_mc_dropout,
+    make_optimiser,
+    training_step,
+)
 from softal_bench.contracts import Examples, Posterior, TrainingRegime
 from softal_bench.errors import NumericalError
 
@@ -53,6 +62,57 @@ def fit(training: TrainingRegime, validation: Examples, seed: int = 0, network: 
 
 def weights_of(fitted: FittedMCDropout) -> Tensor:
     return torch.cat([parameter.detach().flatten().cpu() for parameter in fitted.network.parameters()])
+
+
+class UsualLeNet5(nn.Module):
+    """The paper's network the usual way: dropout before pooling and ReLU, images in the default layout."""
+
+    def __init__(self, weights: list[Tensor]) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList([nn.Parameter(weight.detach().clone().contiguous()) for weight in weights])
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        hidden = functional.dropout2d(functional.conv2d(inputs, self.weights[0], self.weights[1]))
+        hidden = functional.relu(functional.max_pool2d(hidden, 2))
+        hidden = functional.dropout2d(functional.conv2d(hidden, self.weights[2], self.weights[3]))
+        hidden = functional.relu(functional.max_pool2d(hidden, 2)).flatten(1)
+        hidden = functional.relu(functional.dropout(functional.linear(hidden, self.weights[4], self.weights[5])))
+        return functional.log_softmax(functional.linear(hidden, self.weights[6], self.weights[7]), dim=1)
+
+
+def test_a_training_step_has_the_loss_gradients_and_weights_of_the_usual_network_under_the_same_masks() -> None:
+    training = TrainingRegime(learning_rate=1e-3, weight_decay=5e-4)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = LeNet5().network(10).train()
+        usual = UsualLeNet5(list(network.parameters()))
+        inputs, labels = torch.randn(64, 1, 28, 28), torch.randint(10, (64,))
+        optimiser = make_optimiser(network, training)
+        usual_optimiser = torch.optim.Adam(usual.parameters(), lr=1e-3, weight_decay=5e-4)
+        for step in range(3):
+            torch.manual_seed(step)  # both draw the masks of images, then of features, in the same order
+            usual_optimiser.zero_grad()
+            expected = functional.nll_loss(usual(inputs), labels)
+            expected.backward()  # type: ignore[no-untyped-call]
+            usual_optimiser.step()
+            torch.manual_seed(step)
+            loss = training_step(network, optimiser, inputs, labels)
+            assert not loss.requires_grad
+            assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+            for ours, theirs in zip(network.parameters(), usual.parameters(), strict=True):
+                assert ours.grad is not None
+                assert theirs.grad is not None
+                assert (ours.grad - theirs.grad).abs().max() <= 1e-5 * theirs.grad.abs().max()
+                with torch.no_grad():
+                    theirs.copy_(ours)  # Adam's first steps amplify rounding in gradients near 0
+
+
+def test_training_steps_lower_the_loss() -> None:
+    batch, (network, training) = examples(30, 0), (build().train(), regime())
+    optimiser = make_optimiser(network, training)
+    with seeded_global_rng(seeded(0), CPU):
+        losses = [training_step(network, optimiser, batch.inputs, batch.labels).item() for _ in range(100)]
+    assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
 
 
 class CountingReLU(nn.ReLU):

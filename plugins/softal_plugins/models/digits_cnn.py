@@ -18,6 +18,8 @@ class DigitsCNN(BayesianModel):
 
     dropout: float = 0.5
 
+    revision = 2
+
     def __post_init__(self) -> None:
         if not 0 < self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it must be above 0 and below 1")
@@ -43,7 +45,7 @@ class DigitsCNN(BayesianModel):
         return nn.Sequential(
             nn.Conv2d(1, 32, 3),
             nn.MaxPool2d(2),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             MCDropout(32, self.dropout),
             nn.Flatten(),
             nn.Linear(288, num_classes),

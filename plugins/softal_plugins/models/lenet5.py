@@ -21,6 +21,7 @@ class LeNet5(BayesianModel):
     dropout: float = 0.5
 
     citation = "LeCun et al. 1998; with MC dropout: Kirsch et al. 2019, arXiv:1906.08158"
+    revision = 2
 
     def __post_init__(self) -> None:
         if not 0 < self.dropout < 1:
@@ -47,15 +48,15 @@ class LeNet5(BayesianModel):
         return nn.Sequential(
             nn.Conv2d(1, 32, 5),
             nn.MaxPool2d(2),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             MCDropout(32, self.dropout),
             nn.Conv2d(32, 64, 5),
             nn.MaxPool2d(2),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             MCDropout(64, self.dropout),
             nn.Flatten(),
             nn.Linear(1024, 128),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             MCDropout(128, self.dropout),
             nn.Linear(128, num_classes),
             nn.LogSoftmax(dim=-1),
