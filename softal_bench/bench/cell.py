@@ -5,6 +5,7 @@ start is cheap. The runner's process watches it and ends it when it is over its 
 """
 
 import ctypes
+import gc
 import math
 import multiprocessing
 import os
@@ -22,7 +23,8 @@ import torch
 from softal_bench.bench.alone import alone
 from softal_bench.bench.failures import is_out_of_memory
 from softal_bench.bench.measure import sample_seconds, seconds_of
-from softal_bench.contracts import AcquisitionFunction, Pool
+from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
+from softal_bench.errors import SelectionError
 from softal_bench.pools import TensorPool
 from softal_bench.registry import acquisitions
 from softal_bench.suite import Limits, Measurement
@@ -49,11 +51,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it. `seconds` are samples; `peak_bytes` is the growth of peak memory during one selection."""
+    """What came of it.
+
+    Attributes:
+        seconds: samples, of one selection each.
+        peak_bytes: growth of peak memory during one selection.
+        acquired: the positions that the first selection chose, in the order in which it gave them. Its generator has
+            just been seeded, so that cells with the same seed can be compared.
+    """
 
     status: str
     seconds: list[float] = field(default_factory=list)
     peak_bytes: int | None = None
+    acquired: list[int] | None = None
     error: str | None = None
     details: str | None = None
 
@@ -118,6 +128,7 @@ def _outcome(cell: Cell, connection: Connection) -> Outcome:
     log_probs_N_K_C = torch.from_numpy(np.load(cell.log_probs)).to(device)
     acquisition.select(TensorPool(log_probs_N_K_C[:64]), 1, torch.Generator())  # starts threads, loads kernels
     _keep_freed_memory()
+    _set_objects_aside()
     connection.send("loaded")
     signal.alarm(math.ceil(cell.limits.cell_seconds) + 1)
     _limit_memory(cell.limits, device)
@@ -129,13 +140,34 @@ def _measured(cell: Cell, acquisition: AcquisitionFunction, pool: Pool, device: 
     reset_peak_memory(device)
     before = peak_memory(device)
 
+    batch: AcquiredBatch | None = None
+
+    def select_first() -> None:
+        nonlocal batch
+        batch = acquisition.select(pool, cell.batch_size, generator)
+
     def select() -> None:
         acquisition.select(pool, cell.batch_size, generator)
 
-    first = seconds_of(select, 1, device)  # the warm-up, and the one that memory is read from
+    first = seconds_of(select_first, 1, device)  # the warm-up, and the one that memory and the batch are read from
     peak_bytes = max(0, peak_memory(device) - before)
+    acquired = _positions(batch, cell.batch_size, pool.size)
+    batch = None  # its positions may be a view of all N
     seconds = sample_seconds(select, first, cell.measurement, device)
-    return Outcome("done", seconds, peak_bytes)
+    return Outcome("done", seconds, peak_bytes, acquired)
+
+
+def _positions(batch: AcquiredBatch | None, batch_size: int, pool_size: int) -> list[int]:
+    """The positions chosen; SelectionError unless they are B distinct ones of the pool."""
+    assert batch is not None
+    positions = [int(position) for position in batch.positions.tolist()]
+    distinct = len(set(positions))
+    if not len(positions) == distinct == batch_size:
+        raise SelectionError(f"chose {len(positions)} positions, {distinct} of them distinct; need {batch_size}")
+    outside = [position for position in positions if not 0 <= position < pool_size]
+    if outside:
+        raise SelectionError(f"position {outside[0]} is outside the pool; allowed are 0 to {pool_size - 1}")
+    return positions
 
 
 def _keep_freed_memory() -> None:
@@ -148,6 +180,16 @@ def _keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 2**30)
         mallopt(_M_TRIM_THRESHOLD, 2**30)
+
+
+def _set_objects_aside() -> None:
+    """Have the garbage collector pass over what was imported before the measurement.
+
+    An acquisition function that runs the collector would else be charged for half a million objects of the harness and
+    of libraries, some tenths of a second each time, however small its pool is.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _limit_memory(limits: Limits, device: torch.device) -> None:

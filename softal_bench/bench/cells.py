@@ -129,6 +129,7 @@ class _CellAttempt:
 
 
 def _line(condition: CostCondition, num_classes: int, predict_seconds: list[float], outcome: Outcome) -> Line:
+    acquired = {} if outcome.acquired is None else {"acquired": outcome.acquired}
     return {
         "kind": "cost",
         "batch_size": condition.batch_size,
@@ -139,6 +140,7 @@ def _line(condition: CostCondition, num_classes: int, predict_seconds: list[floa
         "status": outcome.status,
         "seconds": outcome.seconds,
         "peak_bytes": outcome.peak_bytes,
+        **acquired,
         "predict_seconds": predict_seconds,
         "error": outcome.error,
     }

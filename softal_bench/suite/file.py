@@ -204,11 +204,14 @@ def _require_sources_told_apart(conditions: list[CostCondition]) -> None:
 
 def _require_named(report: CostReportOptions, conditions: list[CostCondition]) -> None:
     named = {name for each in conditions for name in (each.acquisition.name, each.acquisition.label)}
-    for name in [*report.ratio.of, report.ratio.to] if report.ratio else []:
-        if name not in named:
-            raise SuiteError(
-                f"report.ratio: {shown(name)} is no acquisition function of the matrix{suggestion(name, named)}"
-            )
+    asked = {"report.ratio": [*report.ratio.of, report.ratio.to] if report.ratio else []}
+    asked |= {f"report.same_batch[{place}]": group for place, group in enumerate(report.same_batch)}
+    for key, names in asked.items():
+        for name in names:
+            if name not in named:
+                raise SuiteError(
+                    f"{key}: {shown(name)} is no acquisition function of the matrix{suggestion(name, named)}"
+                )
 
 
 def _split(assignment: str, option: str) -> tuple[str, Any]:

@@ -80,6 +80,11 @@ class CostReportOptions(BaseModel):
     model_config = _STRICT
 
     ratio: Ratio | None = Field(None, description="Ratios of seconds, at each B.")
+    same_batch: list[Annotated[list[str], Field(min_length=2)]] = Field(
+        [],
+        description="Groups of acquisition functions, by name or label, that should choose the same batch: the page "
+        "shows how far each agrees with the first of its group, and the ratio of their seconds.",
+    )
 
 
 class CostSuiteKeys(SuiteKeys):

@@ -1,5 +1,6 @@
 """Acquisition functions whose cost is known, installed as any third-party distribution is."""
 
+import gc
 import os
 import shutil
 import signal
@@ -80,6 +81,27 @@ class Embeds(AcquisitionFunction):
         return _first(batch_size)
 
 
+@dataclass(frozen=True)
+class Repeats(AcquisitionFunction):
+    """Chooses one point again and again."""
+
+    position: int = 0
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        return AcquiredBatch(torch.full((batch_size,), self.position), torch.zeros(batch_size))
+
+
+@dataclass(frozen=True)
+class Collects(AcquisitionFunction):
+    """Runs the garbage collector, and fails where that looks at more than what a selection makes."""
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        gc.collect()
+        if batch_size > 1 and len(gc.get_objects()) > 10_000:  # the small warm-up of one pick comes before
+            raise RuntimeError(f"{len(gc.get_objects())} objects are looked at")
+        return _first(batch_size)
+
+
 PLUGINS = {
     "sleeps": "Sleeps",
     "allocates": "Allocates",
@@ -87,6 +109,8 @@ PLUGINS = {
     "dies": "Dies",
     "notes": "Notes",
     "embeds": "Embeds",
+    "repeats": "Repeats",
+    "collects": "Collects",
 }
 
 

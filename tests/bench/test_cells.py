@@ -9,12 +9,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
 from softal_bench.bench.cells import cell_jobs, preflight_cells, run_cells
+from softal_bench.bench.log_probs import LogProbs
 from softal_bench.errors import SuiteError
+from softal_bench.pools import TensorPool
+from softal_bench.seeding import Seeds
 from softal_bench.suite import CostSuite, load_cost_suite
 
 from . import planted
@@ -116,13 +120,51 @@ def test_a_cell_over_its_memory_is_recorded_as_out_of_memory(load: Loader, tmp_p
 
 @pytest.mark.parametrize(
     ("acquisition", "reason"),
-    [("raises", "raised RuntimeError: no luck"), ({"dies": {"number": 11}}, "exit code -11")],
+    [
+        ("raises", "raised RuntimeError: no luck"),
+        ({"dies": {"number": 11}}, "exit code -11"),
+        ("repeats", "chose 2 positions, 1 of them distinct; need 2"),
+    ],
     ids=str,
 )
 def test_a_plugin_that_fails_fails_its_own_cell(load: Loader, tmp_path: Path, acquisition: Any, reason: str) -> None:
     recorder = Recorder()
     assert run(load([acquisition, "uniform"]), tmp_path, recorder) == {"failed": 1, "done": 1}
     assert [error for error in recorder.errors.values() if error and reason in error]
+
+
+def test_a_position_outside_the_pool_fails_its_cell(load: Loader, tmp_path: Path) -> None:
+    recorder = Recorder()
+    assert run(load([{"repeats": {"position": 50}}], [1]), tmp_path, recorder) == {"failed": 1}
+    assert [error for error in recorder.errors.values() if error and "position 50 is outside the pool" in error]
+
+
+def test_the_batch_of_the_first_selection_is_recorded_in_the_order_chosen(load: Loader, tmp_path: Path) -> None:
+    """It is what the acquisition function chooses from the same log-probs with the generator just seeded."""
+    suite = load([{"softmax": {"temperature": 0.5}}], [6])
+    run(suite, tmp_path)
+    log_probs = torch.from_numpy(np.load(LogProbs(tmp_path, tmp_path, CPU).pool(suite.conditions[0]).path))
+    generator = torch.Generator().manual_seed(Seeds(0, 0).seed("acquisition"))
+    batch = suite.conditions[0].acquisition.instance.select(TensorPool(log_probs), 6, generator)
+    assert costs(tmp_path)[0]["acquired"] == batch.positions.tolist()
+
+
+def test_methods_are_handed_generators_in_the_same_state(load: Loader, tmp_path: Path) -> None:
+    """At a high temperature both rules draw uniformly, so that the same noise gives the same batch."""
+    run(load([{"softmax": {"temperature": 1e6}}, {"power": {"temperature": 1e6}}], [20]), tmp_path)
+    first, second = (line["acquired"] for line in costs(tmp_path))
+    assert first == second
+
+
+def test_no_batch_is_recorded_of_a_cell_that_is_not_done(load: Loader, tmp_path: Path) -> None:
+    run(load(["raises"]), tmp_path)
+    assert "acquired" not in costs(tmp_path)[0]
+
+
+def test_a_method_that_runs_the_garbage_collector_is_not_charged_for_what_was_imported(
+    load: Loader, tmp_path: Path
+) -> None:
+    assert run(load(["collects"]), tmp_path) == {"done": 1}
 
 
 def test_an_interrupted_suite_goes_on_at_the_next_cell(load: Loader, tmp_path: Path) -> None:
@@ -178,12 +220,9 @@ def test_log_probs_come_from_a_trained_model_and_prediction_is_measured_beside(l
 
 def test_synthetic_log_probs_have_no_prediction_and_spread_from_sure_to_undecided(load: Loader, tmp_path: Path) -> None:
     from softal_bench.bayes.information import entropy
-    from softal_bench.bench.log_probs import LogProbs
 
     suite = load(["bald"], pool_size=5000)
     pool = LogProbs(tmp_path, tmp_path, CPU).pool(suite.conditions[0])
-    import numpy as np
-
     log_probs_N_K_C = torch.from_numpy(np.load(pool.path))
     assert log_probs_N_K_C.shape == (5000, 3, 4)
     assert pool.predict_seconds == []
@@ -210,6 +249,11 @@ def test_cells_are_run_pool_by_pool_and_from_the_smallest_batch_to_the_largest(l
         ({"source": {"trained": {"dataset": "digits", "model": "lenet6"}}}, "lenet6.*did you mean 'lenet5'"),
         ({"limits": {"cell_seconds": 0}}, "limits.cell_seconds: .*greater than 0; got 0"),
         ({"trials": 3}, "unknown key 'trials'"),
+        ({"report": {"same_batch": [["uniform"]]}}, r"report.same_batch\[?.0.*at least 2"),
+        (
+            {"report": {"same_batch": [["uniform", "bad"]]}},
+            r"report\.same_batch\[0\]: 'bad' is no acquisition function",
+        ),
     ],
     ids=str,
 )

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from softal_bench.bench.trial import num_rounds
-from softal_bench.suite import Condition, Suite, load_suite
+from softal_bench.errors import SuiteError
+from softal_bench.registry import acquisitions
+from softal_bench.suite import Condition, CostSuite, Suite, load_cost_suite, load_suite
 
 SUITES = Path(__file__).parents[2] / "suites"
 
@@ -122,3 +124,35 @@ def test_the_quickstart_compares_five_methods_at_two_batch_sizes_on_repeated_dig
     }
     for value, of in shared.items():
         assert {of(condition) for condition in suite.conditions} == {value}
+
+
+PEERS = {"redux_bald", "redux_batchbald", "baal_bald", "baal_batchbald", "baal_power", "baal_softmax", "baal_softrank"}
+
+
+def test_the_suite_of_peers_names_what_is_missing_where_they_are_not_installed() -> None:
+    if set(acquisitions.names()) >= PEERS:
+        pytest.skip("softal-bench-peers is installed")
+    with pytest.raises(SuiteError, match=r"matrix\.acquisition\[1\]: unknown acquisition function 'redux_bald'"):
+        load_cost_suite(SUITES / "peers.yaml")
+    assert "make .venv-peers/installed" in (SUITES / "peers.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def peers() -> CostSuite:
+    """The suite of peers, where they are installed."""
+    if not set(acquisitions.names()) >= PEERS:
+        pytest.skip("softal-bench-peers is not installed; `make test-peers` runs this test with it")
+    return load_cost_suite(SUITES / "peers.yaml")
+
+
+def test_the_suite_of_peers_has_every_peer_beside_ours(peers: CostSuite) -> None:
+    ours = {"bald", "batchbald", "softmax", "power", "softrank"}
+    assert {condition.acquisition.name for condition in peers.conditions} == PEERS | ours
+
+
+def test_the_suite_of_peers_asks_for_agreement_of_methods_that_search_and_not_of_those_that_draw(
+    peers: CostSuite,
+) -> None:
+    for group in peers.report.same_batch:
+        assert group[0].startswith(("bald", "batchbald"))
+        assert all("bald" in name for name in group)

@@ -53,4 +53,13 @@ _MEMORY = """\
 bytes): of the device on CUDA, of the process on a CPU. The pool's log-probs were resident before, so they are not in
 it."""
 
+AGREEMENT = """\
+The first selection of each cell is compared with that of the first method of its group, made from the same log-probs
+with a generator seeded alike: how many points both batches have, and how many come first in the same order in both.
+Methods with exact scores should choose the same points; where scores tie within rounding they need not. BatchBALD's
+joint entropies are exact while C^i <= M label configurations; after that they are estimated from label configurations
+drawn at random, by each implementation in its own way. Gains closer than the errors of the estimates then come in any
+order, so batches may differ and be equally good. Rules that draw their batch at random are in no group, since single
+draws need not agree; their distributions are compared in tests."""
+
 ALL = [_SECONDS, _STANDING, _FIGURES, _RATIO, _GROWTH, _PREDICTION, _MEMORY]

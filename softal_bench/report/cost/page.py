@@ -1,11 +1,13 @@
 """The leaderboard's page of a cost suite: what its journals say, in Markdown, with figures beside it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from softal_bench.report.cost import notes
+from softal_bench.report.cost.agreement import agreement_table
 from softal_bench.report.cost.figures import (
     comparable_batch_size,
     figure_against_batch_size,
@@ -75,6 +77,7 @@ def _setting(results: CostResults, setting: Setting, number: int, figures: Figur
         f"## {escape_block(setting.heading)}",
         *_figures(results, setting, number, figures),
         *(_ratios(setting, ratio) if ratio else []),
+        *_agreement(setting, results.suite.report.same_batch),
         *_growth(setting),
         *(part for pool_size in setting.pool_sizes for part in _pool(setting, pool_size)),
     ]
@@ -114,6 +117,17 @@ def _ratios(setting: Setting, ratio: Ratio) -> list[str]:
     asked = f"{', '.join(ratio.of)} / {ratio.to}"
     body = [table(found.cells)] if len(found.cells) else [escape_block(f"{asked}: there are no such cells here.")]
     return [f"### {escape_block(f'Ratio of seconds: {asked}')}", *body]
+
+
+def _agreement(setting: Setting, groups: Sequence[list[str]]) -> list[str]:
+    """A section with the agreement and the ratio of seconds of each group that has cells here."""
+    parts: list[str] = []
+    for group in groups:
+        agreed = agreement_table(setting, group)
+        if len(agreed.cells):
+            ratios = ratio_table(setting, Ratio(of=group[1:], to=group[0]))
+            parts += [*titled(agreed), *titled(replace(ratios, title=f"{ratios.title} to {group[0]}"))]
+    return ["### Agreement of batches", notes.AGREEMENT, *parts] if parts else []
 
 
 def _growth(setting: Setting) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -23,6 +24,7 @@ class CostLine(BaseModel):
     Attributes:
         seconds: samples, of one selection each.
         peak_bytes: growth of peak memory during one selection; None where it was not measured.
+        acquired: the positions that the first selection chose, in its order; None in journals that do not record them.
         predict_seconds: samples, of predicting the pool each; empty where no model makes the log-probs.
     """
 
@@ -33,6 +35,7 @@ class CostLine(BaseModel):
     status: str
     seconds: list[Seconds]
     peak_bytes: int | None = Field(ge=0)
+    acquired: list[Annotated[int, Field(ge=0)]] | None = None
     predict_seconds: list[Seconds] = []
     error: str | None = None
 
@@ -128,6 +131,11 @@ def _require_same(record: TrialRecord, line: CostLine, condition: CostCondition)
                 f"{record.path}: {name} is {getattr(line, name)}, but {getattr(condition, name)} in the suite's cell "
                 f"of this key; move the file away"
             )
+    if line.acquired is not None and not len(set(line.acquired)) == len(line.acquired) == condition.batch_size:
+        raise JournalError(
+            f"{record.path}: acquired has {len(line.acquired)} positions, {len(set(line.acquired))} of them distinct; "
+            f"need {condition.batch_size}; move the file away to measure anew"
+        )
     if record.end and line.status != record.status:
         raise JournalError(f"{record.path}: ends as {record.status!r}, but its cost line says {line.status!r}")
 

@@ -51,6 +51,11 @@ class Setting:
         labels = [label for label in self.labels if label in {label for label, _ in there}]
         return labels, sorted({batch_size for _, batch_size in there})
 
+    def named(self, names: Sequence[str]) -> list[str]:
+        """Return the labels of the methods of these names or labels, in the suite's order."""
+        methods = {label: cell.condition.acquisition.name for (label, _, _), cell in self.cells.items()}
+        return [label for label in self.labels if label in names or methods[label] in names]
+
     def against_batch_size(self, label: str, pool_size: int) -> dict[int, Cell]:
         """Return a method's cells at this N by B, ascending."""
         found = ((size, self.cells.get((label, pool_size, size))) for size in self.batch_sizes)

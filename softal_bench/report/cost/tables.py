@@ -62,8 +62,8 @@ def ratio_table(setting: Setting, ratio: Ratio) -> Table:
     rows = [
         {METHOD: f"{of} / {to}", "N": size(pool_size)}
         | {f"B = {batch_size}": _ratio(setting, (of, to), pool_size, batch_size) for batch_size in setting.batch_sizes}
-        for of in _named(setting, ratio.of)
-        for to in _named(setting, [ratio.to])
+        for of in setting.named(ratio.of)
+        for to in setting.named([ratio.to])
         for pool_size in setting.pool_sizes
         if of != to and all(setting.against_batch_size(label, pool_size) for label in (of, to))
     ]
@@ -106,12 +106,6 @@ def _grid(setting: Setting, pool_size: int, text: Callable[[Cell], str]) -> pd.D
 
 def _seconds(cell: Cell) -> str:
     return f"{median_and_quartiles(cell.samples)} ({len(cell.samples)})"
-
-
-def _named(setting: Setting, names: list[str]) -> list[str]:
-    """The labels of the methods of these names or labels."""
-    methods = {label: cell.condition.acquisition.name for (label, _, _), cell in setting.cells.items()}
-    return [label for label in setting.labels if label in names or methods[label] in names]
 
 
 def _ratio(setting: Setting, pair: tuple[str, str], pool_size: int, batch_size: int) -> str:
