@@ -1,9 +1,12 @@
 """The pages in the repository are those that the journals beside them give."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from softal_bench.report.compare.page import comparison_page
+from softal_bench.report.compare.records import read_comparisons
 from softal_bench.report.cost.page import cost_page
 from softal_bench.report.cost.records import collect_cells
 from softal_bench.report.page import page
@@ -11,7 +14,8 @@ from softal_bench.report.records import collect
 from softal_bench.suite import load_cost_suite, load_suite, suite_kind
 
 ROOT = Path(__file__).parents[2]
-PUBLISHED = sorted(path.name for path in (ROOT / "leaderboard" / "records").iterdir())
+RECORDS = ROOT / "leaderboard" / "records"
+PUBLISHED = sorted(path.name for path in RECORDS.iterdir() if path.is_dir())
 
 
 def test_something_is_published() -> None:
@@ -28,3 +32,11 @@ def test_a_published_page_follows_from_its_records(name: str, tmp_path: Path) ->
         text, figures = page(collect(load_suite(path), tmp_path, leaderboard))
     assert text == (leaderboard / f"{name}.md").read_text(encoding="utf-8")
     assert all((leaderboard / "figures" / figure).is_file() for figure in figures)
+
+
+@pytest.mark.skipif(not (RECORDS / "compare.json").is_file(), reason="no comparison is published")
+def test_the_published_comparison_follows_from_its_record_and_its_ratios_from_its_samples() -> None:
+    text = (RECORDS / "compare.json").read_text(encoding="utf-8")
+    comparisons = read_comparisons(RECORDS / "compare.json")
+    assert [row["ratio"] for row in json.loads(text)] == [one.ratio for one in comparisons]
+    assert comparison_page(comparisons) == (ROOT / "leaderboard" / "compare.md").read_text(encoding="utf-8")
