@@ -10,6 +10,8 @@ import torch
 from bench import fake_plugins
 from hypothesis import settings
 
+pytest_plugins = ["pytester", "softal_bench.conformance.timing"]
+
 torch.set_num_threads(1)
 settings.register_profile("deterministic", derandomize=True, deadline=None, database=None, max_examples=60)
 settings.load_profile("deterministic")

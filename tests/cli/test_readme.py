@@ -1,4 +1,7 @@
-"""The README's examples work: blocks marked `<!-- test: run -->` in bash, `<!-- test: python -->` in Python."""
+"""The README's examples work: blocks marked `<!-- test: run -->` in bash, `<!-- test: python -->` in Python.
+
+And `<!-- test: pytest -->` as a test of the package that the Python block before it makes.
+"""
 
 import os
 import re
@@ -14,7 +17,7 @@ REPOSITORY = Path(__file__).parents[2]
 MARKED = re.compile(
     r"<!-- test: (?P<mark>[^>]*?) -->\s*\n```(?P<language>\w+)\n(?P<code>.*?)^```", re.DOTALL | re.MULTILINE
 )
-LANGUAGES = {"run": "bash", "python": "python", "python plugin": "python"}
+LANGUAGES = {"run": "bash", "python": "python", "python plugin": "python", "pytest": "python"}
 SECONDS = 600
 
 
@@ -62,7 +65,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 def execute(command: list[str], block: Block, folder: Path) -> None:
     ended = subprocess.run(
-        [*command, block.code],
+        command,
         cwd=folder,
         env=environment(folder),
         capture_output=True,
@@ -85,9 +88,20 @@ def test_the_readme_has_marked_blocks_of_the_languages_that_their_marks_say() ->
 @pytest.mark.slow
 @pytest.mark.parametrize("block", identified(marked("run")))
 def test_a_marked_block_of_commands_runs(block: Block, workplace: Path) -> None:
-    execute(["bash", "-euo", "pipefail", "-c"], block, workplace)
+    execute(["bash", "-euo", "pipefail", "-c", block.code], block, workplace)
 
 
 @pytest.mark.parametrize("block", identified(marked("python")))
 def test_a_marked_block_of_python_runs(block: Block, workplace: Path) -> None:
-    execute([sys.executable, "-c"], block, workplace)
+    execute([sys.executable, "-c", block.code], block, workplace)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", identified(marked("pytest")))
+def test_a_marked_test_of_an_authors_package_runs(block: Block, tmp_path: Path) -> None:
+    package = [other for other in marked("python") if other.line < block.line][-1]
+    (tmp_path / "my_package.py").write_text(package.code)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "conftest.py").write_text('pytest_plugins = ["softal_bench.conformance.timing"]\n')
+    (tmp_path / "tests" / "test_speed.py").write_text(block.code)
+    execute([sys.executable, "-m", "pytest", "--gate=show", "tests"], block, tmp_path)
