@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 DEVELOP := $(VENV)/installed-dev
+PEERS := .venv-peers/installed
+PEERS_BIN := .venv-peers/bin
 
 .DELETE_ON_ERROR:
-.PHONY: quickstart cost test lint types clean
+.PHONY: quickstart cost test bench bench-check bench-baseline bench-prove test-peers compare lint types clean
 
 quickstart: $(VENV)
 	$(BIN)/softal-bench run suites/quickstart.yaml
@@ -20,6 +22,29 @@ cost: $(VENV)
 
 test: $(DEVELOP) lint types
 	$(BIN)/python -m pytest
+
+# The gate for speed: ratios to controls, against the baseline for this kind of CPU in tests/benchmarks/baseline.json.
+bench: $(DEVELOP)
+	$(BIN)/python -m pytest tests/benchmarks --gate=show
+
+bench-check: $(DEVELOP)
+	$(BIN)/python -m pytest tests/benchmarks --gate=require
+
+bench-baseline: $(DEVELOP)
+	$(BIN)/python -m softal_bench.conformance.timing tests/benchmarks
+
+# Twenty runs that have to pass, half of them beside a busy process, and one with a slow-down in each benchmark; 20 minutes.
+bench-prove: $(DEVELOP)
+	$(BIN)/python tests/benchmarks/prove.py
+
+# Tests of other libraries' acquisition functions beside ours; `make test` needs none of these libraries.
+test-peers: $(DEVELOP) $(PEERS)
+	$(PEERS_BIN)/python -m pytest plugins/softal-bench-peers/tests tests/suite/test_shipped_suites.py
+
+# Speed beside other implementations, with both answers compared; about an hour and a half, most of it the peers'.
+# Parts of it: `make compare ONLY=prediction`; the works are listed by `.venv-peers/bin/python -m softal_bench_peers.compare --help`.
+compare: $(PEERS)
+	$(PEERS_BIN)/python -m softal_bench_peers.compare $(if $(ONLY),--only '$(ONLY)')
 
 lint: $(DEVELOP)
 	$(BIN)/ruff check .
@@ -42,5 +67,15 @@ $(DEVELOP): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
+# Other libraries' acquisition functions, in a layer: an environment that sees .venv and adds to it, so that there is one torch.
+$(PEERS): plugins/softal-bench-peers/pyproject.toml plugins/softal-bench-peers/layer.txt $(INSTALLED)
+	$(BIN)/python -m venv --clear --without-pip .venv-peers
+	@$(PEERS_BIN)/python -c 'import pathlib, subprocess, sysconfig; \
+	    below = subprocess.check_output(["$(abspath $(BIN))/python", "-c", "import sysconfig; print(sysconfig.get_path(\"purelib\"))"], text=True); \
+	    pathlib.Path(sysconfig.get_path("purelib"), "below.pth").write_text(f"import site; site.addsitedir({below.strip()!r})\n")'
+	$(PEERS_BIN)/python -m pip install --quiet --no-deps --requirement plugins/softal-bench-peers/layer.txt \
+	    --editable plugins/softal-bench-peers
+	@touch $@
+
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) .venv-peers runs
