@@ -24,10 +24,15 @@ class MCDropout(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         if self.training:
-            return functional.dropout2d(inputs, self.p) if inputs.ndim == 4 else functional.dropout(inputs, self.p)
+            return inputs * self.training_mask(inputs)
         if self.mask_F is None:
             return inputs
         return inputs * self.mask_F.view(1, -1, *[1] * (inputs.ndim - 2))
+
+    def training_mask(self, inputs: Tensor) -> Tensor:
+        """A mask of its own for each of n inputs, from the global generator; of a shape that multiplies them."""
+        mask_n_F = functional.dropout(inputs.new_ones(len(inputs), self.features), self.p)
+        return mask_n_F.view(*mask_n_F.shape, *[1] * (inputs.ndim - 2))
 
     def draw_masks(self, num_samples: int, generator: torch.Generator) -> Tensor:
         """masks_K_F on the CPU: each value 1 / (1 - p) with probability 1 - p, else 0."""
