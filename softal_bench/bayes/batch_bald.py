@@ -10,7 +10,8 @@ cheaper than the gain, rule most points out:
 - its gain given configurations that are told apart less (`Configurations.coarser`), in two stages. That is a bound for
   the same draws, so it needs no slack.
 
-All is in float64: gains that differ by more than `_TIE` are told apart, however small they get in a large batch.
+All is in float64, so that gains are told apart however small they get in a large batch. Once no point can gain more
+than `_TIE` the weights are known, as far as K samples go, and the points left are taken by position.
 """
 
 import torch
@@ -23,7 +24,7 @@ from softal_bench.contracts import Pool
 from softal_bench.errors import NumericalError
 
 _STANDARD_ERRORS = 2.0  # slack of each of the two estimates that are compared
-_TIE = 1e-12  # nats; gains closer than this are equal, and the lower position is taken
+_TIE = 1e-12  # nats; gains closer than this, or than a thousandth of the gain, are equal: the lower position is taken
 _PARTS = (1, 8)  # how far configurations are told apart in the two stages of bounds
 _FIRST = 16  # points whose gain is computed at once, to have a gain that others are compared with
 _GAINS_AT_ONCE = 32  # points whose gain is computed before bounds are compared again
@@ -103,6 +104,8 @@ class _Step:
 
     def best(self) -> tuple[int, float]:
         """The point of largest gain, and its gain."""
+        if float(self._upper_N.max()) <= _TIE:
+            return int((self._upper_N > -torch.inf).nonzero()[0, 0]), 0.0
         order = self._upper_N.argsort(descending=True, stable=True)
         order = order[self._upper_N[order] > -torch.inf]  # those not taken yet
         first, rest = order[:_FIRST], order[_FIRST:]
@@ -117,7 +120,7 @@ class _Step:
                 break
             self._look_at(possible)
         positions, gains = (torch.cat(parts) for parts in zip(*self._computed, strict=True))
-        tied = gains >= self._largest - _TIE
+        tied = gains >= self._least()
         first_tied = positions[tied].argmin()
         return int(positions[tied][first_tied]), float(gains[tied][first_tied])
 
@@ -128,10 +131,10 @@ class _Step:
         for stage in self._stages:
             bounds = stage.information(points)
             self._upper_N[positions] = torch.minimum(self._upper_N[positions], self._with_slack(bounds))
-            possible = (bounds >= self._largest - _TIE).nonzero().flatten()
+            possible = (bounds >= self._least()).nonzero().flatten()
             positions, points, bounds = positions[possible], points[possible], bounds[possible]
         for some in torch.split(bounds.argsort(descending=True), _GAINS_AT_ONCE):
-            possible = some[bounds[some] >= self._largest - _TIE]
+            possible = some[bounds[some] >= self._least()]
             if len(possible):
                 self._compute(positions[possible], points[possible])
 
@@ -143,7 +146,11 @@ class _Step:
         return gains
 
     def _still_possible(self, positions: Tensor) -> Tensor:
-        return positions[self._with_slack(self._upper_N[positions]) >= self._largest - _TIE]
+        return positions[self._with_slack(self._upper_N[positions]) >= self._least()]
+
+    def _least(self) -> float:
+        """The least gain that is as good as the largest one found."""
+        return self._largest - min(_TIE, 1e-3 * abs(self._largest))
 
     def _with_slack(self, gains: Tensor) -> Tensor:
         return gains + _STANDARD_ERRORS * (self._squared_error * gains.clamp_min(0)).sqrt()

@@ -209,3 +209,12 @@ def test_only_chosen_points_are_read_again_where_the_budget_holds_the_pool() -> 
     pool = ReadsCounted(confident_log_probs(0, 500, 10, 5), chunk_size=64)
     positions_B, _ = batch_bald(pool, 8, 200, seeded(0))
     assert pool.read == positions_B[:-1].tolist()
+
+
+def test_points_that_can_gain_nothing_more_are_taken_by_position() -> None:
+    # Point 2 tells all four samples apart without noise; after it no point can tell more.
+    probs_N_K_C = oracles.random_probs(np.random.default_rng(0), 6, 4, 4, concentration=1.0)
+    probs_N_K_C[2] = np.eye(4)
+    positions_B, gains_B = batch_bald(TensorPool(torch.from_numpy(probs_N_K_C).log()), 6, ALL, seeded(0))
+    assert positions_B.tolist() == [2, 0, 1, 3, 4, 5]
+    assert gains_B.tolist() == pytest.approx([math.log(4), 0, 0, 0, 0, 0], abs=1e-12)
