@@ -24,7 +24,9 @@ from softal_bench.contracts import Pool
 from softal_bench.errors import NumericalError
 
 _STANDARD_ERRORS = 2.0  # slack of each of the two estimates that are compared
-_TIE = 1e-12  # nats; gains closer than this, or than a thousandth of the gain, are equal: the lower position is taken
+_TIE = 1e-12  # nats; gains closer than this are equal, and the lower position is taken,
+_RELATIVE_TIE = 1e-3  # but small gains only if closer than this part of them,
+_ROUNDING = 1e-14  # or than this
 _PARTS = (1, 8)  # how far configurations are told apart in the two stages of bounds
 _FIRST = 16  # points whose gain is computed at once, to have a gain that others are compared with
 _GAINS_AT_ONCE = 32  # points whose gain is computed before bounds are compared again
@@ -150,7 +152,7 @@ class _Step:
 
     def _least(self) -> float:
         """The least gain that is as good as the largest one found."""
-        return self._largest - min(_TIE, 1e-3 * abs(self._largest))
+        return self._largest - max(_ROUNDING, min(_TIE, _RELATIVE_TIE * self._largest))
 
     def _with_slack(self, gains: Tensor) -> Tensor:
         return gains + _STANDARD_ERRORS * (self._squared_error * gains.clamp_min(0)).sqrt()
