@@ -1,6 +1,7 @@
 """What a journal's header says of the machine and the software. None of it is part of a trial's key."""
 
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -41,6 +42,7 @@ def _origins(plugin: Plugin[Any]) -> dict[str, str]:
     }
 
 
+@cache
 def _version(package: str) -> str:
     try:
         return version(package)
