@@ -1,6 +1,7 @@
 """What all tests share: one thread, hypothesis without chance, the device, and the folder of real data."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import settings
 pytest_plugins = ["pytester", "softal_bench.conformance.timing"]
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, and by what tests start
 settings.register_profile("deterministic", derandomize=True, deadline=None, database=None, max_examples=60)
 settings.load_profile("deterministic")
 
