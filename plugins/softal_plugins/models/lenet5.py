@@ -21,7 +21,7 @@ class LeNet5(BayesianModel):
     dropout: float = 0.5
 
     citation = "LeCun et al. 1998; with MC dropout: Kirsch et al. 2019, arXiv:1906.08158"
-    revision = 2
+    revision = 3
 
     def __post_init__(self) -> None:
         if not 0 < self.dropout < 1:

@@ -58,8 +58,8 @@ def test_loss_and_gradients_are_autograd_s(
     network = build().to(device, dtype).train()
     if channels_last:
         network.to(memory_format=torch.channels_last)
-    inputs = torch.randn(12, *shape, dtype=dtype).to(device)
-    labels = torch.randint(4, (12,)).to(device)
+    inputs = torch.randn(20, *shape, dtype=dtype).to(device)
+    labels = torch.randint(4, (20,)).to(device)
     kept = inputs.clone()
     torch.manual_seed(3)
     expected = functional.nll_loss(network(inputs), labels)

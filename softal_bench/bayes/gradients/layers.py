@@ -1,8 +1,4 @@
-"""Loss and gradients of sequential networks, layer by layer.
-
-The mathematics is autograd's, by the same kernels of PyTorch, without its bookkeeping: elementwise layers work in
-place, and gradients are written where the optimiser reads them. That saves a tenth of a training step of a LeNet.
-"""
+"""Layers one by one: their outputs, and the gradients that PyTorch's own kernels compute."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from softal_bench.bayes.gradients import fourier
+from softal_bench.bayes.gradients.sizes import grad_of, pair
 from softal_bench.bayes.mc_dropout import MCDropout
 
 _aten = torch.ops.aten
@@ -20,44 +18,24 @@ _aten = torch.ops.aten
 Backward = Callable[[Tensor, bool], Tensor]
 
 
-def has_written_gradients(network: nn.Module) -> bool:
-    """Whether `loss_and_gradients` covers the network.
-
-    It is an `nn.Sequential` that starts with a convolution or linear layer and ends in log-softmax over classes, with
-    convolutions padded by zeros, linear, max-pooling, ReLU, flatten and MCDropout layers between, none of them twice.
-    """
-    if not isinstance(network, nn.Sequential) or len(network) < 2 or len(set(network)) < len(network):
-        return False
-    *body, last = network
-    starts = isinstance(body[0], (nn.Conv2d, nn.Linear))
-    ends = type(last) is nn.LogSoftmax and last.dim in (1, -1)
-    return starts and ends and all(type(layer) in _FORWARD and _is_plain(layer) for layer in body)
+def outputs_and_backward(layer: nn.Module, inputs: Tensor) -> tuple[Tensor, Backward]:
+    """A layer's outputs in training, and the function that takes their gradient back. The layer `is_written`."""
+    return _FORWARD[type(layer)](layer, inputs)
 
 
-@torch.no_grad()
-def loss_and_gradients(network: nn.Sequential, inputs_b: Tensor, labels_b: Tensor) -> Tensor:
-    """The mean of -log p(labels | inputs) in nats, a scalar. Its gradients replace the values of each parameter's grad.
-
-    Args:
-        network: one that `has_written_gradients`, in training; each parameter has a tensor in its `grad`.
-        inputs_b, labels_b: a batch on the network's device.
-    """
-    hidden = inputs_b
-    backwards: list[Backward] = []
-    for layer in network[:-1]:
-        hidden, backward = _FORWARD[type(layer)](layer, hidden)
-        backwards.append(backward)
-    log_probs_b_C = hidden.log_softmax(dim=1)
-    loss = functional.nll_loss(log_probs_b_C, labels_b)
-    one_hot_b_C = functional.one_hot(labels_b, log_probs_b_C.shape[1])
-    gradient = log_probs_b_C.exp_().sub_(one_hot_b_C).div_(len(labels_b))
-    for backward in reversed(backwards[1:]):
-        gradient = backward(gradient, True)
-    backwards[0](gradient, False)
-    return loss
+def is_written(layer: nn.Module) -> bool:
+    """Whether a layer is written out here, with the options that it has."""
+    return type(layer) in _FORWARD and _is_plain(layer)
 
 
 def _convolution(layer: nn.Conv2d, inputs: Tensor) -> tuple[Tensor, Backward]:
+    if fourier.is_cheaper(layer, inputs):
+        convolution = fourier.FourierConvolution(layer, inputs)
+        return convolution.outputs(), convolution.backward
+    return _direct_convolution(layer, inputs)
+
+
+def _direct_convolution(layer: nn.Conv2d, inputs: Tensor) -> tuple[Tensor, Backward]:
     where = (layer.stride, layer.padding, layer.dilation)
     outputs = functional.conv2d(inputs, layer.weight, layer.bias, *where, layer.groups)  # type: ignore[arg-type]
 
@@ -67,9 +45,9 @@ def _convolution(layer: nn.Conv2d, inputs: Tensor) -> tuple[Tensor, Backward]:
         of_inputs, of_weight, of_bias = _aten.convolution_backward(
             gradient, inputs, layer.weight, biases, *where, False, [0, 0], layer.groups, which
         )
-        _grad(layer.weight).copy_(of_weight)
+        grad_of(layer.weight).copy_(of_weight)
         if layer.bias is not None:
-            _grad(layer.bias).copy_(of_bias)
+            grad_of(layer.bias).copy_(of_bias)
         return of_inputs  # type: ignore[no-any-return]
 
     return outputs, backward
@@ -77,16 +55,16 @@ def _convolution(layer: nn.Conv2d, inputs: Tensor) -> tuple[Tensor, Backward]:
 
 def _linear(layer: nn.Linear, inputs: Tensor) -> tuple[Tensor, Backward]:
     def backward(gradient: Tensor, wanted: bool) -> Tensor:
-        torch.mm(gradient.T, inputs, out=_grad(layer.weight))
+        torch.mm(gradient.T, inputs, out=grad_of(layer.weight))
         if layer.bias is not None:
-            torch.sum(gradient, dim=0, out=_grad(layer.bias))
+            torch.sum(gradient, dim=0, out=grad_of(layer.bias))
         return gradient @ layer.weight if wanted else gradient
 
     return functional.linear(inputs, layer.weight, layer.bias), backward
 
 
 def _max_pool(layer: nn.MaxPool2d, inputs: Tensor) -> tuple[Tensor, Backward]:
-    windows = [_pair(layer.kernel_size), _pair(layer.stride), _pair(layer.padding), _pair(layer.dilation)]
+    windows = [pair(layer.kernel_size), pair(layer.stride), pair(layer.padding), pair(layer.dilation)]
     outputs, indices = _aten.max_pool2d_with_indices(inputs, *windows, layer.ceil_mode)
 
     def backward(gradient: Tensor, wanted: bool) -> Tensor:
@@ -122,18 +100,8 @@ _FORWARD: dict[type[nn.Module], Callable[[Any, Tensor], tuple[Tensor, Backward]]
 
 
 def _is_plain(layer: nn.Module) -> bool:
-    """Whether a layer's options are those that are written out here."""
     if isinstance(layer, nn.Conv2d):
         return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
     if isinstance(layer, nn.MaxPool2d):
         return not layer.return_indices
     return not isinstance(layer, nn.Flatten) or (layer.start_dim, layer.end_dim) == (1, -1)
-
-
-def _pair(value: int | tuple[int, ...]) -> list[int]:
-    return [value, value] if isinstance(value, int) else list(value)
-
-
-def _grad(parameter: Tensor) -> Tensor:
-    assert parameter.grad is not None
-    return parameter.grad

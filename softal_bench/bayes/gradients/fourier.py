@@ -1,0 +1,183 @@
+"""Convolutions with large kernels and many channels by fewer products: through the Fourier transform of their inputs.
+
+Along one dimension, the outputs y_o = sum_k x_(o + k) w_k of L inputs and a kernel of K are
+
+    y = outputs^T [(inputs x) * (kernel w)]
+
+where the three matrices do not depend on the data and * multiplies elementwise: a bilinear algorithm with as many
+products as they have rows. Here they are a discrete Fourier transform over an even number P of the inputs, three real
+products for each complex one (Gauss), and one product of its own for an input that is left over at either end: 16
+products for L = 12 and K = 5, in place of 40. In two dimensions the algorithm is applied along both, and each product
+becomes a matrix product over channels. Sines and cosines are at most 1, so rounding is that of a direct convolution;
+algorithms after Winograd that need fewer products lose digits.
+
+Source: Winograd 1980, "Arithmetic Complexity of Computations"; for layers: Mathieu et al. 2014, arXiv:1312.5851.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+from softal_bench.bayes.gradients.sizes import grad_of, has_unit_steps, pair
+
+_LEAST_SAVING = 2.0  # matrix products with few rows, and copies, take what a smaller saving would bring
+
+
+@dataclass(frozen=True)
+class Bilinear:
+    """One dimension: y = outputs^T [(inputs x) * (kernel w)], with m products.
+
+    Attributes:
+        inputs_m_L: for the inputs without their padding.
+        kernel_m_K: for the kernel.
+        outputs_m_O: for the outputs.
+    """
+
+    inputs_m_L: Tensor
+    kernel_m_K: Tensor
+    outputs_m_O: Tensor
+
+
+@cache
+def bilinear(size: int, kernel: int, padding: int, dtype: torch.dtype, device: torch.device) -> Bilinear:
+    """The algorithm for `size` inputs with `padding` zeros at either end; a kernel of at most as many."""
+    length = size + 2 * padding
+    outputs = length - kernel + 1
+    period = (length - 1) // 2 * 2
+    places = torch.arange(length, dtype=torch.float64)
+    first = length - 1 - period  # 0 or 1 input before those that are transformed, and one after them
+    transformed = (places >= first) & (places < first + period)
+    rows = [
+        (x * transformed, w, y)
+        for frequency in range(period // 2 + 1)
+        for x, w, y in _frequency(frequency, period, places, places[:kernel], places[:outputs])
+    ]
+    rows += [_end(length, kernel, outputs, period, last) for last in ((False, True) if first else (True,))]
+    of_inputs, of_kernel, of_outputs = (
+        torch.stack(matrix).to(dtype=dtype, device=device) for matrix in zip(*rows, strict=True)
+    )
+    return Bilinear(of_inputs[:, padding : padding + size].contiguous(), of_kernel, of_outputs)
+
+
+def is_cheaper(layer: nn.Conv2d, inputs: Tensor) -> bool:
+    """Whether a layer is covered with these inputs and saves much arithmetic; on the CPU alone, where it was measured.
+
+    Counts multiplications for one input: those of the direct convolution against products and transforms.
+    """
+    if inputs.device.type != "cpu" or not is_covered(layer, inputs):
+        return False
+    rows, columns = algorithms(layer, inputs)
+    channels = layer.in_channels * layer.out_channels
+    places = rows.outputs_m_O.shape[1] * columns.outputs_m_O.shape[1]
+    direct = places * layer.weight[0, 0].numel() * channels
+    products = len(rows.inputs_m_L) * len(columns.inputs_m_L) * channels
+    transforms = layer.in_channels * _work(rows.inputs_m_L, columns.inputs_m_L)
+    transforms += layer.out_channels * _work(rows.outputs_m_O, columns.outputs_m_O)
+    return direct >= _LEAST_SAVING * (products + transforms)
+
+
+def is_covered(layer: nn.Conv2d, inputs: Tensor) -> bool:
+    """Whether a layer is of this form: unit stride, a kernel of 2 to as many inputs as there are with the padding."""
+    lengths = [size + 2 * padding for size, padding in zip(inputs.shape[2:], pair(layer.padding), strict=True)]
+    fits = all(2 <= kernel <= length >= 3 for kernel, length in zip(layer.kernel_size, lengths, strict=True))
+    return has_unit_steps(layer) and fits
+
+
+class FourierConvolution:
+    """A two-dimensional convolution of stride 1, [n, c, h, w] to [n, o, h', w'], and its gradients.
+
+    The same function as `torch.nn.functional.conv2d` to rounding. Costs m m' products of n x c and c x o matrices, and
+    of two products of matrices for each transform; m and m' are the products along rows and along columns.
+
+    Args:
+        layer: a convolution that is covered with these inputs.
+        inputs: a batch; what is read of it is copied.
+    """
+
+    def __init__(self, layer: nn.Conv2d, inputs: Tensor) -> None:
+        self._layer = layer
+        self._rows, self._columns = algorithms(layer, inputs)
+        kernel = layer.weight.detach().permute(2, 3, 1, 0)
+        self._inputs_m_n_c = _transform(self._rows.inputs_m_L, self._columns.inputs_m_L, inputs.permute(2, 3, 0, 1))
+        self._kernel_m_c_o = _transform(self._rows.kernel_m_K, self._columns.kernel_m_K, kernel)
+
+    def outputs(self) -> Tensor:
+        """outputs [n, o, h', w'], channels last."""
+        products_m_n_o = torch.bmm(self._inputs_m_n_c, self._kernel_m_c_o)
+        outputs = _back(self._rows.outputs_m_O, self._columns.outputs_m_O, products_m_n_o).permute(2, 3, 0, 1)
+        into = torch.empty_like(outputs, memory_format=torch.channels_last)
+        bias = self._layer.bias
+        return into.copy_(outputs) if bias is None else torch.add(outputs, bias.detach().view(-1, 1, 1), out=into)
+
+    def backward(self, gradient: Tensor, wanted: bool) -> Tensor:
+        """Write the gradients of weight and bias; return that of the inputs, channels last, if it is wanted."""
+        if self._layer.bias is not None:
+            torch.sum(gradient, dim=(0, 2, 3), out=grad_of(self._layer.bias))
+        gradient_m_n_o = _transform(self._rows.outputs_m_O, self._columns.outputs_m_O, gradient.permute(2, 3, 0, 1))
+        of_kernel_m_c_o = torch.bmm(self._inputs_m_n_c.transpose(1, 2), gradient_m_n_o)
+        of_kernel = _back(self._rows.kernel_m_K, self._columns.kernel_m_K, of_kernel_m_c_o)
+        grad_of(self._layer.weight).copy_(of_kernel.permute(3, 2, 0, 1))
+        if not wanted:
+            return gradient
+        of_inputs_m_n_c = torch.bmm(gradient_m_n_o, self._kernel_m_c_o.transpose(1, 2))
+        of_inputs = _back(self._rows.inputs_m_L, self._columns.inputs_m_L, of_inputs_m_n_c)
+        return of_inputs.permute(2, 3, 0, 1).contiguous(memory_format=torch.channels_last)
+
+
+def algorithms(layer: nn.Conv2d, inputs: Tensor) -> tuple[Bilinear, Bilinear]:
+    """The algorithms along rows and along columns of a layer's inputs."""
+    sizes = zip(inputs.shape[2:], layer.kernel_size, pair(layer.padding), strict=True)
+    rows, columns = (bilinear(*size, inputs.dtype, inputs.device) for size in sizes)
+    return rows, columns
+
+
+def _transform(rows_m_L: Tensor, columns_m_L: Tensor, values: Tensor) -> Tensor:
+    """[height, width, a, b] to [m m', a, b]: one matrix along each of the first two dimensions."""
+    height, width, *rest = values.shape
+    halfway = (rows_m_L @ values.reshape(height, -1)).view(len(rows_m_L), width, -1)
+    return torch.matmul(columns_m_L, halfway).view(-1, *rest)
+
+
+def _back(rows_m_L: Tensor, columns_m_L: Tensor, values_m_a_b: Tensor) -> Tensor:
+    """[m m', a, b] to [height, width, a, b] by the transposed matrices."""
+    _, *rest = values_m_a_b.shape
+    halfway = torch.matmul(columns_m_L.T, values_m_a_b.view(len(rows_m_L), len(columns_m_L), -1))
+    return (rows_m_L.T @ halfway.view(len(rows_m_L), -1)).view(rows_m_L.shape[1], columns_m_L.shape[1], *rest)
+
+
+def _work(rows_m_L: Tensor, columns_m_L: Tensor) -> int:
+    """Multiplications of a transform, or of one back."""
+    return rows_m_L.numel() * columns_m_L.shape[1] + len(rows_m_L) * columns_m_L.numel()
+
+
+def _frequency(
+    frequency: int, period: int, inputs: Tensor, kernel: Tensor, outputs: Tensor
+) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """The products of one frequency: one where it is real, else three.
+
+    With c and s the cosine and sine sums of inputs x and kernel w, (c_x - i s_x)(c_w + i s_w) has the real part
+    c_x c_w + s_x s_w and the imaginary part (c_x + s_x)(s_w - c_w) + c_x c_w - s_x s_w.
+    """
+    angle = 2 * math.pi * frequency / period
+    (c_x, s_x), (c_w, s_w), (c_y, s_y) = (
+        ((angle * places).cos(), (angle * places).sin()) for places in (inputs, kernel, outputs)
+    )
+    if frequency in (0, period // 2):
+        return [(c_x, c_w, c_y / period)]
+    return [
+        (c_x, c_w, (c_y - s_y) * 2 / period),
+        (s_x, s_w, (c_y + s_y) * 2 / period),
+        (c_x + s_x, s_w - c_w, -s_y * 2 / period),
+    ]
+
+
+def _end(length: int, kernel: int, outputs: int, period: int, last: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """The product of the first (or last) input, less what the transform, which is periodic, took there instead."""
+    of_inputs, of_kernel, of_outputs = (torch.zeros(size, dtype=torch.float64) for size in (length, kernel, outputs))
+    here, taken = (length - 1, length - 1 - period) if last else (0, period)
+    of_inputs[here], of_inputs[taken] = 1, -1
+    of_kernel[-1 if last else 0] = of_outputs[-1 if last else 0] = 1
+    return of_inputs, of_kernel, of_outputs
