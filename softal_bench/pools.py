@@ -97,8 +97,14 @@ class PosteriorPool(Pool):
         indices_N: which of them are in the pool, in increasing order; position i is index indices_N[i].
         labelled_indices: which of them are labelled.
         stopwatch: seconds spent predicting are counted as its phase "predict".
+        evaluate: makes the same pool under the evaluation posterior; called once, when it is first needed, and counted
+            as the stopwatch's phase "distil".
+
+    Attributes:
         chunk_size: how many inputs are predicted at a time.
     """
+
+    chunk_size = 512
 
     def __init__(
         self,
@@ -108,7 +114,7 @@ class PosteriorPool(Pool):
         indices_N: Tensor,
         labelled_indices: Sequence[int],
         stopwatch: Stopwatch,
-        chunk_size: int = 512,
+        evaluate: Callable[[], Pool] | None = None,
     ) -> None:
         self._fitted = fitted
         self._draw = draw
@@ -117,7 +123,8 @@ class PosteriorPool(Pool):
         self._indices_N = indices_N
         self._labelled_indices = labelled_indices
         self._stopwatch = stopwatch
-        self._chunk_size = chunk_size
+        self._evaluate = evaluate
+        self._evaluation: Pool | None = None
 
     @property
     def size(self) -> int:
@@ -136,11 +143,11 @@ class PosteriorPool(Pool):
         return self._train.inputs.device
 
     def log_probs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for positions_n in torch.split(torch.arange(self.size, device=self.device), self._chunk_size):
+        for positions_n in torch.split(torch.arange(self.size, device=self.device), self.chunk_size):
             yield positions_n, self._predicted(positions_n)
 
     def log_probs_at(self, positions: Tensor) -> Tensor:
-        chunks = [self._predicted(positions_n) for positions_n in torch.split(positions, self._chunk_size)]
+        chunks = [self._predicted(positions_n) for positions_n in torch.split(positions, self.chunk_size)]
         return torch.cat(chunks)
 
     def embeddings(self) -> Tensor:
@@ -149,6 +156,15 @@ class PosteriorPool(Pool):
     @property
     def labelled(self) -> Tensor:
         return self._embedded(torch.tensor(self._labelled_indices, device=self.device))
+
+    @property
+    def evaluation(self) -> Pool:
+        if self._evaluate is None:
+            return super().evaluation
+        if self._evaluation is None:
+            with self._stopwatch.phase("distil"):
+                self._evaluation = self._evaluate()
+        return self._evaluation
 
     def indices(self, positions: Tensor) -> list[int]:
         """The indices in the data set of positions in this pool.
@@ -164,8 +180,8 @@ class PosteriorPool(Pool):
         outside = [position for position in chosen if not 0 <= position < self.size]
         if outside:
             raise SelectionError(f"position {outside[0]} is outside the pool; allowed are 0 to {self.size - 1}")
-        position, times = Counter(chosen).most_common(1)[0]
-        if times > 1:
+        if len(set(chosen)) < len(chosen):
+            position, times = Counter(chosen).most_common(1)[0]
             raise SelectionError(f"position {position} was chosen {times} times; need distinct positions")
         indices: list[int] = self._indices_N[positions.long().to(self._indices_N.device)].tolist()
         return indices
@@ -183,5 +199,5 @@ class PosteriorPool(Pool):
 
     def _embedded(self, indices: Tensor) -> Tensor:
         with self._stopwatch.phase("predict"):
-            chunks = torch.split(indices, self._chunk_size)
+            chunks = torch.split(indices, self.chunk_size)
             return torch.cat([self._fitted.embeddings(self._train.inputs[indices_n]) for indices_n in chunks])

@@ -1,12 +1,12 @@
 """Synchronised stopwatch and peak memory."""
 
 import contextlib
+import os
 import resource
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 
@@ -20,7 +20,7 @@ class Stopwatch:
 
     def __init__(self, device: torch.device) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self._device = device
+        self._device = device if device.type == "cuda" else None
         self._running: list[str] = []
         self._since = 0.0
 
@@ -36,7 +36,8 @@ class Stopwatch:
             self._running.pop()
 
     def _book(self) -> None:
-        synchronise(self._device)
+        if self._device is not None:
+            synchronise(self._device)
         now = time.perf_counter()
         if self._running:
             self.seconds[self._running[-1]] += now - self._since
@@ -55,7 +56,11 @@ def reset_peak_memory(device: torch.device) -> None:
         torch.cuda.reset_peak_memory_stats(device)
         return
     with contextlib.suppress(OSError):  # not Linux, or not allowed: see `peak_memory`
-        Path("/proc/self/clear_refs").write_text("5")
+        file = os.open("/proc/self/clear_refs", os.O_WRONLY)
+        try:
+            os.write(file, b"5")
+        finally:
+            os.close(file)
 
 
 def peak_memory(device: torch.device) -> int:
@@ -65,11 +70,18 @@ def peak_memory(device: torch.device) -> int:
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
+    with contextlib.suppress(OSError, ValueError):
+        return _high_water_mark()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _high_water_mark() -> int:
+    """VmHWM in bytes; ValueError where the system does not tell it."""
+    file = os.open("/proc/self/status", os.O_RDONLY)
+    try:
+        status = os.read(file, 2**16)
+    finally:
+        os.close(file)
+    start = status.index(b"VmHWM:") + len(b"VmHWM:")
+    return int(status[start : status.index(b"kB", start)]) * 1024

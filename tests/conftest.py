@@ -76,3 +76,12 @@ def fakes(fakes_folder: Path) -> Iterator[None]:
     """This process sees the fake plugins, for one test."""
     with fake_plugins.seen(fakes_folder):
         yield
+
+
+@pytest.fixture(scope="session")
+def cifar10_subset() -> Path:
+    """A file of real images of CIFAR-10, $SOFTAL_DATA/cifar10_subset.npz; skips where it is not there."""
+    path = Path(os.environ.get("SOFTAL_DATA", "/nowhere"), "cifar10_subset.npz")
+    if not path.is_file():
+        pytest.skip("SOFTAL_DATA does not hold cifar10_subset.npz")
+    return path.resolve()

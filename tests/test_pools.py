@@ -52,7 +52,8 @@ def posterior_pool(
     posterior = StoredPosterior(oracles.random_log_probs(0, 20, 4, 3).to(device))
     stopwatch = Stopwatch(device)
     positions = torch.tensor(indices, device=device)
-    pool = PosteriorPool(Doubling(), lambda: posterior, train, positions, LABELLED, stopwatch, chunk_size)
+    pool = PosteriorPool(Doubling(), lambda: posterior, train, positions, LABELLED, stopwatch)
+    pool.chunk_size = chunk_size
     return pool, posterior, stopwatch
 
 

@@ -47,6 +47,20 @@ def variation_ratios(log_probs_N_K_C: Tensor) -> Tensor:
     return clamp_rounding(ratios_N, log_probs_N_K_C, "variation ratio", 1 - 1 / log_probs_N_K_C.shape[-1])
 
 
+def margin(log_probs_N_K_C: Tensor) -> Tensor:
+    """1 - (p̄_n(1) - p̄_n(2)), the two largest of p̄ = mean_k p_k. Returns scores_N, float64, in [0, 1].
+
+    Raises:
+        NumericalError: if a value is NaN or out of its bounds by more than rounding.
+    """
+
+    def between_the_first_two(exact_n_K_C: Tensor) -> Tensor:
+        first_n, second_n = exact_n_K_C.exp().mean(dim=1).topk(2).values.unbind(dim=-1)
+        return 1 - (first_n - second_n)
+
+    return clamp_rounding(_in_blocks(log_probs_N_K_C, between_the_first_two), log_probs_N_K_C, "margin", 1.0)
+
+
 def conditional_entropy(log_probs_N_K_C: Tensor) -> Tensor:
     """Expected entropy given the weights, E_w H[Y | x_n, w] = -1/K sum_k sum_c p_nkc log p_nkc.
 

@@ -1,6 +1,7 @@
 """Training from scratch with early stopping, for models whose data fit in memory."""
 
 import copy
+import functools
 import math
 from collections.abc import Callable
 
@@ -8,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from softal_bench.bayes.augmentation import augmented
 from softal_bench.bayes.global_rng import seeded_global_rng
-from softal_bench.bayes.gradients import has_written_gradients, loss_and_gradients
+from softal_bench.bayes.gradients import CrossEntropy, Distillation, Loss, has_written_gradients, loss_and_gradients
 from softal_bench.bayes.mc_dropout import FittedMCDropout
 from softal_bench.contracts import Examples, Posterior, TrainingRegime
 from softal_bench.errors import NumericalError
@@ -55,7 +57,34 @@ def fit_mc_dropout(
     """
     with seeded_global_rng(generator, device):
         network = build().to(device)
-        return FittedMCDropout(_train(network, labelled.to(device), validation.to(device), training, generator))
+        best_epoch = _train(network, labelled.to(device), validation.to(device), training, generator)
+        return FittedMCDropout(network, best_epoch, functools.partial(distil_mc_dropout, build))
+
+
+def distil_mc_dropout(
+    build: Callable[[], nn.Sequential],
+    inputs: Tensor,
+    target_log_probs_N_C: Tensor,
+    epochs: int,
+    training: TrainingRegime,
+    generator: torch.Generator,
+) -> FittedMCDropout:
+    """Train the network that `build` makes, with fresh weights, to predict the targets of the inputs.
+
+    Loss: mean over inputs of sum_c exp(t_c) (t_c - log q_c). Optimiser and batch size are those of training; an epoch
+    is one pass over all inputs in random order, without augmentation, and the last epoch is kept: nothing is validated.
+
+    Source: the authors' evaluation model of EPIG-BALD, arXiv:2106.12059 and their public code.
+    """
+    with seeded_global_rng(generator, inputs.device):
+        network = build().to(inputs.device)
+        optimiser = make_optimiser(network, training)
+        network.train()
+        for _ in range(epochs):
+            order = torch.randperm(len(inputs), generator=generator).to(inputs.device)
+            for indices in torch.split(order, training.batch_size):
+                distillation_step(network, optimiser, inputs[indices], target_log_probs_N_C[indices])
+        return FittedMCDropout(network, epochs, functools.partial(distil_mc_dropout, build))
 
 
 def make_optimiser(network: nn.Sequential, training: TrainingRegime) -> torch.optim.Optimizer:
@@ -82,14 +111,25 @@ def training_step(
         optimiser: from `make_optimiser`.
         inputs_b, labels_b: on the network's device.
     """
+    return _step(network, optimiser, inputs_b, CrossEntropy(labels_b))
+
+
+def distillation_step(
+    network: nn.Sequential, optimiser: torch.optim.Optimizer, inputs_b: Tensor, target_log_probs_b_C: Tensor
+) -> Tensor:
+    """The same towards soft targets t; the loss is the mean of sum_c exp(t_c) (t_c - log q_c)."""
+    return _step(network, optimiser, inputs_b, Distillation(target_log_probs_b_C))
+
+
+def _step(network: nn.Sequential, optimiser: torch.optim.Optimizer, inputs_b: Tensor, loss: Loss) -> Tensor:
     if has_written_gradients(network):
-        loss = loss_and_gradients(network, inputs_b, labels_b)
+        value = loss_and_gradients(network, inputs_b, loss)
     else:
         optimiser.zero_grad(set_to_none=False)
-        loss = functional.nll_loss(network(inputs_b), labels_b)
-        loss.backward()  # type: ignore[no-untyped-call]
+        value = loss.value(network(inputs_b))
+        value.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
-    return loss.detach()
+    return value.detach()
 
 
 def _in_one_tensor(network: nn.Module) -> nn.Parameter:
@@ -129,22 +169,52 @@ def _train(
     validation: Examples,
     training: TrainingRegime,
     generator: torch.Generator,
-) -> nn.Sequential:
+) -> int:
+    """Train the network and leave it with the weights of its best epoch, whose number, from 1, is returned."""
     optimiser = make_optimiser(network, training)
     validation_seed = int(torch.randint(2**63 - 1, (), generator=generator))
-    best, best_weights, epochs_since = -torch.inf, copy.deepcopy(network.state_dict()), 0
-    for epoch in range(training.max_epochs):
+    plateau = Plateau(training.patiences)
+    best_epoch, best_weights = 0, copy.deepcopy(network.state_dict())
+    for epoch in range(1, training.max_epochs + 1):
         _train_epoch(network, optimiser, labelled, training, generator)
         value = _validate(network, validation, training, validation_seed)
         if math.isnan(value):
-            raise NumericalError(f"validation {training.monitor}", f"is NaN after epoch {epoch + 1}; training diverged")
-        epochs_since += 1
-        if value > best:
-            best, best_weights, epochs_since = value, copy.deepcopy(network.state_dict()), 0
-        if epochs_since >= training.patience:
+            raise NumericalError(f"validation {training.monitor}", f"is NaN after epoch {epoch}; training diverged")
+        stage = plateau.stage
+        if plateau.is_best(value):
+            best_epoch, best_weights = epoch, copy.deepcopy(network.state_dict())
+        if plateau.ended:
             break
+        if plateau.stage > stage:
+            for group in optimiser.param_groups:
+                group["lr"] *= training.decay
     network.load_state_dict(best_weights)
-    return network
+    return max(best_epoch, 1)
+
+
+class Plateau:
+    """Counts epochs without a better result: after `patiences[0]` of them stage 1 begins, and so on to the end."""
+
+    def __init__(self, patiences: list[int]) -> None:
+        self.stage = 0
+        self._patiences = patiences
+        self._best = -math.inf
+        self._since = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last patience has run out."""
+        return self.stage == len(self._patiences)
+
+    def is_best(self, value: float) -> bool:
+        """Take an epoch's result, larger is better, and say whether it is the best so far."""
+        self._since += 1
+        better = value > self._best
+        if better:
+            self._best, self._since = value, 0
+        if self._since >= self._patiences[self.stage]:
+            self.stage, self._since = self.stage + 1, 0
+        return better
 
 
 def _train_epoch(
@@ -157,7 +227,8 @@ def _train_epoch(
     network.train()
     order = epoch_order(len(labelled), training.epoch_draws, generator).to(labelled.labels.device)
     for indices in torch.split(order, training.batch_size):
-        training_step(network, optimiser, labelled.inputs[indices], labelled.labels[indices])
+        inputs_b = augmented(labelled.inputs[indices], training.augmentation)
+        training_step(network, optimiser, inputs_b, labelled.labels[indices])
 
 
 def _validate(network: nn.Sequential, validation: Examples, training: TrainingRegime, seed: int) -> float:

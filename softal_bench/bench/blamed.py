@@ -12,6 +12,7 @@ class BlamedModel(FittedModel):
     """A fitted model; what it raises becomes PluginFailed with the plugin's name."""
 
     def __init__(self, fitted: FittedModel, plugin: Plugin[BayesianModel]) -> None:
+        self.best_epoch = fitted.best_epoch
         self._fitted = fitted
         self._plugin = plugin
 

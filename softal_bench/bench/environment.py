@@ -35,11 +35,14 @@ def environment(device: torch.device, threads: int) -> dict[str, Any]:
 
 def _origins(plugin: Plugin[Any]) -> dict[str, str]:
     """Distribution -> version of a plugin and of those in it."""
-    listing = registries[plugin.kind].listing(plugin.name)
     inner = [_origins(nested) for nested in plugin.nested]
-    return {listing.distribution: listing.version} | {
-        name: version for origins in inner for name, version in origins.items()
-    }
+    return dict([_origin(plugin.kind, plugin.name), *(origin for origins in inner for origin in origins.items())])
+
+
+@cache
+def _origin(kind: str, name: str) -> tuple[str, str]:
+    listing = registries[kind].listing(name)
+    return listing.distribution, listing.version
 
 
 @cache

@@ -4,18 +4,19 @@ A trial's state is its list of acquired indices: given those of the rounds that 
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from softal_bench.bayes.training import accuracy_and_nll
+from softal_bench.bayes.training import accuracy_and_nll, evaluation_log_probs
 from softal_bench.bench.blamed import BlamedModel
 from softal_bench.bench.data import load
-from softal_bench.bench.failures import Ended, blame
-from softal_bench.contracts import AcquiredBatch, FittedModel, Splits
+from softal_bench.bench.failures import blame
+from softal_bench.bench.partition import draw_start, draw_validation, pool_size
+from softal_bench.contracts import AcquiredBatch, FittedModel, Pool, Splits
 from softal_bench.errors import JournalError, NumericalError, SelectionError, SuiteError, shown
 from softal_bench.pools import PosteriorPool
 from softal_bench.seeding import Seeds
@@ -23,7 +24,7 @@ from softal_bench.suite import Condition
 from softal_bench.timing import Stopwatch, peak_memory, reset_peak_memory
 
 PHASES = ("train", "predict", "select", "evaluate")
-OFFERED = frozenset({"embeddings", "labelled"})
+OFFERED = frozenset({"embeddings", "labelled", "evaluation"})
 
 
 def load_splits(condition: Condition, trial: int, data_root: Path) -> Splits:
@@ -35,12 +36,14 @@ def load_splits(condition: Condition, trial: int, data_root: Path) -> Splits:
 def require_feasible(condition: Condition, splits: Splits) -> None:
     """Raise SuiteError if the condition asks for more than its data set or the harness has."""
     size, start, batch = len(splits.train), condition.initial.size, condition.batch_size
-    pool = size - condition.validation_size - start
+    pool = pool_size(condition, splits)
     have = f"{condition.dataset.label} has {size} training examples"
+    before = condition.validation and condition.validation.before_repetition and splits.source_N is not None
+    copies_too = ", with the copies that validation.before_repetition leaves out" if before else ""
     if pool < 0:
         raise SuiteError(
             f"validation_size: {have}; {condition.validation_size} for validation and {start} at the start are more "
-            "than that"
+            f"than that{copies_too}"
         )
     if batch > pool:
         raise SuiteError(
@@ -83,14 +86,15 @@ class Trial:
         self._device = device
         self._train = splits.train.to(device)
         self._test = splits.test.to(device)
-        order = torch.randperm(len(splits.train), generator=self._seeds.generator("validation"))
-        self._validation = self._train.at(order[: condition.validation_size].to(device))
-        self._candidates = order[condition.validation_size :].sort().values
-        self.start = self._draw_start(splits.train.labels)
+        validation, self._candidates = draw_validation(condition, trial, splits)
+        self._is_candidate = torch.zeros(len(splits.train), dtype=torch.bool)
+        self._is_candidate[self._candidates] = True
+        self._validation = self._train.at(validation.to(device))
+        self.start = draw_start(condition, trial, splits, self._candidates)
 
     def require_replayable(self, acquired: Sequence[object]) -> None:
         """Raise JournalError unless these are batches of distinct indices that this trial could have acquired."""
-        left = {int(index) for index in self._candidates} - set(self.start)
+        left = set(self._candidates.tolist()) - set(self.start)
         for number, batch in enumerate(acquired):
             sound = isinstance(batch, list) and all(type(index) is int for index in batch)
             if not sound or len(set(batch)) < len(batch) or not left.issuperset(batch):  # type: ignore[arg-type, call-overload]
@@ -142,15 +146,16 @@ class Trial:
     def _acquire(self, number: int, labelled: list[int], fitted: FittedModel, stopwatch: Stopwatch) -> list[int]:
         condition = self._condition
         indices_N = self._pool_indices(number, labelled).to(self._device)
-        posterior_generator = self._seeds.generator("posterior", number)
-        pool = PosteriorPool(
-            fitted,
-            lambda: fitted.posterior(condition.posterior_samples, posterior_generator),
-            self._train,
-            indices_N,
-            labelled,
-            stopwatch,
-        )
+
+        def pool_under(model: FittedModel, purpose: str, evaluate: Callable[[], Pool] | None = None) -> PosteriorPool:
+            masks = self._seeds.generator(purpose, number)
+            draw = lambda: model.posterior(condition.posterior_samples, masks)  # noqa: E731
+            return PosteriorPool(model, draw, self._train, indices_N, labelled, stopwatch, evaluate)
+
+        def evaluate() -> Pool:
+            return pool_under(self._distilled(number, indices_N, labelled, fitted), "evaluation posterior")
+
+        pool = pool_under(fitted, "posterior", evaluate)
         generator = self._seeds.generator("acquisition", number)
         with stopwatch.phase("select"), blame("acquisition function", condition.acquisition):
             batch = condition.acquisition.instance.select(pool, condition.batch_size, generator)
@@ -158,28 +163,27 @@ class Trial:
             _require_batch(batch, condition.batch_size)
             return pool.indices(batch.positions)
 
+    def _distilled(self, number: int, indices_N: Tensor, labelled: list[int], fitted: FittedModel) -> FittedModel:
+        """The model whose samples are the evaluation posterior: a fresh one that predicts what `fitted` does.
+
+        It learns, from the inputs of labelled set and pool, the geometric mean of the predictions of some samples.
+        """
+        training = self._condition.training
+        inputs = self._train.inputs[torch.cat([torch.tensor(labelled, device=self._device), indices_N])]
+        samples = fitted.posterior(training.evaluation_samples, self._seeds.generator("distillation targets", number))
+        targets_N_C = evaluation_log_probs(samples, inputs, "geometric")
+        generator = self._seeds.generator("distillation", number)
+        return fitted.distil(inputs, targets_N_C, fitted.best_epoch, training, generator)
+
     def _pool_indices(self, number: int, labelled: list[int]) -> Tensor:
-        unlabelled = self._candidates[~torch.isin(self._candidates, torch.tensor(labelled))]
+        in_pool = self._is_candidate.clone()
+        in_pool[torch.tensor(labelled)] = False
+        unlabelled = in_pool.nonzero().flatten()
         subset = self._condition.pool_subset
         if subset is None or subset >= len(unlabelled):
             return unlabelled
         chosen = torch.randperm(len(unlabelled), generator=self._seeds.generator("pool subset", number))[:subset]
         return unlabelled[chosen.sort().values]
-
-    def _draw_start(self, labels: Tensor) -> list[int]:
-        size = self._condition.initial.size
-        order = torch.randperm(len(self._candidates), generator=self._seeds.generator("start"))
-        shuffled = self._candidates[order]
-        if not self._condition.initial.balanced:
-            return [int(index) for index in shuffled[:size]]
-        classes = range(self._train.num_classes)
-        per_class = [shuffled[labels[shuffled] == label][: size // len(classes)] for label in classes]
-        if any(len(indices) < size // len(classes) for indices in per_class):
-            raise Ended(
-                "failed",
-                f"initial: outside validation a class has fewer than the {size // len(classes)} examples needed",
-            )
-        return [int(index) for index in torch.cat(per_class)]
 
 
 def _require_number(nll: float) -> None:

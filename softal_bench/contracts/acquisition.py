@@ -31,6 +31,7 @@ class AcquisitionFunction(ABC):
 
     Attributes:
         needs: what `select` reads beyond log-probs, of "embeddings", "labelled", "targets", "evaluation".
+        least_samples: the fewest posterior samples K that it can say anything with; BALD needs 2.
         stochastic: whether another generator state can give another batch from the same pool.
         citation: where the method comes from.
         cost: time and memory in terms of N, K, C and B.
@@ -38,6 +39,7 @@ class AcquisitionFunction(ABC):
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
+    least_samples: ClassVar[int] = 1
     stochastic: ClassVar[bool] = False
     citation: ClassVar[str] = ""
     cost: ClassVar[str] = ""

@@ -60,6 +60,10 @@ class Provenance:
 class Splits:
     """A loaded data set. The pool, the validation set and the labelled set are all drawn from `train`.
 
+    Attributes:
+        source_N: of each training example the number of the one that it is a copy of (int64), where a wrapper repeated
+            examples; None where all are originals. Copies of one example have its label.
+
     Raises:
         DataError: if a part is empty or the two do not fit together.
     """
@@ -67,8 +71,13 @@ class Splits:
     train: Examples
     test: Examples
     provenance: Provenance
+    source_N: Tensor | None = None
 
     def __post_init__(self) -> None:
+        if self.source_N is not None and self.source_N.shape != (len(self.train),):
+            raise DataError(
+                f"{self.provenance.name}: source_N has shape {tuple(self.source_N.shape)}; need ({len(self.train)},)"
+            )
         if not len(self.train) or not len(self.test):
             raise DataError(f"{self.provenance.name}: {len(self.train)} training and {len(self.test)} test examples")
         if self.train.num_classes != self.test.num_classes or self.train.inputs.shape[1:] != self.test.inputs.shape[1:]:

@@ -1,13 +1,33 @@
 """The contract of a Bayesian model: fit it, draw a posterior, read log-probs."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 from torch import Tensor
 
 from softal_bench.contracts.dataset import Examples
+
+Count = Annotated[int, Field(ge=1)]
+
+
+def _told_as_one(value: object, check: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return check(value)
+    except ValidationError as error:
+        raise PydanticCustomError("patience", "need a whole number from 1, or a list of them") from error
+
+
+Patience = Annotated[Count | Annotated[list[Count], Field(min_length=1)], WrapValidator(_told_as_one)]
 
 
 class TrainingRegime(BaseModel):
@@ -22,15 +42,36 @@ class TrainingRegime(BaseModel):
         description="Examples drawn in an epoch: near-equal repeats of the labelled points, shuffled.",
     )
     max_epochs: int = Field(10, ge=1, description="Epochs at most.")
-    patience: int = Field(3, ge=1, description="Stop after this many epochs without a better validation result.")
+    patience: Patience = Field(
+        3,
+        description="Stop after this many epochs without a better validation result. Of a list, each number but the "
+        "last lowers the learning rate in place of stopping: [6, 4, 2] lowers it after 6, again after 4 more, and "
+        "stops after 2 more.",
+    )
     monitor: Literal["nll", "accuracy"] = Field("nll", description="What the validation set is watched for.")
     learning_rate: float = Field(1e-3, gt=0, description="Adam's learning rate.")
+    learning_rate_decay: float | None = Field(
+        None, gt=0, lt=1, description="What a patience but the last multiplies the learning rate by; 0.1 if absent."
+    )
+    augmentation: Literal["crop_and_flip"] | None = Field(
+        None, description="crop_and_flip shifts training images by up to 4 pixels and mirrors half of them."
+    )
     weight_decay: float = Field(5e-4, ge=0, description="Adam's coupled L2 penalty.")
     evaluation_samples: int = Field(4, ge=1, description="Posterior samples of a validation or test prediction.")
     evaluation_mean: Literal["geometric", "arithmetic"] = Field(
         "geometric",
         description="How these samples are averaged: mean of log-probs, or log of the mean of probs.",
     )
+
+    @property
+    def patiences(self) -> list[int]:
+        """`patience` as a list."""
+        return [self.patience] if isinstance(self.patience, int) else self.patience
+
+    @property
+    def decay(self) -> float:
+        """What the learning rate is multiplied by at each patience but the last."""
+        return 0.1 if self.learning_rate_decay is None else self.learning_rate_decay
 
 
 class Posterior(ABC):
@@ -47,7 +88,13 @@ class Posterior(ABC):
 
 
 class FittedModel(ABC):
-    """A trained model, on the device of the examples that it was fitted to."""
+    """A trained model, on the device of the examples that it was fitted to.
+
+    Attributes:
+        best_epoch: the epoch whose weights it has, from 1; as many epochs does its distillation take.
+    """
+
+    best_epoch: int = 1
 
     @abstractmethod
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:

@@ -9,10 +9,11 @@ from typing import Any
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from softal_bench.report.markdown import one_line
 from softal_bench.report.numbers import number
@@ -42,7 +43,7 @@ def page_style() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure on white; to be called, and drawn on, within `page_style`."""
-    return Figure(figsize=(width, height), facecolor="white", layout="constrained")
+    return Figure(figsize=(width, height), facecolor="white", layout="constrained", dpi=72)
 
 
 def panels(count: int, columns: int = 2) -> tuple[Figure, list[Axes]]:
@@ -70,7 +71,7 @@ def log_ticks(axis: Axis) -> None:
     low, high = axis.get_view_interval()
     axis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 30 else (1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 9)))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())  # a mark without a number says little, and takes as long to lay out
 
 
 def method_style(number: int) -> dict[str, Any]:
@@ -131,5 +132,15 @@ def to_svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     with page_style(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box
+        _lay_out(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "softal-bench"})
     return buffer.getvalue()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Let the layout engine place everything now; left to `savefig`, it draws the figure once more for nothing."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        FigureCanvasSVG(figure)  # texts are measured as they will be drawn
+        engine.execute(figure)
+        figure.set_layout_engine(None)

@@ -53,7 +53,7 @@ def _label_axes(axes: Axes, title: str, targets: list[float]) -> None:
     axes.set_xlabel("Labels (size of the training set)")
     axes.set_ylabel("Test accuracy")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda fraction, _: percentage(fraction)))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.margins(x=0.01)
     for target in targets:
         small(axes, percentage(target), 1, target)

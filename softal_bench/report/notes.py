@@ -34,3 +34,16 @@ before the target is reached. In the figure a large marker is the median of all 
 that of selection alone; where trials ran on several devices, large markers are filled whole for the first and in
 part for the others. A trial that never reaches the target counts as ∞ labels and ∞ seconds; where that makes the
 median ∞, the method is named below the figure."""
+
+PUBLISHED = f"""\
+25 % / 50 % / 75 % quantiles over trials; ∞: not reached. No run is dropped: a trial that ends below the accuracy counts
+as ∞. "inside" says that the published median lies in the 95 % bootstrap interval of our median (percentile method,
+10 000 resamples of the trials, fixed seed), "outside" that it does not. Read it with the number of trials: of three the
+interval goes from the least to the largest trial and holds the true median in three of four cases only, so one
+"outside" in four is expected even where nothing differs, and "inside" of a wide interval says little. The published
+median is itself of few trials. not run: no trial of ours is done, and nothing is guessed. {ABSENT}: not known."""
+
+AGAINST = """\
+Above: median labels to the accuracy, with the 25 % and 75 % quantiles as a bar; a median that is ∞ has no mark. Below:
+mean area under the accuracy curve with its 95 % bootstrap interval. Functions without the parameter are horizontal
+lines."""

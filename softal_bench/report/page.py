@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from softal_bench.report import notes
+from softal_bench.report.against_figure import against_figure
 from softal_bench.report.choosing import Aim, aims, choosing_table
 from softal_bench.report.choosing_figure import choosing_figure
 from softal_bench.report.drawing import to_svg
@@ -11,6 +12,7 @@ from softal_bench.report.index import entry
 from softal_bench.report.journals import DONE, describe_counts
 from softal_bench.report.markdown import counted, escape, escape_block, table
 from softal_bench.report.parts import ending, failures, opening, provenance, titled, unreadable
+from softal_bench.report.published import published_sections
 from softal_bench.report.publishing import Figures, figure_name, publish
 from softal_bench.report.records import Results, Trial
 from softal_bench.report.round_cost import cost_table
@@ -39,6 +41,7 @@ def page(results: Results) -> tuple[str, Figures]:
     parts = [*opening(suite, entry(suite, results.count(DONE), len(trials), "trials")), _summary(results)]
     for number, section in enumerate(sections(results), start=1):
         parts += _section(results, section, number, figures)
+    parts += published_sections(results)
     failed = [trial for trial in trials if trial.status in ("failed", "timeout", "out_of_memory")]
     parts += failures("## Trials that failed", [_failure(trial) for trial in failed])
     parts += unreadable(results.problems)
@@ -71,6 +74,7 @@ def _section(results: Results, section: Section, number: int, figures: Figures) 
         notes.INTERVALS,
         f"{level} Accuracy curves",
         *_curves(results, section, number, figures),
+        *_against(results, section, number, figures),
         f"{level} Labels against seconds of acquisition",
         *_choosing(results, section, number, figures),
         f"{level} Cost",
@@ -101,6 +105,21 @@ def _curves(results: Results, section: Section, number: int, figures: Figures) -
         parts.append(f"![Test accuracy against labels, B = {size}](figures/{name})")
         parts += _not_drawn(section, size)
     return parts
+
+
+def _against(results: Results, section: Section, number: int, figures: Figures) -> list[str]:
+    """The figure against a parameter, where the suite asks for one; its labels are those to the lowest target."""
+    parameter = results.suite.report.against
+    if parameter is None:
+        return []
+    heading = f"{'###' if section.heading else '##'} Against {escape_block(parameter)}"
+    target = min(results.suite.report.targets)
+    figure = against_figure(section, parameter, target)
+    if figure is None:
+        return [heading, f"No trial of a function with the parameter {escape(parameter)} is done."]
+    name = figure_name(results.suite.name, f"over-{parameter}", number)
+    figures[name] = to_svg(figure)
+    return [heading, f"![Labels and area under the curve against {escape(parameter)}](figures/{name})", notes.AGAINST]
 
 
 def _not_drawn(section: Section, size: int) -> list[str]:

@@ -13,8 +13,14 @@ from softal_bench.report.tables import METHOD, Table
 
 _FIRST = ["train", "predict", "select"]
 _LAST = ["evaluate"]
-_WORDS = {"train": "Training", "predict": "Prediction", "select": "Selection", "evaluate": "Evaluation"}
-_ON_THE_POOL = {"predict", "select"}  # done only where a batch is acquired
+_WORDS = {
+    "train": "Training",
+    "predict": "Prediction",
+    "select": "Selection",
+    "distil": "Distillation",
+    "evaluate": "Evaluation",
+}
+_ON_THE_POOL = {"predict", "select", "distil"}  # done only where a batch is acquired
 
 
 def cost_table(section: Section) -> Table:

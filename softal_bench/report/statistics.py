@@ -13,6 +13,7 @@ from scipy import integrate, stats
 FloatArray = NDArray[np.float64]
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
+_MOST_VALUES = 2_000_000  # resampled at once, which bounds the memory; the resamples are the same
 
 
 def labels_to_accuracy(labels_L: Sequence[int], accuracies_L: Sequence[float], target: float) -> float:
@@ -66,6 +67,27 @@ def quartiles(values_n: Sequence[float]) -> tuple[float, float, float]:
     return quantile(values_n, 0.25), quantile(values_n, 0.5), quantile(values_n, 0.75)
 
 
+def median_interval(values_n: Sequence[float]) -> tuple[float, float] | None:
+    """Return the ends of the 95 % bootstrap interval of the median of values of which some may be ∞.
+
+    The 2.5 % and 97.5 % quantiles, as `quantile` gives them, of the medians of 10 000 resamples with replacement, with
+    a fixed seed. None with fewer than two values. With few values it is wide and coarse: of three it goes from the
+    least to the largest, and holds the median of what they were drawn from in three of four cases.
+
+    >>> median_interval([200.0, 210.0, math.inf])
+    (200.0, inf)
+    """
+    if len(values_n) < 2:
+        return None
+    count = len(values_n)
+    chosen = np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
+    resampled = np.sort(np.asarray(values_n, float)[chosen], axis=1)
+    medians = (resampled[:, (count - 1) // 2] + resampled[:, count // 2]) / 2  # of a finite one and ∞ it is ∞
+    beyond = (1 - CONFIDENCE) / 2
+    ends = medians.tolist()
+    return quantile(ends, beyond), quantile(ends, 1 - beyond)
+
+
 def area_under_curve(labels_L: Sequence[int], accuracies_L: Sequence[float]) -> float:
     """Return the area under the accuracy curve over the range of labels: the mean accuracy over labels.
 
@@ -102,7 +124,7 @@ def mean_interval(values_n: ArrayLike) -> tuple[FloatArray, FloatArray]:
         axis=-1,
         confidence_level=CONFIDENCE,
         n_resamples=RESAMPLES,
-        batch=1_000,  # bounds the memory; the resamples are the same
+        batch=int(max(1, min(RESAMPLES, _MOST_VALUES // max(1, array.size)))),
         vectorized=True,
         method="percentile",
         random_state=np.random.default_rng(0),  # SciPy before 1.15 does not know the newer name, `rng`

@@ -1,9 +1,10 @@
 """A suite file -> a validated suite -> its list of conditions."""
 
-from softal_bench.suite.condition import AnyCondition, Condition, StartSet
+from softal_bench.suite.condition import AnyCondition, Condition, StartSet, ValidationSet
 from softal_bench.suite.cost import CostCondition, Limits, Measurement
 from softal_bench.suite.file import AnySuite, CostSuite, Suite, load_cost_suite, load_suite, suite_kind, suite_schema
 from softal_bench.suite.keys import ReportOptions
+from softal_bench.suite.reference import PublishedRow, Reference, beside
 from softal_bench.suite.sources import SyntheticSource, TrainedSource
 
 __all__ = [
@@ -14,11 +15,15 @@ __all__ = [
     "CostSuite",
     "Limits",
     "Measurement",
+    "PublishedRow",
+    "Reference",
     "ReportOptions",
     "StartSet",
     "Suite",
     "SyntheticSource",
     "TrainedSource",
+    "ValidationSet",
+    "beside",
     "load_cost_suite",
     "load_suite",
     "suite_kind",

@@ -41,6 +41,25 @@ class StartSet(BaseModel):
 
     size: int = Field(20, ge=1, description="Labels at the start.")
     balanced: bool = Field(False, description="Whether each class has the same number of them.")
+    fixed: bool | None = Field(
+        None, description="true draws one start set, the same in all trials; absent, one a trial."
+    )
+
+
+class ValidationSet(BaseModel):
+    """How the validation set is drawn. Without these keys it is drawn at random from all training examples."""
+
+    model_config = STRICT
+
+    stratified: bool | None = Field(
+        None, description="true takes as many of each class as its share of the training examples, to rounding."
+    )
+    fixed: bool | None = Field(None, description="true draws one set, the same in all trials; absent, one a trial.")
+    before_repetition: bool | None = Field(
+        None,
+        description="true draws it before a wrapper repeats examples: one copy of each example drawn validates, and "
+        "its other copies are left out of the pool.",
+    )
 
 
 class AnyCondition(BaseModel):
@@ -58,6 +77,11 @@ class AnyCondition(BaseModel):
 
     def require_sound(self) -> None:
         """Raise SuiteError if the values contradict one another, whatever the data."""
+        least = self.acquisition.instance.least_samples
+        if self.posterior_samples < least:
+            raise SuiteError(
+                f"posterior_samples: K is {self.posterior_samples}; {self.acquisition.label} needs at least {least}"
+            )
 
     def describe(self) -> dict[str, Any]:
         """The condition as JSON, for the journal's header; what is absent is left out."""
@@ -88,6 +112,7 @@ class Condition(AnyCondition):
     model: ModelPlugin = Field(description="Bayesian model: a name, or a name with its parameters.")
     budget: int = Field(ge=1, description="Acquire while there are fewer labels than this; batches are always full.")
     validation_size: int = Field(ge=1, description="Training examples set apart for early stopping.")
+    validation: ValidationSet | None = Field(None, description="How the validation set is drawn.")
     initial: StartSet = Field(StartSet(), description="The labelled set at the start.")
     pool_subset: int | None = Field(
         None,
@@ -97,6 +122,7 @@ class Condition(AnyCondition):
     training: TrainingRegime = Field(TrainingRegime(), description="How the model is trained in each round.")
 
     def require_sound(self) -> None:
+        super().require_sound()
         if self.budget < self.initial.size:
             raise SuiteError(
                 f"budget: {self.budget} is below initial.size, the {self.initial.size} labels of the start set"

@@ -44,6 +44,7 @@ class CostCondition(AnyCondition):
             raise SuiteError(f"pool_size: N = {self.pool_size} is below batch_size B = {self.batch_size}")
         if self.posterior_samples < 2:
             raise SuiteError(f"posterior_samples: K is {self.posterior_samples}; a cost suite needs at least 2")
+        super().require_sound()
         needs = self.acquisition.instance.needs
         if needs:
             raise SuiteError(

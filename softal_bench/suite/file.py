@@ -15,6 +15,7 @@ from softal_bench.suite.cost import CostCondition
 from softal_bench.suite.keys import CostReportOptions, CostSuiteKeys, ReportOptions, SuiteKeys, TrialSuiteKeys
 from softal_bench.suite.matrix import MAX_CONDITIONS, Raw, expand, matches, set_key
 from softal_bench.suite.messages import located, validation_message
+from softal_bench.suite.reference import Reference, load_reference
 from softal_bench.suite.sources import SyntheticSource, TrainedSource
 
 C = TypeVar("C", bound=AnyCondition)
@@ -44,11 +45,13 @@ class Suite(AnySuite):
 
     Attributes:
         conditions: those that are left, in the file's order.
+        reference: the published figures that the suite names.
     """
 
     trials: int
     report: ReportOptions
     conditions: list[Condition]
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,15 @@ def load_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str] = (
             raise SuiteError(
                 f"trials: {keys.trials} of each condition make {count}; at most {MAX_CONDITIONS} are allowed"
             )
-    return Suite(**_shared(path, keys), trials=keys.trials, report=keys.report, conditions=_selected(conditions, only))
+        _require_parameter(keys.report, conditions)
+        reference = load_reference(path, keys.report.reference, conditions) if keys.report.reference else None
+    return Suite(
+        **_shared(path, keys),
+        trials=keys.trials,
+        report=keys.report,
+        conditions=_selected(conditions, only),
+        reference=reference,
+    )
 
 
 def load_cost_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str] = ()) -> CostSuite:
@@ -200,6 +211,15 @@ def _require_sources_told_apart(conditions: list[CostCondition]) -> None:
     for condition in conditions:
         if sources.setdefault(condition.source.label, condition.source) != condition.source:
             raise SuiteError(f"source: two different ones are both called {condition.source.label!r}; split the suite")
+
+
+def _require_parameter(report: ReportOptions, conditions: list[Condition]) -> None:
+    known = {name for each in conditions for name in each.acquisition.parameters}
+    if report.against is not None and report.against not in known:
+        raise SuiteError(
+            f"report.against: {shown(report.against)} is no parameter of the acquisition functions"
+            f"{suggestion(report.against, known)} Known: {', '.join(sorted(known)) or 'none'}"
+        )
 
 
 def _require_named(report: CostReportOptions, conditions: list[CostCondition]) -> None:

@@ -16,6 +16,16 @@ class ReportOptions(BaseModel):
     targets: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [0.9, 0.95], min_length=1, description="Test accuracies for which the labels needed are shown."
     )
+    reference: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_-]{1,100}$",
+        description="Published figures to be set beside ours: NAME of references/NAME.yaml beside the suite's file.",
+    )
+    against: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$",
+        description="A parameter of acquisition functions, temperature say, against which labels and area are drawn.",
+    )
 
 
 class Override(BaseModel):

@@ -156,6 +156,8 @@ def test_the_defaults_are_the_regime_of_table_1() -> None:
         "weight_decay": 5e-4,
         "evaluation_samples": 4,
         "evaluation_mean": "geometric",
+        "learning_rate_decay": None,
+        "augmentation": None,
     }
 
 

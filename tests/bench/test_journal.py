@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +75,33 @@ def test_a_journal_is_json_lines_in_utf_8(path: Path) -> None:
     assert "∞" in second
 
 
-def test_a_line_is_on_the_disk_before_write_returns(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_is_on_the_disk_before_the_next_one_is_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[bytes] = []
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: synced.append(path.read_bytes()))
+
+    def slow(_descriptor: int) -> None:
+        time.sleep(0.02)
+        synced.append(path.read_bytes())
+
+    monkeypatch.setattr(os, "fsync", slow)
     writer = JournalWriter(path)
-    for number, line in enumerate(LINES, start=1):
+    for line in LINES:
         writer.write(line)
-        assert len(synced) == number
-        assert synced[-1].endswith(json.dumps(line).encode() + b"\n")
+    writer.close()
+    complete = b""
+    for line, data in zip(LINES, synced, strict=True):
+        complete += json.dumps(line).encode() + b"\n"
+        assert data == complete
+
+
+def test_a_line_can_be_read_as_soon_as_it_is_written_and_writing_does_not_wait_for_the_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: go_on.wait(10))
+    writer = JournalWriter(path)
+    writer.write(HEADER)
+    assert read(path).header == HEADER
+    go_on.set()
     writer.close()
 
 
@@ -281,10 +302,24 @@ def test_a_full_disk_is_a_storage_error_and_the_lines_before_stand(path: Path, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
+    writer.write(ATTEMPT)
     with pytest.raises(StorageError, match="No space left on device; the lines before stand"):
-        writer.write(ATTEMPT)
+        writer.write(round_line(0))
     writer.close()
     assert path.read_bytes().startswith(before)
+    assert read(path).rounds == []
+
+
+def test_a_full_disk_is_told_at_the_end_at_the_latest(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = JournalWriter(path)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    writer.write(HEADER)
+    with pytest.raises(StorageError, match="No space left on device"):
+        writer.close()
 
 
 def test_a_number_that_is_not_finite_is_never_written(path: Path) -> None:

@@ -31,7 +31,7 @@ from softal_bench.suite import Condition, StartSet
 
 from .conftest import Loader
 from .example import Line
-from .fake_plugins import FlatFit
+from .fake_plugins import FlatFit, FlatPosterior
 
 CPU = torch.device("cpu")
 SIZE, VALIDATION, START, CLASSES = 90, 20, 12, 3
@@ -429,7 +429,7 @@ def test_a_class_that_is_always_too_rare_for_a_balanced_start_set_is_not_feasibl
 def test_what_a_trial_cannot_offer_is_not_feasible(setting: Setting) -> None:
     setting.acquisition = WantsTargets()
     with pytest.raises(
-        SuiteError, match=r"acquisition: chooses\(label\) needs targets; a trial offers embeddings, labelled"
+        SuiteError, match=r"acquisition: chooses\(label\) needs targets; a trial offers embeddings, evaluation"
     ):
         require_feasible(setting.condition(), numbered_splits())
 
@@ -439,3 +439,83 @@ def test_what_is_random_about_the_data_follows_from_the_trial(load: Loader, tmp_
     once, again, other = (load_splits(condition, trial, tmp_path).train.inputs for trial in (0, 0, 1))
     assert torch.equal(once, again)
     assert not torch.equal(once, other)
+
+
+class Distils(FlatFit):
+    """Notes what it is distilled on."""
+
+    best_epoch = 3
+
+    def __init__(self) -> None:
+        super().__init__(CLASSES)
+        object.__setattr__(self, "calls", [])
+
+    calls: list[tuple[list[int], Tensor, int]]
+
+    def distil(
+        self,
+        inputs: Tensor,
+        target_log_probs_N_C: Tensor,
+        epochs: int,
+        training: TrainingRegime,
+        generator: torch.Generator,
+    ) -> FittedModel:
+        self.calls.append(([int(number) for number in inputs[:, 0]], target_log_probs_N_C, epochs))
+        return Numbered(self.num_classes)
+
+
+class Numbered(FlatFit):
+    """Its posterior adds the example's number to each log-prob, so that examples can be told apart."""
+
+    def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
+        return NumberedPosterior(num_samples, self.num_classes)
+
+
+class NumberedPosterior(FlatPosterior):
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        return super().log_probs(inputs) + inputs[:, :1, None]
+
+
+@dataclass(frozen=True)
+class WantsEvaluation(Chooses):
+    needs = frozenset({"evaluation"})
+
+
+def reads_evaluation(pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+    assert pool.evaluation is pool.evaluation
+    assert (pool.evaluation.size, pool.evaluation.num_samples) == (pool.size, pool.num_samples)
+    read = torch.cat([log_probs_n_K_C[:, 0, 0] for _, log_probs_n_K_C in pool.evaluation.log_probs()])
+    positions_B = torch.arange(batch_size)
+    assert isinstance(pool, PosteriorPool)
+    flat = -torch.tensor(float(CLASSES)).log()
+    assert torch.allclose(read[:batch_size] - flat, torch.tensor(pool.indices(positions_B)).float(), atol=1e-4)
+    return AcquiredBatch(positions_B, torch.zeros(batch_size))
+
+
+def test_the_evaluation_posterior_is_distilled_on_labelled_set_and_pool_for_as_many_epochs_as_the_best(
+    setting: Setting,
+) -> None:
+    model = Distils()
+    setting.acquisition = WantsEvaluation(reads_evaluation)
+    setting.model = Remembers(fit_as=lambda _: model)
+    rounds = setting.rounds(budget=START + 5)
+    ((inputs, targets_N_C, epochs),) = model.calls  # once: the last round acquires nothing
+    assert inputs == [*setting.model.labelled[0], *setting.acquisition.pools[0]]
+    assert torch.allclose(targets_N_C, torch.full((len(inputs), CLASSES), 1 / CLASSES).log())
+    assert epochs == 3
+    assert rounds[0]["seconds"]["distil"] > 0
+    assert "distil" not in rounds[1]["seconds"]
+
+
+def test_a_trial_that_does_not_read_the_evaluation_posterior_never_trains_it(setting: Setting) -> None:
+    model = Distils()
+    setting.model = Remembers(fit_as=lambda _: model)
+    rounds = setting.rounds(budget=START + 5)
+    assert model.calls == []
+    assert all("distil" not in line["seconds"] for line in rounds)
+
+
+def test_a_model_that_cannot_be_distilled_fails_the_trial_that_needs_it(setting: Setting) -> None:
+    setting.acquisition = WantsEvaluation(reads_evaluation)
+    with pytest.raises(PluginFailed, match=r"^model 'remembers' raised NotImplementedError: FlatFit cannot be distil"):
+        next(setting.trial().rounds([]))

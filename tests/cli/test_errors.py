@@ -74,7 +74,7 @@ CHANGES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"matrix": acquiring("uniform", "bald", "sofmax")},
         [
             "matrix.acquisition[2]: unknown acquisition function 'sofmax'; did you mean 'softmax'?",
-            "Installed: bald, batchbald",
+            "Installed: bald, batch_epig_bald, batchbald",
         ],
     ),
     "an unknown model": ({"model": "lenet"}, ["model: unknown model 'lenet'; did you mean 'lenet5'?"]),
@@ -247,6 +247,29 @@ def test_mnist_files_that_are_no_mnist_are_refused(cli: CommandLine) -> None:
     told = refused(cli, "run", write_suite(cli.folder, dataset="mnist", model="lenet5"))
     assert str(raw) in told
     assert "cannot be read as MNIST" in told
+
+
+@pytest.mark.usefixtures("no_network")
+def test_cifar10_without_its_files_is_refused_and_files_that_are_no_cifar10_too(cli: CommandLine) -> None:
+    suite = write_suite(cli.folder, dataset="cifar10", model="resnet18")
+    told = refused(cli, "run", suite)
+    assert "cifar10: data_batch_1, " in told
+    assert "--data-dir" in told
+    folder = cli.folder / "data" / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    for name in [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta"]:
+        (folder / name).write_bytes(b"not a batch")
+    told = refused(cli, "run", suite)
+    assert str(folder) in told
+    assert "cannot be read as CIFAR10" in told
+
+
+@pytest.mark.parametrize("acquisition", ["bald", "epig_bald", {"power": {"score": "bald"}}, "batchbald"])
+def test_one_posterior_sample_is_too_few_for_bald(cli: CommandLine, acquisition: Any) -> None:
+    matrix = {"batch_size": [5], "acquisition": [acquisition]}
+    told = refused(cli, "run", write_suite(cli.folder, posterior_samples=1, matrix=matrix))
+    assert "posterior_samples: K is 1" in told
+    assert "at least 2" in told
 
 
 @pytest.mark.usefixtures("no_network")

@@ -28,9 +28,21 @@ from softal_bench.registry import acquisitions, datasets, models, parameters_of,
 
 def test_the_built_in_plugins_are_found_and_sound() -> None:
     expected = {
-        "acquisitions": {"uniform", "entropy", "variation_ratios", "bald", "batchbald", "softmax", "power", "softrank"},
-        "models": {"lenet5", "digits_cnn"},
-        "datasets": {"digits", "mnist", "repeated", "arrays"},
+        "acquisitions": {
+            "uniform",
+            "entropy",
+            "variation_ratios",
+            "margin",
+            "bald",
+            "epig_bald",
+            "batchbald",
+            "batch_epig_bald",
+            "softmax",
+            "power",
+            "softrank",
+        },
+        "models": {"lenet5", "digits_cnn", "resnet18"},
+        "datasets": {"digits", "mnist", "cifar10", "repeated", "arrays"},
     }
     for kind, names in expected.items():
         ours = [listing for listing in registries[kind].listings() if listing.distribution == "softal-bench"]

@@ -51,6 +51,7 @@ class ExampleCondition:
 @dataclass(frozen=True)
 class ExampleTargets:
     targets: list[float] = field(default_factory=lambda: [0.9])
+    against: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class ExampleSuite:
     description: str = "Says what it is for.\n\nAnd more."
     varied: tuple[str, ...] = ("batch_size", "acquisition")
     report: ExampleTargets = field(default_factory=ExampleTargets)
+    reference: Any = None
 
     @property
     def runs(self) -> Path:

@@ -105,7 +105,7 @@ def test_a_phase_that_only_some_methods_have_gets_a_column(suite: ExampleSuite) 
     journal[2]["seconds"]["distil"] = 7.0
     write(suite.path(FIRST, 0), journal)
     (section,) = sections(suite.collect())
-    assert cost_table(section).cells.loc["uniform", "distil, s"] == "7.00 [7.00, 7.00]"
+    assert cost_table(section).cells.loc["uniform", "Distillation, s"] == "7.00 [7.00, 7.00]"
 
 
 def test_an_unknown_phase_may_be_named_like_a_heading(suite: ExampleSuite) -> None:

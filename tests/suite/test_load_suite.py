@@ -139,6 +139,12 @@ def test_a_training_size_of_zero_is_refused(refused: Refused, key: str) -> None:
     assert refused(training={key.split(".")[1]: 0}).startswith(f"FILE: {key}: ")
 
 
+@pytest.mark.parametrize("patience", [[], [3, 0], "3", 1.5, [2, "x"], None, True])
+def test_a_patience_that_is_no_count_and_no_list_of_counts_is_refused(refused: Refused, patience: object) -> None:
+    message = refused(training={"patience": patience})
+    assert message.startswith("FILE: training.patience: need a whole number from 1, or a list of them; got ")
+
+
 @pytest.mark.parametrize("name", ["../up", "a/b", "/etc/passwd", "a b", "", "a\n", ".", "ä", "a" * 101])
 def test_a_name_that_is_no_plain_name_is_refused(refused: Refused, name: str) -> None:
     message = refused(name=name)
@@ -158,8 +164,11 @@ def test_the_name_of_the_leaderboard_s_index_is_refused_for_a_suite(refused: Ref
 @pytest.mark.parametrize(
     ("acquisition", "fragments"),
     [
-        ("sofmax", ["unknown acquisition function 'sofmax'; did you mean 'softmax'? Installed: bald, batchbald, "]),
-        ("zzz", ["unknown acquisition function 'zzz'. Installed: bald, batchbald, "]),
+        (
+            "sofmax",
+            ["unknown acquisition function 'sofmax'; did you mean 'softmax'? Installed: bald, "],
+        ),
+        ("zzz", ["unknown acquisition function 'zzz'. Installed: bald, batch_epig_bald, batchbald, "]),
         (
             {"softmax": {"temperatur": 1}},
             ["softmax: unknown parameter 'temperatur'; did you mean 'temperature'?", "score"],

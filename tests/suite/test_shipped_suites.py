@@ -19,8 +19,8 @@ def table_1() -> Suite:
     return load_suite(SUITES / "repeated_mnist.yaml")
 
 
-def is_batchbald(condition: Condition) -> bool:
-    return condition.acquisition.name == "batchbald"
+def is_joint(condition: Condition) -> bool:
+    return condition.acquisition.name in ("batchbald", "batch_epig_bald")
 
 
 def test_table_1_runs_every_method_at_every_batch_size_but_batchbald_at_the_large_ones(table_1: Suite) -> None:
@@ -35,20 +35,23 @@ def test_table_1_runs_every_method_at_every_batch_size_but_batchbald_at_the_larg
         "bald": every,
         "softmax(bald, T=0.125)": every,
         "power(bald, T=0.125)": every,
+        "epig_bald": every,
+        "power(epig_bald, T=0.125)": every,
         "batchbald(M=100000)": [5, 10],
+        "batch_epig_bald(M=100000)": [5, 10],
     }
 
 
 def test_table_1_draws_as_many_posterior_samples_as_the_paper_ran(table_1: Suite) -> None:
     for condition in table_1.conditions:
-        bald_at_50 = (condition.acquisition.label, condition.batch_size) == ("bald", 50)
-        expected = 100 if is_batchbald(condition) else 50 if bald_at_50 else 20
+        bald_at_50 = condition.acquisition.label in ("bald", "epig_bald") and condition.batch_size == 50
+        expected = 100 if is_joint(condition) else 50 if bald_at_50 else 20
         assert condition.posterior_samples == expected, condition.acquisition.label
 
 
 def test_batchbald_samples_as_many_label_configurations_as_the_paper(table_1: Suite) -> None:
-    samples = [c.acquisition.parameters for c in table_1.conditions if is_batchbald(c)]
-    assert samples == [{"joint_samples": 100_000}] * 2
+    samples = [c.acquisition.parameters for c in table_1.conditions if is_joint(c)]
+    assert samples == [{"joint_samples": 100_000}] * 4
 
 
 @pytest.mark.parametrize(
@@ -96,6 +99,7 @@ def test_table_1_s_trials_end_at_300_labels_or_320(table_1: Suite, batch_size: i
     [
         (("batch_size=50", "acquisition=bald"), 1),
         (("acquisition=power(bald, T=0.125)",), 4),
+        (("acquisition=power",), 8),
         (("acquisition=batchbald",), 2),
     ],
 )
@@ -156,3 +160,99 @@ def test_the_suite_of_peers_asks_for_agreement_of_methods_that_search_and_not_of
     for group in peers.report.same_batch:
         assert group[0].startswith(("bald", "batchbald"))
         assert all("bald" in name for name in group)
+
+
+def test_the_temperature_suite_goes_from_the_top_b_to_uniform() -> None:
+    suite = load_suite(SUITES / "temperature.yaml")
+    temperatures = [2.0**power for power in range(-8, 5)]
+    for batch_size in (5, 10):
+        found = [c.acquisition for c in suite.conditions if c.batch_size == batch_size]
+        assert [plugin.label for plugin in found[:2]] == ["uniform", "bald"]
+        for rule in ("softmax", "power", "softrank"):
+            assert [p.parameters["temperature"] for p in found if p.name == rule] == temperatures
+    assert suite.report.against == "temperature"
+
+
+@pytest.mark.parametrize("name", ["dataset", "model", "training", "validation_size", "initial", "budget", "threads"])
+def test_the_temperature_suite_has_the_regime_of_table_1(table_1: Suite, name: str) -> None:
+    suite = load_suite(SUITES / "temperature.yaml")
+    assert {str(c.value(name)) for c in suite.conditions} == {str(c.value(name)) for c in table_1.conditions}
+
+
+def test_a_trial_of_the_temperature_suite_is_one_of_table_1_where_they_ask_for_the_same(table_1: Suite) -> None:
+    keys = {condition.key(0) for condition in table_1.conditions}
+    shared = [c for c in load_suite(SUITES / "temperature.yaml").conditions if c.key(0) in keys]
+    assert {c.acquisition.label for c in shared} == {
+        "uniform",
+        "bald",
+        "softmax(bald, T=0.125)",
+        "power(bald, T=0.125)",
+    }
+    assert {c.batch_size for c in shared} == {5, 10}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("validation.before_repetition", True),
+        ("initial.balanced", True),
+        ("initial.fixed", True),
+        ("training.epoch_draws", 1024),
+        ("training.max_epochs", 300),
+        ("training.patience", 20),
+        ("training.monitor", "accuracy"),
+        ("training.evaluation_samples", 20),
+        ("training.evaluation_mean", "arithmetic"),
+        ("posterior_samples", 100),
+    ],
+)
+def test_the_journal_suite_is_in_the_journal_version_s_regime(key: str, value: object) -> None:
+    suite = load_suite(SUITES / "repeated_mnist_journal.yaml")
+    assert {condition.value(key) for condition in suite.conditions} == {value}
+
+
+def test_the_journal_suite_has_four_scores_under_three_rules_with_one_two_and_four_repetitions() -> None:
+    suite = load_suite(SUITES / "repeated_mnist_journal.yaml")
+    datasets = ["mnist", "repeated(mnist, times=2, noise_std=0.1)", "repeated(mnist, times=4, noise_std=0.1)"]
+    assert list(dict.fromkeys(c.dataset.label for c in suite.conditions)) == datasets
+    labels = {c.acquisition.label for c in suite.conditions}
+    for score in ("bald", "entropy", "variation_ratios", "margin"):
+        assert score in labels
+        for rule in ("softmax", "power", "softrank"):
+            assert {f"{rule}({score}, T={t})" for t in ("0.0625", "0.125", "0.25", "1", "4")} <= labels
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model", "resnet18"),
+        ("dataset", "cifar10"),
+        ("validation_size", 5000),
+        ("validation.stratified", True),
+        ("validation.fixed", True),
+        ("initial.size", 5000),
+        ("initial.balanced", True),
+        ("initial.fixed", True),
+        ("budget", 20_000),
+        ("batch_size", 2500),
+        ("posterior_samples", 100),
+        ("training.batch_size", 128),
+        ("training.epoch_draws", 39 * 128),
+        ("training.max_epochs", 120),
+        ("training.patience", [6, 4, 2]),
+        ("training.augmentation", "crop_and_flip"),
+    ],
+)
+def test_the_cifar10_suite_is_in_the_paper_s_regime(key: str, value: object) -> None:
+    suite = load_suite(SUITES / "cifar10.yaml")
+    assert all(condition.value(key) == value for condition in suite.conditions)
+    assert suite.trials == 30
+
+
+def test_the_cifar10_suite_has_the_rows_of_figures_2_and_3() -> None:
+    suite = load_suite(SUITES / "cifar10.yaml")
+    inverse = [
+        round(1 / c.acquisition.parameters["temperature"]) for c in suite.conditions if c.acquisition.name == "power"
+    ]
+    assert inverse == [5, 10, 15]
+    assert {"uniform", "bald", "softmax"} <= {c.acquisition.name for c in suite.conditions}

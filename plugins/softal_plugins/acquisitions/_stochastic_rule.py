@@ -38,6 +38,11 @@ class StochasticRule(AcquisitionFunction):
         """What the score needs."""
         return self.score.needs
 
+    @property
+    def least_samples(self) -> int:  # type: ignore[override]
+        """What the score needs."""
+        return self.score.least_samples
+
     @abstractmethod
     def log_weights(self, scores_N: Tensor, generator: torch.Generator) -> Tensor:
         """Unnormalised log p_i, float64; -inf for points that come last."""

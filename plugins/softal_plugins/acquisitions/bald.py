@@ -12,6 +12,7 @@ from ._streaming import streamed_scores
 class BALD(OneSampleScore):
     """I[Y; Ω | x_n] = H[p̄_n] - mean_k H[p_nk], in nats, in [0, log C]: what a label tells about the weights."""
 
+    least_samples = 2
     citation = "Houlsby et al. 2011, arXiv:1112.5745; for deep active learning: Gal, Islam and Ghahramani 2017"
     cost = "O(N K C) time, O(N) memory"
 

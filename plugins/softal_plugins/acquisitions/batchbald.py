@@ -18,6 +18,7 @@ class BatchBALD(AcquisitionFunction):
 
     joint_samples: int = field(default=100_000, metadata={"symbol": "M"})
 
+    least_samples = 2
     citation = "Kirsch, van Amersfoort and Gal 2019, arXiv:1906.08158"
     cost = "O(N K C) time, O(M K C) more for each point that bounds do not rule out; O(M K) memory and 0.5 GiB at most"
     stochastic = True  # once label configurations are drawn

@@ -1,8 +1,4 @@
-import contextlib
 import hashlib
-import io
-import shutil
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,14 +8,15 @@ from torch import Tensor
 from torchvision import datasets
 
 from softal_bench.contracts import Dataset, Examples, Provenance, Splits
-from softal_bench.errors import DataError, DataMissingError, first_line
+
+from ._torchvision import Files
 
 MEAN, STD = 0.1307, 0.3081
-_FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
+_FILES = Files(
+    "mnist",
+    "MNIST/raw",
+    ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+    datasets.MNIST,
 )
 
 
@@ -33,36 +30,16 @@ class MNIST(Dataset):
     citation = "LeCun, Bottou, Bengio and Haffner 1998"
 
     def prepare(self, root: Path) -> None:
-        if _missing(root):
-            try:
-                _download(root)
-            except Exception as error:
-                raise DataMissingError(f"{_how_to_get(root)} (downloading them failed: {first_line(error)})") from error
+        _FILES.prepare(root)
 
     def load(self, root: Path, generator: torch.Generator) -> Splits:
-        if _missing(root):
-            raise DataMissingError(_how_to_get(root))
         return _splits(root.resolve())
-
-
-def _download(root: Path) -> None:
-    """Fetch the files; `root` is written to only once all are there."""
-    with tempfile.TemporaryDirectory() as folder:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            datasets.MNIST(folder, download=True)
-        shutil.copytree(folder, root, dirs_exist_ok=True)
 
 
 @cache
 def _splits(root: Path) -> Splits:
-    try:
-        train, test = datasets.MNIST(str(root), train=True), datasets.MNIST(str(root), train=False)
-    except Exception as error:
-        raise DataError(
-            f"mnist: the files under {root / 'MNIST' / 'raw'} cannot be read as MNIST: {first_line(error)}; delete "
-            "that folder and run again to download them"
-        ) from error
-    sha256 = hashlib.sha256((root / "MNIST" / "raw" / _FILES[0]).read_bytes()).hexdigest()
+    train, test = _FILES.load(root)
+    sha256 = hashlib.sha256((root / _FILES.folder / _FILES.names[0]).read_bytes()).hexdigest()
     return Splits(
         Examples(_normalised(train.data), train.targets.long(), 10),
         Examples(_normalised(test.data), test.targets.long(), 10),
@@ -72,15 +49,3 @@ def _splits(root: Path) -> Splits:
 
 def _normalised(images: Tensor) -> Tensor:
     return images.unsqueeze(1).float().div_(255).sub_(MEAN).div_(STD)
-
-
-def _missing(root: Path) -> list[str]:
-    return [name for name in _FILES if not (root / "MNIST" / "raw" / name).is_file()]
-
-
-def _how_to_get(root: Path) -> str:
-    return (
-        f"mnist: {', '.join(_missing(root))} not found in {root / 'MNIST' / 'raw'}. Name the folder that "
-        "holds MNIST/raw with --data-dir or SOFTAL_DATA, or put the four uncompressed IDX files there, or run "
-        "once with a network"
-    )

@@ -39,4 +39,6 @@ class Repeated(Dataset):
             inputs.add_(torch.randn(inputs.shape, generator=generator), alpha=self.noise_std)
         train = Examples(inputs, once.labels.repeat(self.times), once.num_classes)
         name = f"{splits.provenance.name} x {self.times}, noise {self.noise_std:g}"
-        return Splits(train, splits.test, Provenance(name, len(train), splits.provenance.sha256))
+        source_n = torch.arange(len(once)) if splits.source_N is None else splits.source_N
+        provenance = Provenance(name, len(train), splits.provenance.sha256)
+        return Splits(train, splits.test, provenance, source_n.repeat(self.times))

@@ -8,12 +8,12 @@ with large kernels and many channels (`fourier`), and a network's first convolut
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from softal_bench.bayes.gradients import pooled
 from softal_bench.bayes.gradients.layers import Backward, is_written, outputs_and_backward
+from softal_bench.bayes.gradients.losses import CrossEntropy, Distillation, Loss
 
-__all__ = ["has_written_gradients", "loss_and_gradients"]
+__all__ = ["CrossEntropy", "Distillation", "Loss", "has_written_gradients", "loss_and_gradients"]
 
 
 def has_written_gradients(network: nn.Module) -> bool:
@@ -31,22 +31,22 @@ def has_written_gradients(network: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def loss_and_gradients(network: nn.Sequential, inputs_b: Tensor, labels_b: Tensor) -> Tensor:
-    """The mean of -log p(labels | inputs) in nats, a scalar. Its gradients replace the values of each parameter's grad.
+def loss_and_gradients(network: nn.Sequential, inputs_b: Tensor, loss: Loss) -> Tensor:
+    """The loss of a batch in nats, a scalar. Its gradients replace the values of each parameter's grad.
 
     Args:
         network: one that `has_written_gradients`, in training; each parameter has a tensor in its `grad`.
-        inputs_b, labels_b: a batch on the network's device.
+        inputs_b: a batch on the network's device.
+        loss: of the batch's log-probs.
     """
     logits_b_C, backwards = _forward(list(network)[:-1], inputs_b)
     log_probs_b_C = logits_b_C.log_softmax(dim=1)
-    loss = functional.nll_loss(log_probs_b_C, labels_b)
-    one_hot_b_C = functional.one_hot(labels_b, log_probs_b_C.shape[1])
-    gradient = log_probs_b_C.exp_().sub_(one_hot_b_C).div_(len(labels_b))
+    value = loss.value(log_probs_b_C)
+    gradient = loss.logit_gradient(log_probs_b_C)
     for backward in reversed(backwards[1:]):
         gradient = backward(gradient, True)
     backwards[0](gradient, False)
-    return loss
+    return value
 
 
 def _forward(body: list[nn.Module], inputs_b: Tensor) -> tuple[Tensor, list[Backward]]:

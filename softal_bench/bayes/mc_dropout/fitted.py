@@ -1,5 +1,7 @@
 """A trained network with MCDropout layers as a fitted model."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -8,7 +10,7 @@ from softal_bench.bayes.mc_dropout.masks import Masks, draw_masks
 from softal_bench.bayes.mc_dropout.plain import PlainPosterior
 from softal_bench.bayes.mc_dropout.structure import WEIGHTED, structure_of
 from softal_bench.bayes.mc_dropout.thinned import ThinnedPosterior
-from softal_bench.contracts import FittedModel, Posterior
+from softal_bench.contracts import FittedModel, Posterior, TrainingRegime
 
 
 def posterior_of(network: nn.Module, masks: Masks) -> Posterior:
@@ -21,11 +23,23 @@ def posterior_of(network: nn.Module, masks: Masks) -> Posterior:
     return ThinnedPosterior(structure, masks)
 
 
-class FittedMCDropout(FittedModel):
-    """A trained network with MCDropout layers, ending in log-probs. Its weights are laid out channels last."""
+# inputs, target_log_probs_N_C, epochs, training regime, generator -> a fresh network fitted to the targets
+Distil = Callable[[Tensor, Tensor, int, TrainingRegime, torch.Generator], FittedModel]
 
-    def __init__(self, network: nn.Sequential) -> None:
+
+class FittedMCDropout(FittedModel):
+    """A trained network with MCDropout layers, ending in log-probs. Its weights are laid out channels last.
+
+    Args:
+        network: the network.
+        best_epoch: the epoch whose weights it has, from 1.
+        distil: how a fresh copy is fitted to soft targets; see `softal_bench.bayes.training.distil_mc_dropout`.
+    """
+
+    def __init__(self, network: nn.Sequential, best_epoch: int = 1, distil: Distil | None = None) -> None:
         self.network = network.eval().to(memory_format=torch.channels_last)  # the faster layout for convolutions
+        self.best_epoch = best_epoch
+        self._distil = distil
 
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
         return posterior_of(self.network, draw_masks(self.network, num_samples, generator))
@@ -35,3 +49,15 @@ class FittedMCDropout(FittedModel):
         weighted = [i for i, layer in enumerate(self.network) if isinstance(layer, WEIGHTED)]
         embeddings: Tensor = self.network[: weighted[-1]](inputs)
         return embeddings.flatten(1)
+
+    def distil(
+        self,
+        inputs: Tensor,
+        target_log_probs_N_C: Tensor,
+        epochs: int,
+        training: TrainingRegime,
+        generator: torch.Generator,
+    ) -> FittedModel:
+        if self._distil is None:
+            return super().distil(inputs, target_log_probs_N_C, epochs, training, generator)
+        return self._distil(inputs, target_log_probs_N_C, epochs, training, generator)

@@ -9,7 +9,7 @@ from softal_plugins.models.lenet5 import LeNet5
 from torch import Tensor, nn
 from torch.nn import functional
 
-from softal_bench.bayes.gradients import has_written_gradients, loss_and_gradients
+from softal_bench.bayes.gradients import CrossEntropy, Distillation, Loss, has_written_gradients, loss_and_gradients
 from softal_bench.bayes.mc_dropout import MCDropout
 from softal_bench.bayes.training import make_optimiser, training_step
 from softal_bench.contracts import TrainingRegime
@@ -43,17 +43,24 @@ def features_only() -> nn.Sequential:
 
 
 COVERED = {
-    "lenet5": (lambda: LeNet5().network(10), (1, 28, 28), torch.float32),
+    "lenet5": (lambda: LeNet5().network(10), (1, 28, 28), torch.float32),  # pooled first, then through Fourier
     "digits_cnn": (lambda: DigitsCNN().network(10), (1, 8, 8), torch.float32),
     "options": (with_options, (2, 9, 9), torch.float64),
     "features only": (features_only, (7,), torch.float64),
 }
 
 
+def soft_targets(network: nn.Module, inputs: Tensor) -> Distillation:
+    """Log-probs that are not normalised, as a geometric mean's are not."""
+    with torch.no_grad():
+        return Distillation(network(inputs) - 0.3 * torch.rand(len(inputs), 1).to(inputs))
+
+
 @pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("soft", [False, True], ids=["labels", "soft targets"])
 @pytest.mark.parametrize(("build", "shape", "dtype"), COVERED.values(), ids=list(COVERED))
 def test_loss_and_gradients_are_autograd_s(
-    build: Build, shape: tuple[int, ...], dtype: torch.dtype, channels_last: bool, device: torch.device
+    build: Build, shape: tuple[int, ...], dtype: torch.dtype, soft: bool, channels_last: bool, device: torch.device
 ) -> None:
     network = build().to(device, dtype).train()
     if channels_last:
@@ -61,8 +68,9 @@ def test_loss_and_gradients_are_autograd_s(
     inputs = torch.randn(20, *shape, dtype=dtype).to(device)
     labels = torch.randint(4, (20,)).to(device)
     kept = inputs.clone()
+    loss: Loss = soft_targets(network, inputs) if soft else CrossEntropy(labels)
     torch.manual_seed(3)
-    expected = functional.nll_loss(network(inputs), labels)
+    expected = loss.value(network(inputs))
     expected.backward()  # type: ignore[no-untyped-call]
     gradients = [grad_of(parameter).clone() for parameter in network.parameters()]
     for parameter in network.parameters():
@@ -70,9 +78,9 @@ def test_loss_and_gradients_are_autograd_s(
 
     assert has_written_gradients(network)
     torch.manual_seed(3)
-    loss = loss_and_gradients(network, inputs, labels)
+    value = loss_and_gradients(network, inputs, loss)
 
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert value.item() == pytest.approx(expected.item(), rel=1e-5)
     for parameter, gradient in zip(network.parameters(), gradients, strict=True):
         assert (grad_of(parameter) - gradient).abs().max() <= 1e-5 * gradient.abs().max()
     assert torch.equal(inputs, kept)

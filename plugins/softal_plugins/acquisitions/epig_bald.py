@@ -1,0 +1,28 @@
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from softal_bench.bayes import information
+from softal_bench.contracts import OneSampleScore, Pool
+
+from ._streaming import streamed_scores
+
+
+@dataclass(frozen=True)
+class EPIGBALD(OneSampleScore):
+    """BALD under the model minus BALD under the evaluation posterior, in nats, in [-log C, log C].
+
+    The evaluation posterior stands for what is left to know of the weights once the predictions that matter are known:
+    a fresh copy of the model that was distilled on the inputs of labelled set and pool. So it is what a label tells
+    about those predictions. It may be negative; the distilled model is an estimate.
+    """
+
+    needs = frozenset({"evaluation"})
+    least_samples = 2
+    citation = "Kirsch et al. 2021, arXiv:2106.12059, first version"
+    cost = (
+        "O(N K C) time, O(N) memory, and the distillation: a pass over labelled set and pool for each epoch of training"
+    )
+
+    def scores(self, pool: Pool) -> Tensor:
+        return streamed_scores(pool, information.bald) - streamed_scores(pool.evaluation, information.bald)

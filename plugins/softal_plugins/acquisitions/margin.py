@@ -1,0 +1,19 @@
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from softal_bench.bayes import information
+from softal_bench.contracts import OneSampleScore, Pool
+
+from ._streaming import streamed_scores
+
+
+@dataclass(frozen=True)
+class Margin(OneSampleScore):
+    """1 - (p̄_(1) - p̄_(2)), the two largest of p̄ = mean_k p_k: large where two classes compete, in [0, 1]."""
+
+    citation = "Scheffer, Decomain and Wrobel 2001"
+    cost = "O(N K C) time, O(N) memory"
+
+    def scores(self, pool: Pool) -> Tensor:
+        return streamed_scores(pool, information.margin)

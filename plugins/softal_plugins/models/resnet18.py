@@ -1,0 +1,65 @@
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from softal_bench.bayes.mc_dropout import MCDropout
+from softal_bench.bayes.training import fit_mc_dropout
+from softal_bench.contracts import BayesianModel, Examples, FittedModel, TrainingRegime
+from softal_bench.errors import DataError
+
+_SMALLEST = 8  # pixels; below, the last stage has nothing left to see
+
+
+@dataclass(frozen=True)
+class ResNet18(BayesianModel):
+    """ResNet-18 for small colour images, with MC dropout in its head alone, as in the paper's CIFAR-10 experiments.
+
+    torchvision's ResNet-18 with the usual stem for 32x32 images (convolution 3x3 of stride 1, no max-pooling), then
+    dropout, linear 512->256, ReLU, dropout, linear 256->256, linear 256->C, log-softmax. The trunk has no dropout, so
+    one pass over the inputs serves all K masks.
+    """
+
+    dropout: float = 0.5
+
+    citation = "He, Zhang, Ren and Sun 2016, arXiv:1512.03385; head and stem: Kirsch et al. 2021, arXiv:2106.12059"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; it must be above 0 and below 1")
+
+    def fit(
+        self,
+        labelled: Examples,
+        validation: Examples,
+        training: TrainingRegime,
+        device: torch.device,
+        generator: torch.Generator,
+    ) -> FittedModel:
+        shape = tuple(labelled.inputs.shape[1:])
+        if len(shape) != 3 or min(shape[1:]) < _SMALLEST:
+            raise DataError(
+                f"resnet18 takes images of at least {_SMALLEST}x{_SMALLEST}; this data set's inputs have shape {shape}"
+            )
+        return fit_mc_dropout(
+            lambda: self.network(labelled.num_classes, shape[0]), labelled, validation, training, device, generator
+        )
+
+    def network(self, num_classes: int, channels: int = 3) -> nn.Sequential:
+        """The network with fresh weights from the global generator (the framework's default initialisation)."""
+        from torchvision.models import resnet18
+
+        trunk = resnet18(weights=None)
+        trunk.conv1 = nn.Conv2d(channels, 64, 3, stride=1, padding=1, bias=False)
+        trunk.maxpool = nn.Identity()
+        trunk.fc = nn.Identity()
+        return nn.Sequential(
+            trunk,
+            MCDropout(512, self.dropout),
+            nn.Linear(512, 256),
+            nn.ReLU(inplace=True),
+            MCDropout(256, self.dropout),
+            nn.Linear(256, 256),
+            nn.Linear(256, num_classes),
+            nn.LogSoftmax(dim=-1),
+        )

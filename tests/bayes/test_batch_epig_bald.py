@@ -1,0 +1,78 @@
+"""BatchEPIG-BALD against enumeration, and against full greedy search on the same draws."""
+
+import oracles
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_pools import seeded, small_pools
+from torch import Tensor
+
+from softal_bench.bayes.batch_bald import batch_epig_bald
+from softal_bench.bayes.joint_entropy import Configurations, Points
+from softal_bench.pools import TensorPool
+
+ALL = 10**6  # more label configurations than any small batch has: joint entropies are exact
+
+
+def gain_of(probs: oracles.Array, before: list[int], position: int) -> float:
+    """I[Y; Ω | Y_1..Y_b], by enumeration."""
+    known = oracles.mutual_information(probs[before]) if before else 0.0
+    return oracles.mutual_information(probs[[*before, position]]) - known
+
+
+@given(log_probs_N_K_C=small_pools(), batch_size=st.integers(1, 3), seed=st.integers(0, 2**32))
+@settings(max_examples=60)
+def test_each_point_has_the_largest_difference_of_the_two_gains_given_those_before_it(
+    log_probs_N_K_C: Tensor, batch_size: int, seed: int
+) -> None:
+    size, _, num_classes = log_probs_N_K_C.shape
+    batch_size = min(batch_size, size)
+    other_N_K_C = oracles.random_log_probs(seed, size, 3, num_classes)  # another number of samples does not matter
+    model, evaluation = oracles.probs_of(log_probs_N_K_C), oracles.probs_of(other_N_K_C)
+
+    positions_B, gains_B = batch_epig_bald(
+        TensorPool(log_probs_N_K_C), TensorPool(other_N_K_C), batch_size, ALL, seeded(0)
+    )
+
+    batch = positions_B.tolist()
+    assert len(set(batch)) == batch_size
+    for step, (position, gain) in enumerate(zip(batch, gains_B.tolist(), strict=True)):
+        before = batch[:step]
+        others = [n for n in range(size) if n not in before]
+        differences = {n: gain_of(model, before, n) - gain_of(evaluation, before, n) for n in others}
+        assert gain == pytest.approx(differences[position], abs=1e-9)
+        assert gain >= max(differences.values()) - 1e-9
+
+
+def test_under_the_same_posterior_twice_every_gain_is_zero() -> None:
+    pool = TensorPool(oracles.random_log_probs(0, 12, 4, 3))
+    positions_B, gains_B = batch_epig_bald(pool, pool, 5, ALL, seeded(0))
+    assert positions_B.tolist() == [0, 1, 2, 3, 4]
+    assert gains_B.tolist() == pytest.approx([0.0] * 5, abs=1e-12)
+
+
+def test_sampled_steps_take_the_point_of_full_greedy_search_on_the_same_draws() -> None:
+    lost = []
+    for seed in range(8):
+        model_N_K_C = oracles.random_log_probs(seed, 200, 12, 4, concentration=0.3)
+        other_N_K_C = oracles.random_log_probs(seed + 100, 200, 12, 4, concentration=3.0)
+        pools = TensorPool(model_N_K_C, chunk_size=50), TensorPool(other_N_K_C, chunk_size=70)
+        positions_B, gains_B = batch_epig_bald(*pools, 10, 120, seeded(seed))
+        generator = seeded(seed)
+        points = Points.of(model_N_K_C), Points.of(other_N_K_C)
+        terms = [Configurations.empty(12, torch.device("cpu")) for _ in pools]
+        for step, position in enumerate(positions_B.tolist()):
+            gain_N = terms[0].information(points[0]) - terms[1].information(points[1])
+            assert gains_B[step].item() == pytest.approx(gain_N[position].item(), abs=1e-12)
+            gain_N[positions_B[:step]] = -torch.inf
+            lost.append((gain_N.max() - gain_N[position]).item())
+            for number, log_probs_N_K_C in enumerate((model_N_K_C, other_N_K_C)):
+                terms[number] = terms[number].extended(log_probs_N_K_C[position], 120, generator)
+    assert max(lost) <= 1e-11
+
+
+def test_pools_of_unlike_sizes_are_refused() -> None:
+    five, six = (TensorPool(oracles.random_log_probs(0, size, 4, 3)) for size in (5, 6))
+    with pytest.raises(ValueError, match="6 points, the pool 5"):
+        batch_epig_bald(five, six, 2, ALL, seeded(0))
