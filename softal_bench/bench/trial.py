@@ -3,6 +3,7 @@
 A trial's state is its list of acquired indices: given those of the rounds that are done, it goes on from there.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -149,7 +150,7 @@ class Trial:
 
         def pool_under(model: FittedModel, purpose: str, evaluate: Callable[[], Pool] | None = None) -> PosteriorPool:
             masks = self._seeds.generator(purpose, number)
-            draw = lambda: model.posterior(condition.posterior_samples, masks)  # noqa: E731
+            draw = functools.partial(model.posterior, condition.posterior_samples, masks)
             return PosteriorPool(model, draw, self._train, indices_N, labelled, stopwatch, evaluate)
 
         def evaluate() -> Pool:

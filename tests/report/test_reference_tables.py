@@ -1,0 +1,115 @@
+"""Published figures beside ours."""
+
+import math
+from dataclasses import replace
+from typing import cast
+
+import numpy as np
+import pytest
+
+from softal_bench.report.numbers import ABSENT
+from softal_bench.report.published import published_sections, published_tables, verdict
+from softal_bench.report.records import Results
+from softal_bench.report.statistics import median_interval
+from softal_bench.suite import Condition, Reference
+
+from .example import POWER, UNIFORM, ExampleCondition, ExampleSuite, lines, write
+
+INF = math.inf
+
+
+def reference() -> Reference:
+    rows = [
+        {"published_as": "Random", "acquisition": "uniform", "batch_size": 10, "labels": {"0.9": "30 / 40 / ∞"}},
+        {"published_as": "SoftmaxBALD", "acquisition": POWER.label, "batch_size": 10, "labels": {"0.9": "∞"}},
+    ]
+    return Reference.model_validate({"title": "A table", "source": "A paper", "differences": ["One."], "rows": rows})
+
+
+def collected(suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch) -> Results:
+    """The example's results with the reference, matched by label and B as real conditions are."""
+    monkeypatch.setattr("softal_bench.report.published.beside", _beside)
+    return replace(suite, reference=reference()).collect()
+
+
+def _beside(row: object, conditions: list[Condition]) -> list[Condition]:
+    wanted = (row.acquisition, row.batch_size)  # type: ignore[attr-defined]
+    return [one for one in conditions if (one.acquisition.label, one.batch_size) == wanted]
+
+
+@pytest.fixture
+def results(suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch) -> Results:
+    both = replace(suite, conditions=[ExampleCondition(UNIFORM), ExampleCondition(POWER)])
+    for trial, reached in enumerate([1, 2, 3]):  # 0.9 with 30, 40 and 50 labels
+        write(both.path(both.conditions[0], trial), lines(both.conditions[0], trial, [0.5] * reached + [0.9]))
+    return collected(both, monkeypatch)
+
+
+def test_each_published_cell_stands_beside_ours_with_quantiles_trials_interval_and_verdict(results: Results) -> None:
+    (table,) = published_tables(results, cast(Reference, results.suite.reference))
+    assert table.title == "Labels to 90 % test accuracy, published and ours"
+    row = table.cells.loc["uniform"]
+    assert row.to_dict() == {
+        "Published as": "Random",
+        "B": "10",
+        "Published": "30 / 40 / ∞",
+        "Ours": "35 / 40 / 45",
+        "n": "3",
+        "Interval of our median": "[30, 50]",
+        "Published median": "inside",
+    }
+
+
+def test_a_cell_that_was_not_run_says_so_and_guesses_nothing(results: Results) -> None:
+    (table,) = published_tables(results, cast(Reference, results.suite.reference))
+    row = table.cells.loc[POWER.label]
+    assert (row["Published"], row["Ours"], row["n"]) == ("∞ / ∞ / ∞", "not run", ABSENT)
+    assert row["Published median"] == "not run"
+
+
+def test_the_page_tells_the_source_and_what_is_known_to_differ(results: Results) -> None:
+    text = "\n".join(published_sections(results))
+    assert "A table. Source: A paper." in text
+    assert "- One." in text
+    assert "No run is dropped" in text
+
+
+def test_without_a_reference_there_is_no_such_section(suite: ExampleSuite) -> None:
+    assert published_sections(suite.collect()) == []
+
+
+@pytest.mark.parametrize(
+    ("published", "ours", "where"),
+    [
+        (200.0, [150.0, 180.0, 190.0], "outside"),
+        (170.0, [150.0, 180.0, 190.0], "inside"),
+        (INF, [320.0, INF, INF], "inside"),
+        (INF, [320.0, 320.0, 270.0], "outside"),
+        (300.0, [INF, INF, INF], "outside"),
+        (INF, [INF, INF, INF], "inside"),
+        (300.0, [], "too few trials"),
+        (300.0, [300.0], "too few trials"),
+    ],
+)
+def test_the_verdict_is_whether_the_published_median_lies_in_our_interval(
+    published: float, ours: list[float], where: str
+) -> None:
+    assert verdict(published, ours)[1] == where
+
+
+def test_the_interval_of_a_median_is_that_of_all_resamples() -> None:
+    # Of five values each of the 5^5 resamples is as likely as any: its quantiles are known exactly.
+    values = [10.0, 20.0, 30.0, 50.0, 80.0]
+    every = np.stack(np.meshgrid(*[values] * 5), axis=-1).reshape(-1, 5)
+    medians = np.median(every, axis=1)
+    expected = np.quantile(medians, [0.025, 0.975])
+    assert median_interval(values) == pytest.approx(tuple(expected))
+
+
+@pytest.mark.parametrize("values", [[1.0, INF], [1.0, 2.0, INF, INF], [INF] * 4])
+def test_with_infinities_the_interval_has_no_nan(values: list[float]) -> None:
+    interval = median_interval(values)
+    assert interval is not None
+    low, high = interval
+    assert low <= high
+    assert high == INF
