@@ -129,7 +129,6 @@ def test_the_resnet_learns_real_images_better_than_chance(cifar10_subset: Path) 
     labelled, validation = splits.train.at(order[:600]), splits.train.at(order[600:800])
     regime = TrainingRegime(batch_size=32, epoch_draws=960, max_epochs=2, patience=[1, 1], augmentation="crop_and_flip")
     fitted = ResNet18().fit(labelled, validation, regime, torch.device("cpu"), seeded(0))
-    accuracy, _ = accuracy_and_nll(
-        fitted.posterior(4, seeded(1)), splits.test.at(torch.arange(0, 1000, 4)), "geometric"
-    )
-    assert accuracy > 0.2  # of ten classes
+    some = splits.test.at(torch.arange(0, 1000, 2))
+    accuracy, _ = accuracy_and_nll(fitted.posterior(4, seeded(1)), some, "geometric")
+    assert accuracy > 0.1 + 4 * (0.1 * 0.9 / len(some)) ** 0.5  # chance, and four standard deviations of it
