@@ -18,7 +18,7 @@ def draw_validation(condition: Condition, trial: int, splits: Splits) -> tuple[T
     """
     how = condition.validation
     seeds = Seeds(condition.seed, _FIXED if how and how.fixed else trial)
-    source_N = splits.source_N if how and how.before_repetition else None
+    source_N = sources_kept_apart(condition, splits)
     size = len(splits.train)
     originals = torch.arange(size) if source_N is None else _first_of_each(source_N)
     order = originals[torch.randperm(len(originals), generator=seeds.generator("validation"))]
@@ -52,10 +52,17 @@ def draw_start(condition: Condition, trial: int, splits: Splits, candidates: Ten
 
 def pool_size(condition: Condition, splits: Splits) -> int:
     """How many examples are in the pool at the start; negative where there are too few for all else."""
-    if condition.validation and condition.validation.before_repetition and splits.source_N is not None:
-        copies = int(splits.source_N.bincount().max())
+    source_N = sources_kept_apart(condition, splits)
+    if source_N is not None:
+        copies = int(source_N.bincount().max())
         return len(splits.train) - condition.validation_size * copies - condition.initial.size
     return len(splits.train) - condition.validation_size - condition.initial.size
+
+
+def sources_kept_apart(condition: Condition, splits: Splits) -> Tensor | None:
+    """source_N where the validation set is drawn before repetition, so that copies go with it; else None."""
+    how = condition.validation
+    return splits.source_N if how and how.before_repetition else None
 
 
 def _first_of_each(source_N: Tensor) -> Tensor:

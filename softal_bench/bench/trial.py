@@ -16,7 +16,7 @@ from softal_bench.bayes.training import accuracy_and_nll, evaluation_log_probs
 from softal_bench.bench.blamed import BlamedModel
 from softal_bench.bench.data import load
 from softal_bench.bench.failures import blame
-from softal_bench.bench.partition import draw_start, draw_validation, pool_size
+from softal_bench.bench.partition import draw_start, draw_validation, pool_size, sources_kept_apart
 from softal_bench.contracts import AcquiredBatch, FittedModel, Pool, Splits
 from softal_bench.errors import JournalError, NumericalError, SelectionError, SuiteError, shown
 from softal_bench.pools import PosteriorPool
@@ -39,8 +39,8 @@ def require_feasible(condition: Condition, splits: Splits) -> None:
     size, start, batch = len(splits.train), condition.initial.size, condition.batch_size
     pool = pool_size(condition, splits)
     have = f"{condition.dataset.label} has {size} training examples"
-    before = condition.validation and condition.validation.before_repetition and splits.source_N is not None
-    copies_too = ", with the copies that validation.before_repetition leaves out" if before else ""
+    apart = sources_kept_apart(condition, splits) is not None
+    copies_too = ", with the copies that validation.before_repetition leaves out" if apart else ""
     if pool < 0:
         raise SuiteError(
             f"validation_size: {have}; {condition.validation_size} for validation and {start} at the start are more "

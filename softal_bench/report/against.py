@@ -6,7 +6,7 @@ import numpy as np
 
 from softal_bench.report.records import ConditionResults
 from softal_bench.report.sections import Section, shown_parameters
-from softal_bench.report.statistics import area_under_curve, labels_to_accuracy, mean_interval, quartiles
+from softal_bench.report.statistics import area_under_curve, mean_interval, quartiles
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,10 @@ def _family(cell: ConditionResults, parameter: str) -> str:
 def _measured(cell: ConditionResults, parameter: str, target: float) -> Measured:
     areas = np.array([area_under_curve(trial.labels, trial.accuracies) for trial in cell.done])
     low, high = mean_interval(areas)
-    reached = [labels_to_accuracy(trial.labels, trial.accuracies, target) for trial in cell.done]
     value = cell.condition.acquisition.parameters.get(parameter)
     return Measured(
         value=None if value is None else float(value),
-        labels=quartiles(reached),
+        labels=quartiles(cell.labels_to(target)),
         area=float(areas.mean()),
         area_low=float(low),
         area_high=float(high),

@@ -1,6 +1,7 @@
 """The figure of labels to an accuracy and area under the curve against a parameter of acquisition functions."""
 
 import math
+from collections.abc import Callable
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,6 +12,8 @@ from softal_bench.report.against import Line, Measured, lines
 from softal_bench.report.drawing import add_grid, add_legend, add_title, method_style, new_figure, page_style, short
 from softal_bench.report.numbers import number, percentage
 from softal_bench.report.sections import Section
+
+Triple = Callable[[Measured], tuple[float, float, float]]  # the ends of a bar, and what lies between
 
 
 def against_figure(section: Section, parameter: str, target: float) -> Figure | None:
@@ -64,9 +67,8 @@ def _area_and_bar(point: Measured) -> tuple[float, float, float]:
     return point.area_low, point.area, point.area_high
 
 
-def _draw(axes: Axes, line: Line, number_of: int, values: list[float], what: object) -> Line2D:
+def _draw(axes: Axes, line: Line, number_of: int, values: list[float], what: Triple) -> Line2D:
     """Draw a line with a bar at each point, or across all values where the function has no parameter."""
-    assert callable(what)
     look = method_style(number_of)
     triples = [what(point) for point in line.points]
     middles = [middle if math.isfinite(middle) else math.nan for _, middle, _ in triples]

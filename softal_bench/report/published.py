@@ -6,7 +6,7 @@ from softal_bench.report import notes
 from softal_bench.report.markdown import escape_block, table
 from softal_bench.report.numbers import ABSENT, number, percentage
 from softal_bench.report.records import ConditionResults, Results
-from softal_bench.report.statistics import labels_to_accuracy, median_interval, quartiles
+from softal_bench.report.statistics import median_interval, quartiles
 from softal_bench.report.tables import METHOD, Table, standing
 from softal_bench.suite import PublishedRow, Reference, beside
 
@@ -67,7 +67,7 @@ def _row(row: PublishedRow, cell: ConditionResults, target: float) -> dict[str, 
         "B": str(row.batch_size),
         "Published": _text(row.labels[target]),
     }
-    reached = [labels_to_accuracy(trial.labels, trial.accuracies, target) for trial in cell.done]
+    reached = cell.labels_to(target)
     if not reached:
         why = standing(cell)
         return {**published, "Ours": why, "n": ABSENT, "Interval of our median": ABSENT, "Published median": why}

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from softal_bench.bench.journal import TrialRecord
 from softal_bench.errors import JournalError
 from softal_bench.report.journals import DONE, Problem, Recorded, Seconds, look_up, read_record, validated
+from softal_bench.report.statistics import labels_to_accuracy
 from softal_bench.suite import Condition, Suite
 
 
@@ -63,6 +64,10 @@ class ConditionResults:
 
     condition: Condition
     trials: tuple[Trial, ...]
+
+    def labels_to(self, target: float) -> list[float]:
+        """Labels to a test accuracy, a fraction, of each done trial; ∞ where it is never reached."""
+        return [labels_to_accuracy(trial.labels, trial.accuracies, target) for trial in self.done]
 
     @cached_property
     def done(self) -> tuple[Trial, ...]:

@@ -10,7 +10,7 @@ from softal_bench.report.journals import describe_counts
 from softal_bench.report.numbers import ABSENT, number, percentage
 from softal_bench.report.records import ConditionResults, Results, Trial
 from softal_bench.report.sections import Section, sections
-from softal_bench.report.statistics import area_under_curve, labels_to_accuracy, mean_interval, quartiles
+from softal_bench.report.statistics import area_under_curve, mean_interval, quartiles
 
 METHOD = "Acquisition function"
 
@@ -85,7 +85,7 @@ def standing(results: ConditionResults) -> str:
 
 def _labels_table(section: Section, target: float) -> Table:
     def text(results: ConditionResults) -> str:
-        reached = [labels_to_accuracy(trial.labels, trial.accuracies, target) for trial in results.done]
+        reached = results.labels_to(target)
         return f"{' / '.join(map(number, quartiles(reached)))} ({len(reached)})"
 
     title = f"Labels to {percentage(target)} test accuracy"
