@@ -16,6 +16,7 @@ OPTIONS = {
     "check": ["--data-dir"],
     "list": ["--json"],
     "info": [],
+    "new": ["--into"],
 }
 
 
