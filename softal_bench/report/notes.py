@@ -16,6 +16,14 @@ it is the range from the worst to the best and holds the mean in about three of 
 to 95 %; with one there is none. Methods share their random choices within a trial, so the intervals of two methods
 do not tell how sure their difference is. The area is by the trapezoidal rule, divided by the range of labels."""
 
+RANKING = """\
+Ranks by the area under the accuracy curve, 1 the largest, ties sharing the mean of their ranks, each taken among the
+methods with the same B and the same trial, which share start set, initial weights and masks; then their mean. Methods
+without a done trial are left out, and so are a B or a trial that one of the others has not done. The last column is the
+mean over trials of the difference in area from the first method, in percentage points, and the 95 % bootstrap interval
+of that mean (percentile method, 10 000 resamples of the trials, fixed seed). It is paired, so it says of the difference
+what the intervals above do not: where it holds 0 the order of the two is open. Of few trials it is too narrow."""
+
 COST = """\
 Seconds are median [quartiles] over the rounds of the n done trials. Training, prediction, selection and evaluation
 are timed apart, with the accelerator synchronised on both edges. Prediction is the time in which the pool computed
