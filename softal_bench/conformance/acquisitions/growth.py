@@ -55,7 +55,7 @@ def _memory(acquisition: AcquisitionFunction) -> None:
 
 def _larger(small: int, order: float, factor: float) -> int:
     """The size of a pool that costs `factor` times as much as declared: of N^2 not much larger, so that it fits."""
-    return round(small * factor ** (1 / max(order, 1)))
+    return int(small * factor ** (1 / max(order, 1.0)))
 
 
 def _seconds(acquisition: AcquisitionFunction, size: int) -> float:
