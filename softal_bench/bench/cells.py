@@ -29,12 +29,13 @@ def cell_jobs(suite: CostSuite, runs: Path) -> list[CellJob]:
         Job(
             condition,
             0,
-            runs / suite.name / f"{condition.key(0)}.jsonl",
+            runs / suite.name / f"{key}.jsonl",
             1,
             f"{condition.acquisition.label}, B={condition.batch_size}, N={condition.pool_size}, "
             f"K={condition.posterior_samples}, {condition.source.label}",
         )
         for condition in order
+        if suite.asks_for(key := condition.key(0))
     ]
 
 

@@ -1,7 +1,6 @@
 """Takes jobs up, one after another, and keeps their journals. What a job does is its `Work`."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 
 from softal_bench.bench import journal
+from softal_bench.bench.device import computing
 from softal_bench.bench.environment import environment, versions
 from softal_bench.bench.failures import Ended, details_of, is_out_of_memory
 from softal_bench.errors import JournalError, shown
@@ -174,11 +174,11 @@ class Runner(Generic[C]):
         writer = journal.JournalWriter(job.path)
         try:
             if record is not None and record.died_twice:
-                why = f"two attempts in a row died in round {len(done)}; delete {job.path} to try again"
+                why = f"two attempts in a row died in round {len(done)}; --retry failed goes on with {job.path}"
                 return self._end(job, writer, "failed", why)
             self._observer.trial_started(job, len(done))
-            with _computing(job.condition.threads):
-                return self._attempt(job, writer, done, record.header if record else None)
+            with computing(job.condition.threads):
+                return self._attempt(job, writer, done, record.header if record and not record.needs_header else None)
         finally:
             writer.close()
 
@@ -238,20 +238,6 @@ def _require_same_data(header: Line, attempt: Attempt) -> None:
     for name, now in (("start", attempt.start), ("provenance", attempt.provenance)):
         if header.get(name, now) != now:
             raise JournalError(f"its {name} is {shown(header[name])}, these data give {shown(now)}; were they changed?")
-
-
-@contextmanager
-def _computing(threads: int) -> Iterator[None]:
-    """With so many CPU threads, and with the same numbers each time on CUDA; as it was before, afterwards."""
-    cudnn = torch.backends.cudnn
-    before = torch.get_num_threads(), cudnn.deterministic, cudnn.allow_tf32
-    torch.set_num_threads(threads)
-    cudnn.deterministic, cudnn.allow_tf32 = True, False
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        cudnn.deterministic, cudnn.allow_tf32 = before[1:]
 
 
 def _now() -> str:

@@ -24,12 +24,13 @@ def trial_jobs(suite: Suite, runs: Path) -> list[TrialJob]:
         Job(
             condition,
             trial,
-            runs / suite.name / f"{condition.key(trial)}.jsonl",
+            runs / suite.name / f"{key}.jsonl",
             num_rounds(condition),
             f"{condition.acquisition.label}, B={condition.batch_size}, trial {trial}",
         )
         for trial in range(suite.trials)
         for condition in suite.conditions
+        if suite.asks_for(key := condition.key(trial))
     ]
 
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,10 @@ class Kind(ABC):
     @abstractmethod
     def jobs(self, runs: Path) -> Sequence[Job[Any]]:
         """What would be run."""
+
+    @abstractmethod
+    def only(self, keys: frozenset[str]) -> "Kind":
+        """The same, of which the jobs with these keys are run."""
 
     @abstractmethod
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
@@ -84,6 +89,9 @@ class Trials(Kind):
     def jobs(self, runs: Path) -> Sequence[Job[Any]]:
         return trial_jobs(self.suite, runs)
 
+    def only(self, keys: frozenset[str]) -> "Trials":
+        return Trials(replace(self.suite, keys=keys))
+
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
         return preflight(self.suite, data_root, fetch)
 
@@ -121,6 +129,9 @@ class Cost(Kind):
 
     def jobs(self, runs: Path) -> Sequence[Job[Any]]:
         return cell_jobs(self.suite, runs)
+
+    def only(self, keys: frozenset[str]) -> "Cost":
+        return Cost(replace(self.suite, keys=keys))
 
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
         return preflight_cells(self.suite, data_root, fetch)

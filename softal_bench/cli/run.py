@@ -12,10 +12,23 @@ from softal_bench.cli.options import SuiteRequest, data_dir_option, data_root, s
 @suite_options
 @data_dir_option
 @click.option("--device", default=None, metavar="auto|cpu|cuda[:i]", help="In place of the suite's.")
+@click.option(
+    "--retry",
+    multiple=True,
+    type=click.Choice(["failed", "timeout", "out_of_memory"]),
+    help="Run only trials that ended so, on from their last round; may be repeated.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the conditions and the number of trainings; run nothing.")
 @click.option("--quiet", is_flag=True, help="No progress; warnings, failures and the page's place only.")
 @told
-def run(request: SuiteRequest, data_dir: Path | None, device: str | None, dry_run: bool, quiet: bool) -> int:
+def run(
+    request: SuiteRequest,
+    data_dir: Path | None,
+    device: str | None,
+    retry: tuple[str, ...],
+    dry_run: bool,
+    quiet: bool,
+) -> int:
     """Run every trial of SUITE that is not finished, then write its page.
 
     Interrupted or killed, the same command goes on where it stopped. Exit code 0: all done; 1: some trials failed; 2:
@@ -25,18 +38,23 @@ def run(request: SuiteRequest, data_dir: Path | None, device: str | None, dry_ru
     from softal_bench.cli.kinds import of_request
     from softal_bench.cli.progress import make_observer
     from softal_bench.cli.results import show_plan, show_results
+    from softal_bench.cli.retry import chosen_again, reopened
 
     kind = of_request(request)
     chosen = resolve_device(device or kind.suite.device)
     name = f"{kind.suite.name} on {chosen} ({device_name(chosen)})"
     root = data_root(data_dir)
+    again = chosen_again(kind.jobs(request.runs), retry) if retry else []
     if dry_run:
         show_plan(name, kind, kind.preflight(root, fetch=False))
+        for job in again:
+            click.echo(f"would be tried again: {job.name}")
         return 0
     if not quiet:
         click.echo(name)
     kind.preflight(root, fetch=True)
-    with make_observer(kind.jobs(request.runs), quiet) as observer:
-        statuses = kind.run(request.runs, root, chosen, observer)
+    running = kind.only(reopened(again, retry)) if retry else kind
+    with make_observer(running.jobs(request.runs), quiet) as observer:
+        statuses = running.run(request.runs, root, chosen, observer)
     show_results(kind.suite, request.runs, request.pages, statuses, quiet)
     return 0 if kind.all_well(statuses) else 1

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ class AnySuite:
     Attributes:
         path: the file.
         varied: the matrix keys with more than one value.
+        keys: of these trials or cells only, where some are asked for by their keys.
     """
 
     path: Path
@@ -37,6 +38,12 @@ class AnySuite:
     description: str
     device: str
     varied: tuple[str, ...]
+    _: KW_ONLY
+    keys: frozenset[str] | None = None
+
+    def asks_for(self, key: str) -> bool:
+        """Whether the trial or cell of this key is to be run."""
+        return self.keys is None or key in self.keys
 
 
 @dataclass(frozen=True)
