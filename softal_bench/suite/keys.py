@@ -37,14 +37,15 @@ class Override(BaseModel):
     set: dict[str, Any] = Field(min_length=1, description="Key: value.")
 
 
+SUITE_NAME = r"^[A-Za-z0-9_-]{1,100}$"
+
+
 class SuiteKeys(BaseModel):
     """The keys of every suite file that are not part of a condition."""
 
     model_config = _STRICT
 
-    name: str = Field(
-        pattern=r"^[A-Za-z0-9_-]{1,100}$", description="Letters, digits, _ and -; names folders and pages."
-    )
+    name: str = Field(pattern=SUITE_NAME, description="Letters, digits, _ and -; names folders and pages.")
 
     @field_validator("name")
     @classmethod
