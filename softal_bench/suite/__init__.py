@@ -3,7 +3,7 @@
 from softal_bench.suite.condition import AnyCondition, Condition, StartSet, ValidationSet
 from softal_bench.suite.cost import CostCondition, Limits, Measurement
 from softal_bench.suite.file import AnySuite, CostSuite, Suite, load_cost_suite, load_suite, suite_kind, suite_schema
-from softal_bench.suite.keys import ReportOptions
+from softal_bench.suite.keys import ReportOptions, Resources, TrialLimits
 from softal_bench.suite.reference import PublishedRow, Reference, beside
 from softal_bench.suite.sources import SyntheticSource, TrainedSource
 
@@ -18,10 +18,12 @@ __all__ = [
     "PublishedRow",
     "Reference",
     "ReportOptions",
+    "Resources",
     "StartSet",
     "Suite",
     "SyntheticSource",
     "TrainedSource",
+    "TrialLimits",
     "ValidationSet",
     "beside",
     "load_cost_suite",

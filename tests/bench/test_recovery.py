@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from softal_bench.bench import trials
+from softal_bench.bench import trial_work
 from softal_bench.bench.cells import cell_jobs, run_cells
 from softal_bench.bench.trials import trial_jobs
 from softal_bench.suite import Suite, load_cost_suite, load_suite
@@ -26,7 +26,7 @@ def test_an_interrupt_while_the_data_are_loaded_leaves_an_empty_journal_that_is_
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(trials, "load_splits", interrupted)
+        patch.setattr(trial_work, "load_splits", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(suite, tmp_path / "runs")
     assert all(job.path.stat().st_size == 0 for job in trial_jobs(suite, tmp_path / "runs") if job.path.exists())

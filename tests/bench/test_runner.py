@@ -12,8 +12,8 @@ import pytest
 import torch
 from suite.example import acquiring
 
+from softal_bench.bench.jobs import Job
 from softal_bench.bench.journal import locked, read
-from softal_bench.bench.runner import Job
 from softal_bench.bench.trials import num_trainings, preflight, trial_jobs
 from softal_bench.errors import DataMissingError, StorageError, SuiteError
 from softal_bench.suite import Suite
