@@ -100,6 +100,17 @@ class Vanishes(AcquisitionFunction):
 
 
 @dataclass(frozen=True)
+class Naps(AcquisitionFunction):
+    """Takes its time."""
+
+    seconds: float = 0.2
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        time.sleep(self.seconds)
+        return top(batch_size)
+
+
+@dataclass(frozen=True)
 class Crashes(AcquisitionFunction):
     """Where there are so many labels, does what `how` says: so many times, each noted in the file `notes`."""
 
@@ -265,6 +276,7 @@ PLUGINS = {
         "hungry_for_tensors": "HungryForTensors",
         "vanishes": "Vanishes",
         "crashes": "Crashes",
+        "naps": "Naps",
         "wants_targets": "WantsTargets",
         "not_there": "NotThere",
         "not_a_plugin": "install",

@@ -5,6 +5,9 @@ crashes or hangs is dealt with there as on one machine, and Ray has to tell of n
 node is lost goes on elsewhere, after the last round that the journal here has.
 """
 
+import os
+import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -41,13 +44,7 @@ class Ray:
     @contextmanager
     def started(self, setting: Setting) -> Iterator[Crew]:
         ray = _imported()
-        try:
-            ray.init(address=self.address, log_to_driver=False, configure_logging=False)
-        except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-            raise ExecutorError(
-                f"no Ray cluster at {self.address!r}: {error}; start one with `ray start --head`, or give its "
-                "--ray-address"
-            ) from error
+        _connect(ray, self.address)
         try:
             tasks = _Tasks(ray, setting.plain(self.device, fetch=True), setting.asked_for())
             yield Crew(RemoteWork(tasks.messages, tasks.stop), self.jobs or tasks.room())
@@ -108,7 +105,28 @@ class _Tasks:
             self._ray.cancel(task, force=True)
 
 
+def _connect(ray: Any, address: str) -> None:
+    terminates = signal.getsignal(signal.SIGTERM)
+    try:
+        _require_reachable(address)
+        ray.init(address=address, log_to_driver=False, configure_logging=False)
+    except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        raise ExecutorError(
+            f"no Ray cluster at {address!r}: {error}; start one with `ray start --head`, or give its --ray-address"
+        ) from error
+    finally:
+        signal.signal(signal.SIGTERM, terminates)  # Ray takes it for itself
+
+
+def _require_reachable(address: str) -> None:
+    """Raise OSError if nobody listens there, which Ray would try again and again for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+
+
 def _imported() -> Any:
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")  # of half a minute each, for a cluster that is gone
     try:
         import ray
     except ImportError as error:
