@@ -77,3 +77,15 @@ def _devices(listed: str | None, device: str) -> list[str]:
 
 def _default_jobs(devices: list[str], threads: int) -> int:
     return max(1, num_cores() // threads) if devices == ["cpu"] else len(devices)
+
+
+def at_a_time(executor: Executor) -> int | None:
+    """How many trials it computes at a time; None if only the cluster knows."""
+    return executor.jobs if isinstance(executor, Processes | Ray) else 1
+
+
+def device_here(executor: Executor) -> torch.device:
+    """A device of this machine that is like those of the executor."""
+    if isinstance(executor, Inline):
+        return executor.device
+    return resolve_device(executor.devices[0] if isinstance(executor, Processes) else "auto")

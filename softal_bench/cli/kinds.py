@@ -12,6 +12,7 @@ from softal_bench.bench.jobs import Job, Observer
 from softal_bench.bench.trial import num_rounds
 from softal_bench.bench.trials import num_trainings, preflight, run_trials, trial_jobs
 from softal_bench.cli.options import SuiteRequest
+from softal_bench.cli.outlook import Outlook, of_cells, of_trials
 from softal_bench.errors import SuiteError
 from softal_bench.suite import CostSuite, Suite, load_cost_suite, load_suite, suite_kind
 
@@ -42,6 +43,10 @@ class Kind(ABC):
     @abstractmethod
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
         """Check the conditions against their data; what could not be checked."""
+
+    @abstractmethod
+    def outlook(self, runs: Path, data_root: Path, executor: Executor) -> Outlook:
+        """What time and memory will be needed."""
 
     @abstractmethod
     def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[str, int]:
@@ -83,6 +88,9 @@ class Trials(Kind):
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
         return preflight(self.suite, data_root, fetch)
 
+    def outlook(self, runs: Path, data_root: Path, executor: Executor) -> Outlook:
+        return of_trials(self.suite, trial_jobs(self.suite, runs), data_root, executor)
+
     def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[str, int]:
         return run_trials(self.suite, runs, data_root, observer, executor)
 
@@ -119,6 +127,9 @@ class Cost(Kind):
 
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
         return preflight_cells(self.suite, data_root, fetch)
+
+    def outlook(self, runs: Path, data_root: Path, executor: Executor) -> Outlook:
+        return of_cells(self.suite)
 
     def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[str, int]:
         assert isinstance(executor, Inline)

@@ -20,7 +20,9 @@ from softal_bench.cli.options import (
 @executor_options
 @data_dir_option
 @click.option("--device", default=None, metavar="auto|cpu|cuda[:i]", help="In place of the suite's.")
-@click.option("--dry-run", is_flag=True, help="Print the conditions and the number of trainings; run nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print the conditions, the number of trainings, and what time and memory they need."
+)
 @click.option("--quiet", is_flag=True, help="No progress; warnings, failures and the page's place only.")
 @told
 def run(
@@ -46,7 +48,8 @@ def run(
     name = f"{kind.suite.name} on {crew.place}"
     root = data_root(data_dir)
     if dry_run:
-        show_plan(name, kind, kind.preflight(root, fetch=False))
+        notes = kind.preflight(root, fetch=False)
+        show_plan(name, kind, notes, lambda: kind.outlook(request.runs, root, crew))
         return 0
     if not quiet:
         click.echo(name)

@@ -16,7 +16,7 @@ from .conftest import CommandLine
 
 WAIT = 120  # seconds for what takes 5 on an idle machine
 GOES_ON = "what is journalled stands, and the same command goes on from there"
-LONG = {"budget": 80, "training": {"epoch_draws": 2048, "max_epochs": 2, "evaluation_samples": 2}}
+NAPS: list[dict[str, Any]] = [{"naps": {"seconds": 0.1}}, {"naps": {"seconds": 0.11}}]
 
 
 def test_a_run_in_processes_says_where_it_runs_and_ends_as_an_inline_run_does(cli: CommandLine) -> None:
@@ -87,6 +87,12 @@ def test_without_ray_one_line_says_how_to_install_it(cli: CommandLine, monkeypat
     assert "--executor ray needs Ray; install it with: pip install 'softal-bench[ray]'" in outcome.lines[-1]
 
 
+@pytest.fixture
+def fakes_for_children(fakes: None, fakes_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands started in other processes see the fake plugins too."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(fakes_folder), *sys.path]))
+
+
 def rounds_in(runs: Path) -> int:
     return sum(path.read_bytes().count(b'"kind": "round"') for path in (runs / "tiny").glob("*.jsonl"))
 
@@ -122,10 +128,11 @@ def zombie(number: int) -> bool:
         return True
 
 
+@pytest.mark.usefixtures("fakes_for_children")
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="tells processes by /proc, which is Linux's")
 def test_a_stopped_run_with_workers_says_what_is_left_and_leaves_no_process_behind(cli: CommandLine) -> None:
-    suite = write_suite(cli.folder, matrix=acquiring("uniform", "power"), trials=2, **LONG)
+    suite = write_suite(cli.folder, model="flat", matrix=acquiring(*NAPS), trials=2, budget=80)
     runs, command = cli.folder / "runs", ("run", suite, "--executor", "processes", "--jobs", 2)
     for number, status, word in ((signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")):
         process = cli.start(*command)
@@ -146,10 +153,11 @@ def test_a_stopped_run_with_workers_says_what_is_left_and_leaves_no_process_behi
     assert settled(runs) == settled(cli.folder / "undisturbed")
 
 
+@pytest.mark.usefixtures("fakes_for_children")
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="tells processes by /proc, which is Linux's")
 def test_the_workers_of_a_run_that_is_killed_end_with_it(cli: CommandLine) -> None:
-    suite = write_suite(cli.folder, matrix=acquiring("uniform", "power"), **LONG)
+    suite = write_suite(cli.folder, model="flat", matrix=acquiring(*NAPS), budget=80)
     process = cli.start("run", suite, "--executor", "processes", "--jobs", 2)
     wait_for_rounds(process, cli.folder / "runs", 2)
     below = children_of(process.pid)
@@ -157,12 +165,6 @@ def test_the_workers_of_a_run_that_is_killed_end_with_it(cli: CommandLine) -> No
     process.kill()
     process.communicate()
     assert are_gone(below)
-
-
-@pytest.fixture
-def fakes_for_children(fakes: None, fakes_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands started in other processes see the fake plugins too."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(fakes_folder), *sys.path]))
 
 
 @pytest.mark.usefixtures("fakes_for_children")

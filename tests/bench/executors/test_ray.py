@@ -32,7 +32,7 @@ def cluster(fakes_folder: Path) -> Iterator[Any]:
         patch.setenv("RAY_TMPDIR", folder)
         patch.setenv("PYTHONPATH", os.pathsep.join([str(fakes_folder), *sys.path]))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        started = Cluster(
+        started: Any = Cluster(
             initialize_head=True, head_node_args={**NODE, "node_ip_address": HEAD, "include_dashboard": False}
         )
         yield started
