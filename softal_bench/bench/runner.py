@@ -94,7 +94,8 @@ class Runner(Generic[C]):
         try:
             record = None if journal.is_empty(job.path) else journal.read(job.path)
             if record is not None and record.header["key"] != job.key:
-                raise JournalError(f"{job.path}: the journal of another trial, {record.header['key']}; move it away")
+                suite, key = record.header["suite"], record.header["key"]
+                raise JournalError(f"{job.path}: the journal of another trial, {key} of suite {suite!r}; move it away")
         except JournalError as error:
             self._observer.trial_ended(job, "unreadable", str(error), ran=False)
             return "unreadable"

@@ -90,6 +90,12 @@ class HungryForTensors(AcquisitionFunction):
 
 
 @dataclass(frozen=True)
+class HungryOnCUDA(AcquisitionFunction):
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+
+@dataclass(frozen=True)
 class Vanishes(AcquisitionFunction):
     """Dies in its second round."""
 
@@ -274,6 +280,7 @@ PLUGINS = {
         "exits": "Exits",
         "hungry": "Hungry",
         "hungry_for_tensors": "HungryForTensors",
+        "hungry_on_cuda": "HungryOnCUDA",
         "vanishes": "Vanishes",
         "crashes": "Crashes",
         "naps": "Naps",

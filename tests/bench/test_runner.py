@@ -202,6 +202,7 @@ FAILURES = [
     ("exits", "failed", "acquisition function 'exits' raised SystemExit: 0"),
     ("hungry", "out_of_memory", "MemoryError"),
     ("hungry_for_tensors", "out_of_memory", "memory"),
+    ("hungry_on_cuda", "out_of_memory", "CUDA out of memory"),
 ]
 
 

@@ -11,7 +11,10 @@ from softal_bench.cli import main
 from .conftest import CommandLine
 
 OPTIONS = {
-    "run": ["--device", "--data-dir", "--runs", "--leaderboard", "--trials", "--only", "--set", "--dry-run", "--quiet"],
+    "run": [
+        *["--device", "--data-dir", "--runs", "--leaderboard", "--trials", "--only", "--set", "--dry-run", "--quiet"],
+        *["--executor", "--jobs", "--devices", "--ray-address"],
+    ],
     "leaderboard": ["--runs", "--leaderboard", "--trials", "--only", "--set", "--quiet"],
     "check": ["--data-dir"],
     "list": ["--json"],

@@ -13,7 +13,7 @@ from softal_bench.bench.executors import process
 from softal_bench.bench.executors.processes import Processes
 from softal_bench.bench.jobs import Job
 from softal_bench.bench.trials import trial_jobs
-from softal_bench.errors import ExecutorError
+from softal_bench.errors import ExecutorError, StorageError
 
 from ..conftest import Loader
 from ..example import Recorder, journals, of_kind, run, settled
@@ -119,6 +119,7 @@ FAILURES = [
     ("too_few", "failed", "acquisition function 'too_few': positions are shape (4,)"),
     ("hungry", "out_of_memory", "MemoryError"),
     ("hungry_for_tensors", "out_of_memory", "memory"),
+    ("hungry_on_cuda", "out_of_memory", "CUDA out of memory"),
 ]
 
 
@@ -223,3 +224,21 @@ def test_two_runners_of_processes_on_one_suite_run_each_trial_once(load_flat: Lo
     assert sorted(started) == sorted(job.name for job in trial_jobs(suite, tmp_path))
     for lines in journals(tmp_path / "runs").values():
         assert [line["kind"] for line in lines] == ["header", "attempt", *["round"] * 11, "end"]
+
+
+def test_a_runs_folder_that_cannot_be_written_is_a_storage_error(load_flat: Loader, tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file in the way")
+    with pytest.raises(StorageError, match="cannot be written"):
+        run(load_flat("uniform", "bald", trials=4), tmp_path / "runs", None, TWO)
+
+
+@pytest.mark.parametrize("text", ["{broken\n", '{"kind": "header", "schema": 2}\n'], ids=["broken", "newer"])
+def test_an_unreadable_journal_affects_its_trial_only(load_flat: Loader, tmp_path: Path, text: str) -> None:
+    suite = load_flat("uniform", "bald", trials=2)
+    job = trial_jobs(suite, tmp_path / "runs")[1]
+    job.path.parent.mkdir(parents=True)
+    job.path.write_text(text)
+    recorder = Recorder()
+    assert run(suite, tmp_path / "runs", recorder, TWO) == {"unreadable": 1, "done": 3}
+    assert job.path.read_text() == text
+    assert str(recorder.errors[job.name]).startswith(f"{job.path}: ")
