@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from softal_bench.bench import journal
-from softal_bench.bench.runner import Job
+from softal_bench.bench.jobs import Job
 from softal_bench.errors import JournalError
 from softal_bench.suite import AnyCondition
 

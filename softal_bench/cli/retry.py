@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from softal_bench.bench.jobs import Job
 from softal_bench.bench.retry import ended_as, reopen
-from softal_bench.bench.runner import Job
 from softal_bench.errors import SuiteError
 
 

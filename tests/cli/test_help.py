@@ -12,15 +12,8 @@ from .conftest import CommandLine
 
 OPTIONS = {
     "run": [
-        "--device",
-        "--data-dir",
-        "--runs",
-        "--leaderboard",
-        "--trials",
-        "--only",
-        "--set",
-        "--dry-run",
-        "--quiet",
+        *["--device", "--data-dir", "--runs", "--leaderboard", "--trials", "--only", "--set", "--dry-run", "--quiet"],
+        *["--executor", "--jobs", "--devices", "--ray-address"],
         "--retry",
     ],
     "status": ["--runs", "--leaderboard", "--trials", "--only", "--set", "--json"],
