@@ -57,8 +57,15 @@ def _why_unsound(line: object) -> str | None:
             return f" lacks {', '.join(sorted(required - line.keys()))}"
         if not isinstance(line.get("status", ""), str):
             return ": status has to be a text"
+    if kind == "round" and not _are_seconds(line["seconds"]):
+        return ": seconds has to be a mapping of phases to numbers"
     for name in _INDICES:
         values = line.get(name)
         if name in line and not (isinstance(values, list) and set(map(type, values)) <= {int}):
             return f": {name} has to be a list of indices"
     return None
+
+
+def _are_seconds(value: object) -> bool:
+    """Whether they can be added up."""
+    return isinstance(value, dict) and set(map(type, value.values())) <= {int, float, type(None)}

@@ -393,3 +393,9 @@ def test_a_status_that_is_no_text_is_an_error(path: Path, status: Any) -> None:
 def test_a_start_set_that_is_no_list_of_indices_is_an_error(path: Path, start: Any) -> None:
     with pytest.raises(JournalError, match="line 1: start has to be a list of indices"):
         read_of(path, {**HEADER, "start": start})
+
+
+@pytest.mark.parametrize("seconds", [None, 5, [1.0], {"train": "long"}, {"train": [1.0]}, {"train": True}], ids=str)
+def test_seconds_that_cannot_be_added_up_are_an_error(path: Path, seconds: Any) -> None:
+    with pytest.raises(JournalError, match="line 2: seconds has to be a mapping of phases to numbers"):
+        read_of(path, HEADER, {**round_line(0), "seconds": seconds})

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 from softal_plugins.acquisitions.uniform import Uniform
+from softal_plugins.datasets.digits import Digits
 from suite.example import acquiring
 
-from softal_bench.bench import journal, trials
+from softal_bench.bench import journal
 from softal_bench.bench.cells import cell_jobs, run_cells
-from softal_bench.bench.failures import PluginFailed
 from softal_bench.bench.retry import ended_as, reopen
 from softal_bench.bench.trials import trial_jobs
 from softal_bench.suite import Suite, load_cost_suite
@@ -78,11 +78,11 @@ def test_a_trial_whose_data_failed_is_tried_again_with_a_header_that_has_its_sta
     uniform: Suite, tmp_path: Path
 ) -> None:
     def lost(*_: object) -> None:
-        raise PluginFailed("the disk with the data is not mounted")
+        raise OSError("the disk with the data is not mounted")
 
     (job,) = trial_jobs(uniform, tmp_path / "runs")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trials, "load_splits", lost)
+        patch.setattr(Digits, "load", lost)
         assert run(uniform, tmp_path / "runs") == {"failed": 1}
         assert retry(uniform, tmp_path / "runs", "failed") == {"failed": 1}  # not mounted yet
     assert journal.read(job.path).header["start"] == []
