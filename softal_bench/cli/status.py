@@ -30,8 +30,10 @@ def status(request: SuiteRequest, as_json: bool) -> int:
     if as_json:
         methods = {label: counts(of) for label, of in _by_method(found).items()}
         unreadable = [{"path": str(problem.path), "error": problem.message} for problem in problems]
-        told = {"suite": suite.name, "total": len(found), "counts": counts(found), "acquisitions": methods}
-        click.echo(json.dumps({**told, "failed": [one.as_json() for one in failed(found)], "not_readable": unreadable}))
+        summary = {"suite": suite.name, "total": len(found), "counts": counts(found), "acquisitions": methods}
+        click.echo(
+            json.dumps({**summary, "failed": [one.as_json() for one in failed(found)], "not_readable": unreadable})
+        )
         return 0
     _show(suite.name, found)
     for problem in problems:
