@@ -37,13 +37,19 @@ def _check(name: str, root: Path) -> int:
 
 def _check_named(name: str, root: Path) -> int:
     """The shipped suite and the plugins of this name, whichever there are."""
-    from softal_bench.registry import is_registered
+    from softal_bench.errors import PluginError, suggestion
+    from softal_bench.registry import plugin_names
     from softal_bench.suite import shipped_suites
 
-    if name not in shipped_suites():
-        return _check_plugin(name, root)
-    worst = _check_suite(Path(name), root)
-    return max(worst, _check_plugin(name, root)) if is_registered(name) else worst
+    suites, plugins = shipped_suites(), plugin_names()
+    if name not in suites and name not in plugins:
+        known = [*plugins, *suites]
+        raise PluginError(
+            f"unknown plugin or suite {name!r}{suggestion(name, known)} `softal-bench list` and `softal-bench list "
+            "suites` show what there is; a suite file is named with its suffix"
+        )
+    found = [_check_suite(Path(name), root)] if name in suites else []
+    return max([*found, *([_check_plugin(name, root)] if name in plugins else [])])
 
 
 def _check_suite(path: Path, root: Path) -> int:

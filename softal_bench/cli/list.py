@@ -60,7 +60,8 @@ def _plugins(kind: str | None) -> Rows:
 
 def _suites() -> Rows:
     objects = list(_shipped())
-    return ["name", "kind", "conditions", "title"], [(row, [str(value) for value in row.values()]) for row in objects]
+    rows = [[*map(str, list(row.values())[:3]), str(row["error"] or row["title"])] for row in objects]
+    return ["name", "kind", "conditions", "title"], list(zip(objects, rows, strict=True))
 
 
 def _shipped() -> Iterator[dict[str, object]]:
@@ -69,13 +70,14 @@ def _shipped() -> Iterator[dict[str, object]]:
 
     from softal_bench.cli.kinds import of_request
     from softal_bench.cli.options import SuiteRequest
-    from softal_bench.errors import SoftalError
+    from softal_bench.errors import SoftalError, first_line
     from softal_bench.suite import shipped_suites
 
     for name in shipped_suites():
         try:
             kind = of_request(SuiteRequest(Path(name)))
             count, title = len(kind.suite.conditions), kind.suite.title or name
-            yield {"name": name, "kind": kind.noun, "conditions": count, "title": title}
+            yield {"name": name, "kind": kind.noun, "conditions": count, "title": title, "status": "ok", "error": None}
         except SoftalError as error:
-            yield {"name": name, "kind": "", "conditions": 0, "title": f"cannot be used here: {error}"}
+            nothing = {"kind": None, "conditions": None, "title": None}
+            yield {"name": name, **nothing, "status": "broken", "error": f"cannot be used here: {first_line(error)}"}

@@ -1,5 +1,6 @@
 """`softal-bench new`."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -27,6 +28,8 @@ def new(kind: str, name: str, into: Path) -> int:
     folder, *files = write_distribution(TEMPLATES[kind], name, into)
     for path in files:
         click.echo(path)
-    click.echo(f"next: cd {folder} && pip install -e . && softal-bench check {name} && pytest")
+    click.echo(
+        f"next: cd {shlex.quote(str(folder))} && pip install -e '.[test]' && softal-bench check {name} && pytest"
+    )
     click.echo(f"then: softal-bench run suites/try_{name}.yaml")
     return 0

@@ -33,6 +33,9 @@ __all__ = [
 ]
 
 
+_OURS = "softal-bench"  # its plugins are tried first as what a wrapper wraps
+
+
 def rules_of(contract: type) -> tuple[Rule[Any], ...]:
     """The rules of AcquisitionFunction, BayesianModel or Dataset."""
     rules: dict[type, tuple[Rule[Any], ...]] = {
@@ -114,24 +117,27 @@ def _stand_ins(plugin_class: type, data_root: Path) -> dict[str, str]:
     contracts = {name: contract_in(type_of(plugin_class, name)) for name in required}
     others = [name for name, contract in contracts.items() if contract is None]
     if others:
-        raise NotApplicable(f"{', '.join(others)} has no default; check it in a suite")
+        raise NotApplicable(
+            f"{', '.join(others)} has no default; check it from its own tests, with softal_bench.conformance.testing"
+        )
     return {name: _stand_in(contract, data_root) for name, contract in contracts.items() if contract}
 
 
 def _stand_in(contract: type, data_root: Path) -> str:
     registry = next(registry for registry in registries.values() if issubclass(contract, registry.contract))
-    for name in registry.names():
-        if registry.why_broken(name) or any(row["required"] for row in parameters_of(registry.load(name))):
-            continue
-        plugin = registry.build(name)
-        if isinstance(plugin, contract) and (not isinstance(plugin, Dataset) or _is_there(plugin, data_root)):
+    names = sorted(registry.names(), key=lambda name: registry.listing(name).distribution != _OURS)
+    for name in names:
+        if _serves(registry, name, contract, data_root):
             return name
     raise NotApplicable(f"there is no {registry.noun} at hand that it could wrap")
 
 
-def _is_there(dataset: Dataset, data_root: Path) -> bool:
+def _serves(registry: Registry[Any], name: str, contract: type, data_root: Path) -> bool:
+    """Whether it can be built without parameters, and its files, if it has any, are at hand."""
     try:
-        dataset.load(data_root, torch.Generator())
+        plugin = registry.build(name)
+        if isinstance(plugin, Dataset):
+            plugin.load(data_root, torch.Generator())
     except Exception:
         return False
-    return True
+    return isinstance(plugin, contract)

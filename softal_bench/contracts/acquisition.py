@@ -17,7 +17,7 @@ class AcquiredBatch:
 
     Attributes:
         positions: LongTensor [B], distinct positions in the pool, each in 0 .. N-1.
-        scores: Tensor [B], what the function thought of each point when it took it; larger is better.
+        scores: Tensor [B], what the function thought of each point when it took it; larger is better, finite.
     """
 
     positions: Tensor

@@ -62,6 +62,8 @@ class Provenance:
 class Splits:
     """A loaded data set. The pool, the validation set and the labelled set are all drawn from `train`.
 
+    Every class has an example in `train`.
+
     Attributes:
         source_N: of each training example the number of the one that it is a copy of (int64), where a wrapper repeated
             examples; None where all are originals. Copies of one example have its label.

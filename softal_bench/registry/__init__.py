@@ -11,9 +11,9 @@ from softal_bench.registry.plugins import (
     Registry,
     acquisitions,
     datasets,
-    is_registered,
     models,
     parameters_of,
+    plugin_names,
     registries,
     registries_with,
 )
@@ -24,9 +24,9 @@ __all__ = [
     "Registry",
     "acquisitions",
     "datasets",
-    "is_registered",
     "models",
     "parameters_of",
+    "plugin_names",
     "registries",
     "registries_with",
 ]

@@ -177,9 +177,9 @@ datasets: Registry[Dataset] = Registry("datasets", "data set", Dataset)  # type:
 registries: dict[str, Registry[Any]] = {registry.kind: registry for registry in (acquisitions, models, datasets)}
 
 
-def is_registered(name: str) -> bool:
-    """Whether a plugin of any kind has this name."""
-    return any(name in registry.names() for registry in registries.values())
+def plugin_names() -> list[str]:
+    """The names of plugins of all kinds, broken ones included."""
+    return [name for registry in registries.values() for name in registry.names()]
 
 
 def registries_with(name: str) -> list[Registry[Any]]:
@@ -190,7 +190,7 @@ def registries_with(name: str) -> list[Registry[Any]]:
     """
     found = [registry for registry in registries.values() if name in registry.names()]
     if not found:
-        known = [known for registry in registries.values() for known in registry.names()]
+        known = plugin_names()
         raise PluginError(f"unknown plugin {shown(name)}{suggestion(name, known)} Installed: {', '.join(known)}")
     return found
 

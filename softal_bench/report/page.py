@@ -14,7 +14,7 @@ from softal_bench.report.markdown import counted, escape, escape_block, table
 from softal_bench.report.parts import ending, failure_counts, failures, opening, provenance, titled, unreadable
 from softal_bench.report.published import published_sections
 from softal_bench.report.publishing import Figures, figure_name, publish
-from softal_bench.report.ranking import ranking, ranking_table
+from softal_bench.report.ranking import Ranking, ranking, ranking_table
 from softal_bench.report.records import Results, Trial
 from softal_bench.report.round_cost import cost_table
 from softal_bench.report.sections import Section, all_labels, sections
@@ -104,7 +104,13 @@ def _others(section: Section, label: str) -> str:
 
 def _ranking(section: Section, level: str) -> list[str]:
     found = ranking(section)
-    return [f"{level} Ranking", *titled(ranking_table(found)), notes.RANKING] if found else []
+    return [f"{level} Ranking", *titled(ranking_table(found)), *_not_ranked(found), notes.RANKING] if found else []
+
+
+def _not_ranked(found: Ranking) -> list[str]:
+    """Name the methods for whose sake done trials of others do not count."""
+    lacking = [f"B = {size}: {', '.join(map(escape, labels))}" for size, labels in found.wanting.items()]
+    return [f"Trials that others have done do not count where these have not: {'; '.join(lacking)}."] if lacking else []
 
 
 def _curves(results: Results, section: Section, number: int, figures: Figures) -> list[str]:

@@ -1,9 +1,10 @@
-"""Methods in order: by their mean rank over the settings and trials that all of them have done.
+"""Methods in the order of their mean area under the accuracy curve, over what all of them have done.
 
 Methods share their random choices within a trial (common random numbers), so they are compared within trials: ranks and
 differences are taken where all else is equal, and only then averaged.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,11 +28,13 @@ class Ranking:
         labels: M methods that have done a trial, in the suite's order.
         areas_M_S_R: fractions; S acquisition batch sizes, R trials.
         batch_sizes: those at which all of them have done these trials.
+        wanting: of each B with done trials that do not count, which methods have not done them.
     """
 
     labels: list[str]
     areas_M_S_R: FloatArray
     batch_sizes: list[int]
+    wanting: dict[int, list[str]]
 
     @property
     def ranks_M(self) -> FloatArray:
@@ -41,9 +44,9 @@ class Ranking:
 
     @property
     def order(self) -> list[int]:
-        """The methods from the best mean rank on; of equal ones the larger area first."""
-        keys = zip(self.ranks_M, -self.areas_M_S_R.mean(axis=(1, 2)), strict=True)
-        return [place for _, place in sorted((key, place) for place, key in enumerate(keys))]
+        """The methods from the largest mean area on; of equal ones in the suite's order."""
+        order: list[int] = np.argsort(-self.areas_M_S_R.mean(axis=(1, 2)), kind="stable").tolist()
+        return order
 
 
 def ranking(section: Section) -> Ranking | None:
@@ -58,7 +61,15 @@ def ranking(section: Section) -> Ranking | None:
     if not trials:
         return None
     areas = [[[found[size][place][trial] for trial in trials] for size in sizes] for place in range(len(labels))]
-    return Ranking(labels, np.array(areas), sizes)
+    return Ranking(labels, np.array(areas), sizes, dict(_wanting(labels, found)))
+
+
+def _wanting(labels: list[str], found: dict[int, list[dict[int, float]]]) -> Iterator[tuple[int, list[str]]]:
+    for size, areas in found.items():
+        done = set().union(*areas)
+        lacking = [label for label, of_label in zip(labels, areas, strict=True) if set(of_label) < done]
+        if lacking:
+            yield size, lacking
 
 
 def ranking_table(found: Ranking) -> Table:
@@ -75,8 +86,8 @@ def _row(found: Ranking, place: int, first_S_R: FloatArray) -> dict[str, str]:
     areas_S_R = 100 * found.areas_M_S_R[place]
     return {
         "Place": str(found.order.index(place) + 1),
-        "Mean rank": f"{found.ranks_M[place]:.2f}",
         "Area, %": f"{areas_S_R.mean():.2f}",
+        "Mean rank": f"{found.ranks_M[place]:.2f}",
         "Less the first's [95 %]": _difference((areas_S_R - 100 * first_S_R).mean(axis=0)),
     }
 

@@ -14,8 +14,8 @@ def shipped_suites() -> dict[str, Path]:
 
 
 def looks_like_a_path(given: Path) -> bool:
-    """Whether a suite is named by its file rather than by its name."""
-    return given.suffix in _SUFFIXES or len(given.parts) > 1 or given.is_file()
+    """Whether a suite is named by its file: with a suffix or a folder."""
+    return given.suffix in _SUFFIXES or len(given.parts) > 1
 
 
 def find_suite(given: Path) -> Path:
@@ -24,9 +24,9 @@ def find_suite(given: Path) -> Path:
     Raises:
         SuiteError: if it is neither; names the nearest.
     """
-    if looks_like_a_path(given):
-        return given
     shipped = shipped_suites()
+    if looks_like_a_path(given) or (str(given) not in shipped and given.is_file()):
+        return given
     if str(given) not in shipped:
         raise SuiteError(
             f"{given}: no such suite file, and no suite of this name comes with the package"

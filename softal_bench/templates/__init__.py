@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+import yaml
+
 from softal_bench.errors import PluginError, StorageError, shown
 from softal_bench.registry import registries
 
@@ -69,7 +71,7 @@ def _texts(kind: Kind, name: str) -> Iterator[tuple[str, str]]:
         "name": name,
         "distribution": distribution_of(name),
         "package": f"softal_bench_{name}",
-        "class_name": "".join(word.capitalize() for word in name.split("_")),
+        "class_name": _class_name(name),
         "group": kind.group,
         "noun": kind.noun,
     }
@@ -79,11 +81,23 @@ def _texts(kind: Kind, name: str) -> Iterator[tuple[str, str]]:
             yield relative, Template(path.read_text(encoding="utf-8")).substitute(values)
 
 
+def _class_name(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
+def _means_something_else(kind: Kind, name: str) -> bool:
+    """Whether the name, or that of the class, stands for something else in the files that are written."""
+    texts = "".join(path.read_text(encoding="utf-8") for path in (_FOLDER / kind.name).rglob("*.py.txt"))
+    words = {word for line in texts.splitlines() if "import " in line for word in re.findall(r"\w+", line)}
+    python = keyword.iskeyword(name) or keyword.iskeyword(_class_name(name))
+    return python or yaml.safe_load(name) != name or bool({name, _class_name(name)} & (words | {"speed"}))
+
+
 def _require_usable(kind: Kind, name: str) -> None:
-    if not _NAME.fullmatch(name) or len(name) > _LONGEST or keyword.iskeyword(name):
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST or _means_something_else(kind, name):
         raise PluginError(
             f"{shown(name)} cannot name a plugin; use up to {_LONGEST} lower-case letters, digits and single "
-            "underscores, a letter first, and no word of Python: my_score"
+            "underscores, a letter first, and no word of Python, YAML or the contracts: my_score"
         )
     registry = registries[kind.group]
     if name in registry.names():

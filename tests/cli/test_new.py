@@ -93,7 +93,14 @@ def test_it_goes_into_the_folder_that_is_named(cli: CommandLine) -> None:
     assert (cli.folder / "deep/inside/softal-bench-my-score/pyproject.toml").is_file()
 
 
-@pytest.mark.parametrize("name", ["My", "1st", "a-b", "a__b", "a_", "", "lambda", "x" * 41, "a/b", "../a", "é", "a b"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("My", "1st", "a-b", "a__b", "a_", "", "x" * 41, "a/b", "../a", "é", "a b"),
+        *("lambda", "none", "true", "yes", "off", "null"),  # words of Python or YAML
+        *("speed", "pool", "tensor", "field", "torch"),  # what the files that are written use or import
+    ],
+)
 def test_a_name_that_is_not_valid_is_refused_and_nothing_written(cli: CommandLine, name: str) -> None:
     outcome = cli("new", "acquisition", name)
     assert outcome.exit_code == 2

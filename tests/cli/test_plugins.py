@@ -170,7 +170,8 @@ def test_check_of_a_plugin_that_fails_or_is_broken_ends_with_1_and_says_why(
 def test_check_of_an_unknown_name_ends_with_2(cli: CommandLine) -> None:
     outcome = cli("check", "sofmax")
     assert outcome.exit_code == 2
-    assert "unknown plugin 'sofmax'; did you mean 'softmax'?" in outcome.output
+    assert "unknown plugin or suite 'sofmax'; did you mean 'softmax'?" in outcome.output
+    assert "unknown plugin or suite 'quickstrat'; did you mean 'quickstart'?" in cli("check", "quickstrat").output
 
 
 @pytest.mark.usefixtures("fakes")
@@ -212,6 +213,8 @@ def test_list_suites_shows_those_that_come_with_the_package(cli: CommandLine) ->
         "kind": "trials",
         "conditions": 10,
         "title": "Quickstart: repeated digits",
+        "status": "ok",
+        "error": None,
     }
     assert rows["acquisition_cost"]["kind"] == "cost"
     assert all(rows[name]["conditions"] > 0 for name in SHIPPED)
@@ -237,9 +240,13 @@ def test_a_shipped_suite_runs_by_its_name_and_writes_under_the_current_folder(cl
     assert cli("leaderboard", "quickstart", "--quiet", *choice).exit_code == 0
 
 
-def test_a_file_of_the_name_of_a_shipped_suite_is_taken_before_it(cli: CommandLine) -> None:
-    write_suite(cli.folder, trials=3).rename(cli.folder / "quickstart")
-    assert "2 conditions, 3 trials each" in cli("run", "quickstart", "--dry-run").output
+def test_a_file_that_has_the_name_of_a_shipped_suite_does_not_stand_in_for_it(cli: CommandLine) -> None:
+    suite = write_suite(cli.folder, trials=3)
+    suite.rename(cli.folder / "quickstart")
+    assert "10 conditions, 3 trials each" in cli("run", "quickstart", "--dry-run").output
+    assert "2 conditions, 3 trials each" in cli("run", cli.folder / "quickstart", "--dry-run").output
+    (cli.folder / "quickstart").rename(cli.folder / "mine")
+    assert "2 conditions, 3 trials each" in cli("run", "mine", "--dry-run").output
 
 
 def test_a_name_that_is_a_suite_and_a_plugin_is_checked_as_both(cli: CommandLine) -> None:

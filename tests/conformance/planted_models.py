@@ -26,6 +26,10 @@ class NearestMean(BayesianModel):
         device: torch.device,
         generator: torch.Generator,
     ) -> FittedModel:
+        if self.flaw == "images only" and labelled.inputs.ndim != 4:
+            raise RuntimeError("expected images")
+        if self.flaw == "nothing":
+            raise RuntimeError("it takes nothing")
         if self.flaw == "global_generators":
             torch.rand(1)
         if self.flaw == "unchanged_inputs":
@@ -46,10 +50,14 @@ class Fitted(FittedModel):
         if flaw == "best_epoch":
             self.best_epoch = 0
 
+    @property
+    def stochastic_posterior(self) -> bool:  # type: ignore[override]
+        return self._flaw != "snapshots"
+
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
         seed = generator.initial_seed()
         rows = 1 if self._flaw == "samples_differ" else num_samples
-        source = torch.Generator().manual_seed(9) if self._flaw == "other_state" else generator
+        source = torch.Generator().manual_seed(9) if self._flaw in ("other_state", "snapshots") else generator
         noise_K_C = (0.3 * torch.randn(rows, 2, generator=source)).expand(num_samples, 2)
         if self._flaw == "same_state" and seed in self._seen:
             noise_K_C = 2 * noise_K_C

@@ -49,9 +49,11 @@ def test_a_failure_says_on_what_input_what_was_expected_and_what_came() -> None:
     assert "expected distinct positions, got [" in told
 
 
-def test_the_worst_point_is_not_asked_of_what_reads_no_predictions() -> None:
-    (result,) = (result for result in check_acquisition(acquisitions.build("uniform")) if result.name == "worst_point")
-    assert (result.status, result.detail) == ("skipped", "it reads no predictions, so no point is the worst by them")
+@pytest.mark.parametrize(("name", "status"), [("uniform", "skipped"), ("coreset", "skipped"), ("softmax", "passed")])
+def test_the_worst_point_is_asked_of_scores_and_rules_over_them_alone(name: str, status: str) -> None:
+    (result,) = (result for result in check_acquisition(acquisitions.build(name)) if result.name == "worst_point")
+    assert result.status == status
+    assert ("it is no score and no rule over one" in result.detail) == (status == "skipped")
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,44 @@ class SaysItIsQuadratic(AcquisitionFunction):
 
     def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
         return self.broken.select(pool, batch_size, generator)
+
+
+@dataclass(frozen=True)
+class AllPairs(AcquisitionFunction):
+    """Holds a number for each pair of points, and says so."""
+
+    time_order = 2.0
+    memory_order = 2.0
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        scores_N = BALD().scores(pool)
+        assert pool.size <= 8192  # of more, a method that is declared quadratic would not fit in memory
+        assert bool((scores_N[:, None] + scores_N).isfinite().all())
+        return BALD().select(pool, batch_size, generator)
+
+
+def test_what_is_declared_quadratic_is_measured_on_pools_that_it_can_hold() -> None:
+    assert failed(check_acquisition(AllPairs())) == []
+
+
+@dataclass(frozen=True)
+class BreaksTies(AcquisitionFunction):
+    """Stochastic only where scores are equal; the batch in the order of positions."""
+
+    stochastic = True
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        scores_N = BALD().scores(pool)
+        shuffled = torch.randperm(pool.size, generator=generator)
+        order = shuffled[scores_N[shuffled].argsort(descending=True, stable=True)]
+        if batch_size > pool.size:
+            raise ValueError("too many")
+        positions = order[:batch_size].sort().values
+        return AcquiredBatch(positions, scores_N[positions])
+
+
+def test_randomness_may_be_rare_and_a_batch_in_any_order() -> None:
+    assert failed(check_acquisition(BreaksTies())) == []
 
 
 @pytest.mark.parametrize("rule", ["time", "memory"])

@@ -34,8 +34,13 @@ def test_a_model_that_breaks_one_rule_is_told_that_rule(rule: str) -> None:
     assert broken_by(NearestMean(rule)) == [rule]
 
 
-def test_a_model_that_keeps_the_rules_breaks_none() -> None:
-    assert broken_by(NearestMean()) == []
+@pytest.mark.parametrize("how", ["", "snapshots", "images only"])
+def test_a_model_that_keeps_the_rules_breaks_none(how: str) -> None:
+    assert broken_by(NearestMean(how)) == []
+
+
+def test_a_model_that_takes_nothing_breaks_every_rule() -> None:
+    assert broken_by(NearestMean("nothing")) == MODEL_RULES
 
 
 @pytest.mark.parametrize("rule", DATASET_RULES)

@@ -64,7 +64,9 @@ def _meaning(field: Schema) -> str:
 
 def _default(field: Schema) -> str:
     value = field.get("default")
-    if isinstance(value, dict) or value in (None, "", []):
+    if isinstance(value, dict) and value:
+        return "its own"
+    if value in (None, "", [], {}):
         return ""
     return f"`{json.dumps(value, ensure_ascii=False)}`"
 

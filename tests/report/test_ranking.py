@@ -79,6 +79,8 @@ def test_a_b_that_one_method_has_not_run_counts_for_none(ranked: ExampleSuite) -
         ranked.path(ExampleCondition(BALD, 5), trial).unlink()
     found = found_in(ranked)
     assert (found.batch_sizes, found.areas_M_S_R.shape) == ([10], (3, 1, 3))
+    write_pages(ranked.collect(), ranked.leaderboard)
+    assert "Trials that others have done do not count where these have not: B = 5: bald.\n" in ranked.page
 
 
 def test_a_method_that_has_not_run_is_left_out(ranked: ExampleSuite) -> None:
@@ -98,4 +100,28 @@ def test_one_method_has_no_ranking_and_the_page_no_such_heading(suite: ExampleSu
 def test_the_page_shows_the_ranking(ranked: ExampleSuite) -> None:
     write_pages(ranked.collect(), ranked.leaderboard)
     assert "## Ranking\n\n**Ranking over B = 5, B = 10, 3 trials each**" in ranked.page
-    assert f"| {POWER.label} | 1 | 1.17 | 73.33 | 0 |" in ranked.page
+    assert f"| {POWER.label} | 1 | 73.33 | 1.17 | 0 |" in ranked.page
+    assert "do not count where these have not" not in ranked.page
+
+
+def test_the_order_is_that_of_areas_where_ranks_say_otherwise(tmp_path: Path) -> None:
+    conditions = [ExampleCondition(method) for method in (UNIFORM, BALD)]
+    suite = ExampleSuite(tmp_path, conditions)
+    for condition, areas in zip(conditions, ([0.8, 0.8, 0.8], [0.7, 0.7, 1.0]), strict=True):
+        for trial, area in enumerate(areas):
+            write(suite.path(condition, trial), lines(condition, trial, [area, area]))
+    (tie, uniform) = (found_in(suite), found_in(suite).ranks_M)
+    assert uniform.tolist() == pytest.approx([4 / 3, 5 / 3])  # uniform is first in two of three trials
+    assert [tie.labels[place] for place in tie.order] == ["uniform", "bald"]  # of equal areas, the suite's order
+    write(suite.path(conditions[1], 2), lines(conditions[1], 2, [1.0, 1.0, 1.0]))
+    write(suite.path(conditions[0], 2), lines(conditions[0], 2, [0.7, 0.7]))
+    assert [found_in(suite).labels[place] for place in found_in(suite).order] == ["bald", "uniform"]
+    assert found_in(suite).ranks_M.tolist() == pytest.approx([4 / 3, 5 / 3])
+
+
+def test_one_trial_in_common_has_no_interval(ranked: ExampleSuite) -> None:
+    for size in (5, 10):
+        for trial in (1, 2):
+            ranked.path(ExampleCondition(UNIFORM, size), trial).unlink()
+    shown = ranking_table(found_in(ranked)).cells["Less the first's [95 %]"].tolist()
+    assert all(text == "0" or text.endswith("[–]") for text in shown)  # noqa: RUF001

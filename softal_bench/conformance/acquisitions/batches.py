@@ -32,11 +32,12 @@ def _too_many(acquisition: AcquisitionFunction) -> None:
 
 
 def _unchanged_inputs(acquisition: AcquisitionFunction) -> None:
-    given = example()
-    before = {name: tensor.clone() for name, tensor in given.tensors().items()}
-    choose(acquisition, given, 5)
-    written = [name for name, tensor in given.tensors().items() if not torch.equal(tensor, before[name])]
-    require(not written, f"5 of {N} points: {', '.join(written)} of the pool was written to")
+    for dtype in (torch.float64, torch.float32):  # of a function that converts to one of them, each is another case
+        given = example().to(dtype)
+        before = {name: tensor.clone() for name, tensor in given.tensors().items()}
+        choose(acquisition, given, 5)
+        written = [name for name, tensor in given.tensors().items() if not torch.equal(tensor, before[name])]
+        require(not written, f"5 of {N} points, {dtype}: {', '.join(written)} of the pool was written to")
 
 
 def _dtypes(acquisition: AcquisitionFunction) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -10,7 +9,6 @@ from torch import Tensor
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction
 from softal_bench.pools import TensorPool
 
-P = TypeVar("P", bound=TensorPool)
 N, K, C, D, LABELLED, TARGETS = 40, 8, 4, 5, 6, 9
 
 
@@ -39,9 +37,8 @@ class Example:
         return replace(self, **{name: getattr(self, name)[positions] for name in per_point})
 
     def to(self, dtype: torch.dtype) -> "Example":
-        """The same log-probs in another type."""
-        names = ("log_probs_N_K_C", "evaluation_N_K_C", "targets_M_K_C")
-        return replace(self, **{name: getattr(self, name).to(dtype) for name in names})
+        """The same in another type."""
+        return replace(self, **{name: tensor.to(dtype) for name, tensor in self.tensors().items()})
 
     def predicting(self, log_probs_N_K_C: Tensor) -> "Example":
         """The same with other predictions; the evaluation posterior knows the weights, and the targets are the pool."""
@@ -50,9 +47,9 @@ class Example:
             self, log_probs_N_K_C=log_probs_N_K_C, evaluation_N_K_C=certain, targets_M_K_C=log_probs_N_K_C
         ).at(torch.arange(len(log_probs_N_K_C)))
 
-    def pool(self, needs: frozenset[str], chunk_size: int = N, kind: type[P] = TensorPool) -> P:  # type: ignore[assignment]
+    def pool(self, needs: frozenset[str], chunk_size: int = N) -> TensorPool:
         """A pool that offers what is needed, and nothing else."""
-        return kind(
+        return TensorPool(
             self.log_probs_N_K_C,
             chunk_size,
             embeddings_N_D=self.embeddings_N_D if "embeddings" in needs else None,

@@ -1,6 +1,7 @@
 """Time and memory: no worse than declared as the pool grows."""
 
 import ctypes
+import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -9,13 +10,13 @@ from contextlib import contextmanager
 import torch
 
 from softal_bench.conformance.acquisitions.examples import Example, choose, example
-from softal_bench.conformance.rules import Rule, require
+from softal_bench.conformance.rules import NotApplicable, Rule, require
 from softal_bench.contracts import AcquisitionFunction
 from softal_bench.timing import peak_memory, reset_peak_memory
 
 _BATCH = 5
-_TIME_SIZES = (4096, 32768)
-_MEMORY_SIZES = (2048, 8192)
+_FEW, _MANY = 2048, 4096  # points of the smaller of two pools
+_TIMES, _BYTES = 8, 4  # how many times as much the larger one may cost, as declared
 _SLACK = 0.5  # of an exponent: caches and logarithms are allowed, the next power is not
 _ATTEMPTS = 3
 _GRANULE = 4 * 2**20  # bytes; less than that cannot be told from what the allocator keeps at hand
@@ -23,7 +24,8 @@ _CPU = torch.device("cpu")
 
 
 def _time(acquisition: AcquisitionFunction) -> None:
-    small, large = _TIME_SIZES
+    small = _MANY if acquisition.time_order <= 1 else _FEW
+    large = _larger(small, acquisition.time_order, _TIMES)
     allowed = (large / small) ** (acquisition.time_order + _SLACK)
     ratio = float("inf")
     with _one_thread():
@@ -39,7 +41,9 @@ def _time(acquisition: AcquisitionFunction) -> None:
 
 
 def _memory(acquisition: AcquisitionFunction) -> None:
-    small, large = _MEMORY_SIZES
+    if not os.access("/proc/self/clear_refs", os.W_OK):
+        raise NotApplicable("the peak of a process's memory cannot be reset on this system")
+    small, large = _FEW, _larger(_FEW, acquisition.memory_order, _BYTES)
     allowed = (large / small) ** (acquisition.memory_order + _SLACK) * max(_GRANULE, _bytes(acquisition, small))
     peak = _bytes(acquisition, large)
     require(
@@ -47,6 +51,11 @@ def _memory(acquisition: AcquisitionFunction) -> None:
         f"{_BATCH} of {large} points take {peak / 2**20:.0f} MiB; declared to grow as N^{acquisition.memory_order:g} "
         f"(memory_order), which allows {allowed / 2**20:.0f} from what {small} points take",
     )
+
+
+def _larger(small: int, order: float, factor: float) -> int:
+    """The size of a pool that costs `factor` times as much as declared: of N^2 not much larger, so that it fits."""
+    return int(small * factor ** (1 / max(order, 1.0)))
 
 
 def _seconds(acquisition: AcquisitionFunction, size: int) -> float:

@@ -1,6 +1,10 @@
 """Randomness: from the generator that is given alone, and as declared."""
 
-from softal_bench.conformance.acquisitions.examples import N, choose, chosen, example
+from collections.abc import Callable
+
+import torch
+
+from softal_bench.conformance.acquisitions.examples import Example, N, choose, chosen, example
 from softal_bench.conformance.rules import Rule, require, require_global_generators_untouched
 from softal_bench.contracts import AcquisitionFunction
 
@@ -13,13 +17,22 @@ def _repeatable(acquisition: AcquisitionFunction) -> None:
 
 
 def _as_declared(acquisition: AcquisitionFunction) -> None:
-    batches = [choose(acquisition, example(), 12, seed=seed) for seed in range(_STATES)]
-    different = {(tuple(batch.positions.tolist()), tuple(batch.scores.tolist())) for batch in batches}
-    given = f"12 of {N} points under {_STATES} generator states"
+    apart, tied = _different(acquisition, example), _different(acquisition, _equal_points)
+    given = f"12 of {N} points, and of {N} equal ones, under {_STATES} generator states"
     if acquisition.stochastic:
-        require(len(different) > 1, f"{given}: declared stochastic, so expected several batches, got one")
+        require(apart > 1 or tied > 1, f"{given}: declared stochastic, so expected several batches, got one")
     else:
-        require(len(different) == 1, f"{given}: declared deterministic, but got {len(different)} batches")
+        require(apart == tied == 1, f"{given}: declared deterministic, but got {apart} and {tied} batches")
+
+
+def _equal_points() -> Example:
+    return example().at(torch.zeros(N, dtype=torch.int64))
+
+
+def _different(acquisition: AcquisitionFunction, make: Callable[[], Example]) -> int:
+    """How many different batches it chooses."""
+    batches = [choose(acquisition, make(), 12, seed=seed) for seed in range(_STATES)]
+    return len({repr((batch.positions.tolist(), batch.scores.tolist())) for batch in batches})  # so that NaN is NaN
 
 
 def _global_generators(acquisition: AcquisitionFunction) -> None:

@@ -50,14 +50,17 @@ class Toy:
 
     @cached_property
     def _first_fit(self) -> tuple[FittedModel, Examples]:
-        refusals = []
+        refusals: list[Exception] = []
         for shape in _SHAPES:
             examples = _separable(shape)
             try:
                 return _fit(self.model, examples, BRIEF), examples
-            except DataError as error:
-                refusals.append(str(error))
-        raise NotApplicable(f"none of the shapes {_SHAPES} is taken: {'; '.join(refusals)}")
+            except Exception as error:  # a refusal, if it takes another shape
+                refusals.append(error)
+        if all(isinstance(error, DataError) for error in refusals):
+            told = "; ".join(map(str, refusals))
+            raise NotApplicable(f"nothing was checked, for it takes none of the shapes {_SHAPES}: {told}")
+        raise next(error for error in refusals if not isinstance(error, DataError))
 
 
 def generator(seed: int) -> torch.Generator:
