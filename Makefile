@@ -69,10 +69,7 @@ $(DEVELOP): $(INSTALLED)
 
 # Other libraries' acquisition functions, in a layer: an environment that sees .venv and adds to it, so that there is one torch.
 $(PEERS): plugins/softal-bench-peers/pyproject.toml plugins/softal-bench-peers/layer.txt $(INSTALLED)
-	$(BIN)/python -m venv --clear --without-pip .venv-peers
-	@$(PEERS_BIN)/python -c 'import pathlib, subprocess, sysconfig; \
-	    below = subprocess.check_output(["$(abspath $(BIN))/python", "-c", "import sysconfig; print(sysconfig.get_path(\"purelib\"))"], text=True); \
-	    pathlib.Path(sysconfig.get_path("purelib"), "below.pth").write_text(f"import site; site.addsitedir({below.strip()!r})\n")'
+	$(BIN)/python tests/installed/layer.py .venv-peers
 	$(PEERS_BIN)/python -m pip install --quiet --no-deps --requirement plugins/softal-bench-peers/layer.txt \
 	    --editable plugins/softal-bench-peers
 	@touch $@

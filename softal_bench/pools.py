@@ -3,6 +3,7 @@
 The first is also the one place where positions in the pool become indices in the data set.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
@@ -87,18 +88,53 @@ class TensorPool(Pool):
         return super().evaluation if self._evaluation is None else self._evaluation
 
 
-class PosteriorPool(Pool):
-    """The unlabelled part of a data set under a posterior; predicts when it is read, a chunk at a time.
+class Predictor:
+    """A fitted model with one posterior; the time spent in them counts as the stopwatch's phase "predict".
+
+    Pools that share it are pools under the same K samples.
 
     Args:
-        fitted: the model, for embeddings.
-        draw: draws its K posterior samples; called once, when they are first needed, and counted as prediction.
-        train: the examples that pool and labelled set are part of, on the device; of the pool only inputs are read.
+        fitted: the model.
+        draw: draws its K posterior samples; called once, when they are first needed.
+        stopwatch: the round's.
+    """
+
+    def __init__(self, fitted: FittedModel, draw: Callable[[], Posterior], stopwatch: Stopwatch) -> None:
+        self._fitted = fitted
+        self._draw = draw
+        self._stopwatch = stopwatch
+
+    @property
+    def num_samples(self) -> int:
+        """K."""
+        return self._posterior.num_samples
+
+    def log_probs(self, inputs: Tensor, indices_n: Tensor) -> Tensor:
+        """log_probs_n_K_C of the inputs at these indices."""
+        with self._stopwatch.phase("predict"):
+            return self._posterior.log_probs(inputs[indices_n])
+
+    def embeddings(self, inputs: Tensor, indices_n: Tensor) -> Tensor:
+        """embeddings_n_D of the inputs at these indices."""
+        with self._stopwatch.phase("predict"):
+            return self._fitted.embeddings(inputs[indices_n])
+
+    @functools.cached_property
+    def _posterior(self) -> Posterior:
+        with self._stopwatch.phase("predict"):
+            return self._draw()
+
+
+class PosteriorPool(Pool):
+    """Some examples of a data set under a posterior; predicts when it is read, a chunk at a time.
+
+    Args:
+        predictor: the model and its posterior.
+        examples: what the pool, and the labelled set if there is one, are part of, on the device; only inputs are read.
         indices_N: which of them are in the pool, in increasing order; position i is index indices_N[i].
-        labelled_indices: which of them are labelled.
-        stopwatch: seconds spent predicting are counted as its phase "predict".
-        evaluate: makes the same pool under the evaluation posterior; called once, when it is first needed, and counted
-            as the stopwatch's phase "distil".
+        labelled_indices: which of them are labelled; where it is not given, the pool offers no labelled set.
+        evaluation: makes the same pool under the evaluation posterior; called once, when it is first needed.
+        targets: makes the pool of target inputs, with the same predictor; called once, when it is first needed.
 
     Attributes:
         chunk_size: how many inputs are predicted at a time.
@@ -108,23 +144,20 @@ class PosteriorPool(Pool):
 
     def __init__(
         self,
-        fitted: FittedModel,
-        draw: Callable[[], Posterior],
-        train: Examples,
+        predictor: Predictor,
+        examples: Examples,
         indices_N: Tensor,
-        labelled_indices: Sequence[int],
-        stopwatch: Stopwatch,
-        evaluate: Callable[[], Pool] | None = None,
+        labelled_indices: Sequence[int] | None = None,
+        *,
+        evaluation: Callable[[], Pool] | None = None,
+        targets: Callable[[], Pool] | None = None,
     ) -> None:
-        self._fitted = fitted
-        self._draw = draw
-        self._drawn: Posterior | None = None
-        self._train = train
+        self._predictor = predictor
+        self._examples = examples
         self._indices_N = indices_N
         self._labelled_indices = labelled_indices
-        self._stopwatch = stopwatch
-        self._evaluate = evaluate
-        self._evaluation: Pool | None = None
+        self._evaluation = None if evaluation is None else functools.cache(evaluation)
+        self._targets = None if targets is None else functools.cache(targets)
 
     @property
     def size(self) -> int:
@@ -132,39 +165,39 @@ class PosteriorPool(Pool):
 
     @property
     def num_samples(self) -> int:
-        return self._posterior.num_samples
+        return self._predictor.num_samples
 
     @property
     def num_classes(self) -> int:
-        return self._train.num_classes
+        return self._examples.num_classes
 
     @property
     def device(self) -> torch.device:
-        return self._train.inputs.device
+        return self._examples.inputs.device
 
     def log_probs(self) -> Iterator[tuple[Tensor, Tensor]]:
         for positions_n in torch.split(torch.arange(self.size, device=self.device), self.chunk_size):
             yield positions_n, self._predicted(positions_n)
 
     def log_probs_at(self, positions: Tensor) -> Tensor:
-        chunks = [self._predicted(positions_n) for positions_n in torch.split(positions, self.chunk_size)]
-        return torch.cat(chunks)
+        return torch.cat([self._predicted(positions_n) for positions_n in torch.split(positions, self.chunk_size)])
 
     def embeddings(self) -> Tensor:
         return self._embedded(self._indices_N)
 
     @property
     def labelled(self) -> Tensor:
+        if self._labelled_indices is None:
+            return super().labelled
         return self._embedded(torch.tensor(self._labelled_indices, device=self.device))
 
     @property
+    def targets(self) -> Pool:
+        return super().targets if self._targets is None else self._targets()
+
+    @property
     def evaluation(self) -> Pool:
-        if self._evaluate is None:
-            return super().evaluation
-        if self._evaluation is None:
-            with self._stopwatch.phase("distil"):
-                self._evaluation = self._evaluate()
-        return self._evaluation
+        return super().evaluation if self._evaluation is None else self._evaluation()
 
     def indices(self, positions: Tensor) -> list[int]:
         """The indices in the data set of positions in this pool.
@@ -186,18 +219,9 @@ class PosteriorPool(Pool):
         indices: list[int] = self._indices_N[positions.long().to(self._indices_N.device)].tolist()
         return indices
 
-    @property
-    def _posterior(self) -> Posterior:
-        if self._drawn is None:
-            with self._stopwatch.phase("predict"):
-                self._drawn = self._draw()
-        return self._drawn
-
     def _predicted(self, positions_n: Tensor) -> Tensor:
-        with self._stopwatch.phase("predict"):
-            return self._posterior.log_probs(self._train.inputs[self._indices_N[positions_n]])
+        return self._predictor.log_probs(self._examples.inputs, self._indices_N[positions_n])
 
     def _embedded(self, indices: Tensor) -> Tensor:
-        with self._stopwatch.phase("predict"):
-            chunks = torch.split(indices, self.chunk_size)
-            return torch.cat([self._fitted.embeddings(self._train.inputs[indices_n]) for indices_n in chunks])
+        chunks = torch.split(indices, self.chunk_size)
+        return torch.cat([self._predictor.embeddings(self._examples.inputs, indices_n) for indices_n in chunks])

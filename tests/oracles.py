@@ -8,6 +8,7 @@ probabilities.
 import itertools
 import math
 import random
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -51,6 +52,12 @@ def variation_ratio(probs_K_C: Array) -> float:
     return 1 - max(math.fsum(column) / len(probs_K_C) for column in probs_K_C.T.tolist())
 
 
+def mean_std(probs_K_C: Array) -> float:
+    """Mean over classes of the standard deviation over samples."""
+    deviations = [statistics.pstdev(column) for column in probs_K_C.T.tolist()]
+    return math.fsum(deviations) / len(deviations)
+
+
 def bald(probs_K_C: Array) -> float:
     """I[Y; Ω] as the expected log-ratio of p(y | w) to p(y)."""
     return mutual_information(probs_K_C[None])
@@ -83,6 +90,37 @@ def best_batch_information(probs_N_K_C: Array, batch_size: int) -> float:
     """The largest I[Y_1..Y_B; Ω] of any batch of that size, by exhaustive search."""
     batches = itertools.combinations(range(len(probs_N_K_C)), batch_size)
     return max(mutual_information(probs_N_K_C[list(batch)]) for batch in batches)
+
+
+def predictive_information(probs_K_C: Array, target_probs_K_C: Array) -> float:
+    """I[Y; Y*] = sum_y sum_y* p(y, y*) log (p(y, y*) / (p(y) p(y*))), p(y, y*) the mean over shared samples."""
+    num_samples = len(probs_K_C)
+    terms = []
+    for column, target_column in itertools.product(probs_K_C.T.tolist(), target_probs_K_C.T.tolist()):
+        joint = math.fsum(p * q for p, q in zip(column, target_column, strict=True)) / num_samples
+        marginals = math.fsum(column) / num_samples, math.fsum(target_column) / num_samples
+        terms.append(joint * (math.log(joint) - sum(map(math.log, marginals))) if joint > 0 else 0.0)
+    return math.fsum(terms)
+
+
+def epig(probs_K_C: Array, target_probs_M_K_C: Array) -> float:
+    """The mean over targets of I[Y; Y*]."""
+    informations = [predictive_information(probs_K_C, target_probs_K_C) for target_probs_K_C in target_probs_M_K_C]
+    return math.fsum(informations) / len(informations)
+
+
+def kmeans_plus_plus_probs(points_N_D: Array, first: int, batch_size: int) -> dict[tuple[int, ...], float]:
+    """The probability of each ordered batch of D² sampling that starts at `first`, by enumeration."""
+    probs = {}
+    others = [position for position in range(len(points_N_D)) if position != first]
+    for rest in itertools.permutations(others, batch_size - 1):
+        batch, probability = [first], 1.0
+        for position in rest:
+            squared_N = [min(float(((point - points_N_D[at]) ** 2).sum()) for at in batch) for point in points_N_D]
+            probability *= squared_N[position] / math.fsum(squared_N)
+            batch.append(position)
+        probs[tuple(batch)] = probability
+    return probs
 
 
 def ordered_batch_probs(weights_N: Sequence[float], batch_size: int) -> dict[tuple[int, ...], float]:

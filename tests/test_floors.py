@@ -21,6 +21,7 @@ FLOORS = {
     "registry": 3,
     "suite": 3,
     "conformance": 3,
+    "templates": 3,
     "bench": 4,
     "report": 5,
     "cli": 6,

@@ -1,6 +1,6 @@
 """The two pools: chunks, reading again, what is not offered, and positions that become indices of the data set."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import oracles
 import pytest
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from softal_bench.contracts import Examples, FittedModel, Posterior
 from softal_bench.errors import SelectionError
-from softal_bench.pools import PosteriorPool, TensorPool
+from softal_bench.pools import PosteriorPool, Predictor, TensorPool
 from softal_bench.timing import Stopwatch
 
 
@@ -51,8 +51,8 @@ def posterior_pool(
     train = Examples(inputs, torch.zeros(20, dtype=torch.int64, device=device), 3)
     posterior = StoredPosterior(oracles.random_log_probs(0, 20, 4, 3).to(device))
     stopwatch = Stopwatch(device)
-    positions = torch.tensor(indices, device=device)
-    pool = PosteriorPool(Doubling(), lambda: posterior, train, positions, LABELLED, stopwatch)
+    predictor = Predictor(Doubling(), lambda: posterior, stopwatch)
+    pool = PosteriorPool(predictor, train, torch.tensor(indices, device=device), LABELLED)
     pool.chunk_size = chunk_size
     return pool, posterior, stopwatch
 
@@ -164,3 +164,38 @@ def test_time_that_a_reader_spends_between_two_chunks_is_not_predicting() -> Non
         for _ in pool.log_probs():
             torch.linalg.eigvals(torch.rand(150, 150))
     assert stopwatch.seconds["select"] > 5 * stopwatch.seconds["predict"]
+
+
+def test_pools_that_share_a_predictor_are_under_the_same_posterior_which_is_drawn_once() -> None:
+    drawn: list[StoredPosterior] = []
+    inputs = torch.arange(20, dtype=torch.float32).unsqueeze(1)
+    examples = Examples(inputs, torch.zeros(20, dtype=torch.int64), 3)
+
+    def draw() -> Posterior:
+        drawn.append(StoredPosterior(oracles.random_log_probs(len(drawn), 20, 4, 3)))
+        return drawn[-1]
+
+    predictor = Predictor(Doubling(), draw, Stopwatch(torch.device("cpu")))
+    targets = PosteriorPool(predictor, examples, torch.tensor([3, 8]))
+    pool = PosteriorPool(predictor, examples, torch.tensor(INDICES), LABELLED, targets=lambda: targets)
+    assert drawn == []
+    assert torch.equal(pool.targets.log_probs_at(torch.tensor([1])), pool.log_probs_at(torch.tensor([3])))
+    assert pool.num_samples == targets.num_samples == 4
+    assert len(drawn) == 1
+
+
+def test_what_is_beside_a_pool_is_made_once_and_not_before_it_is_read() -> None:
+    made: list[str] = []
+
+    def make(what: str) -> Callable[[], TensorPool]:
+        return lambda: made.append(what) or TensorPool(oracles.random_log_probs(0, 2, 4, 3))  # type: ignore[func-returns-value]
+
+    predictor = Predictor(Doubling(), lambda: StoredPosterior(torch.zeros(1, 1, 1)), Stopwatch(torch.device("cpu")))
+    examples = Examples(torch.zeros(3, 1), torch.zeros(3, dtype=torch.int64), 3)
+    pool = PosteriorPool(predictor, examples, torch.arange(3), evaluation=make("evaluation"), targets=make("targets"))
+    assert made == []
+    assert pool.targets is pool.targets
+    assert pool.evaluation is pool.evaluation
+    assert made == ["targets", "evaluation"]
+    with pytest.raises(LookupError, match="labelled"):
+        _ = pool.labelled

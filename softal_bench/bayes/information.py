@@ -61,6 +61,32 @@ def margin(log_probs_N_K_C: Tensor) -> Tensor:
     return clamp_rounding(_in_blocks(log_probs_N_K_C, between_the_first_two), log_probs_N_K_C, "margin", 1.0)
 
 
+def mean_std(log_probs_N_K_C: Tensor) -> Tensor:
+    """1/C sum_c sigma_nc with sigma_nc² = mean_k (p_nkc - p̄_nc)² = E_k[p²] - E_k[p]², centred and so never negative.
+
+    Returns scores_N, float64, in [0, sqrt(C - 1) / C]: sum_c sigma_nc² <= 1 - 1/C, and the sum of C deviations is at
+    most sqrt(C) times the root of that.
+
+    Raises:
+        NumericalError: if a value is NaN or out of its bounds by more than rounding.
+
+    Source: Kampffmeyer et al. 2016 and Kendall et al. 2015, arXiv:1511.02680; see Gal et al. 2017, section 4.
+
+    >>> import torch
+    >>> two_sure_but_opposed = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]).log()
+    >>> mean_std(two_sure_but_opposed).item()  # the largest that two classes allow
+    0.5
+    """
+
+    def deviation(exact_n_K_C: Tensor) -> Tensor:
+        probs_n_K_C = exact_n_K_C.exp()
+        centred_n_K_C = probs_n_K_C.sub_(probs_n_K_C.mean(dim=1, keepdim=True))
+        return centred_n_K_C.square_().mean(dim=1).sqrt().mean(dim=-1)
+
+    upper = math.sqrt(log_probs_N_K_C.shape[-1] - 1) / log_probs_N_K_C.shape[-1]
+    return clamp_rounding(_in_blocks(log_probs_N_K_C, deviation), log_probs_N_K_C, "mean standard deviation", upper)
+
+
 def conditional_entropy(log_probs_N_K_C: Tensor) -> Tensor:
     """Expected entropy given the weights, E_w H[Y | x_n, w] = -1/K sum_k sum_c p_nkc log p_nkc.
 
@@ -104,6 +130,29 @@ def bald(log_probs_N_K_C: Tensor) -> Tensor:
         return _entropy(probs_n_K_C) - _conditional_entropy(exact_n_K_C, probs_n_K_C)
 
     return clamp_rounding(_in_blocks(log_probs_N_K_C, difference), log_probs_N_K_C, "BALD")
+
+
+def bald_terms(log_probs_N_K_C: Tensor, samples_S: Tensor) -> Tensor:
+    """H[p̄_n] - H[p_nk] for some of the K samples; the mean over all K is BALD.
+
+    Args:
+        log_probs_N_K_C: log p(y=c | x_n, w_k), any floating dtype.
+        samples_S: LongTensor on their device, each in 0 .. K-1.
+
+    Returns:
+        terms_N_S, float64, in [-log C, log C], nats.
+
+    Raises:
+        NumericalError: if a log-prob is NaN or H[p̄_n] outside [0, log C] by more than rounding.
+    """
+    drawn_N_S_C = log_probs_N_K_C[:, samples_S]
+    entropy_N_S = _in_blocks(drawn_N_S_C, lambda exact_n_S_C: -exact_n_S_C.mul_(exact_n_S_C.exp()).sum(dim=-1))
+    return entropy(log_probs_N_K_C).unsqueeze(1) - entropy_N_S
+
+
+def mean_probs(log_probs_N_K_C: Tensor) -> Tensor:
+    """The predictive distribution p̄_n = mean_k p_nk. Returns probs_N_C, float64; NaN stays NaN."""
+    return _in_blocks(log_probs_N_K_C, lambda exact_n_K_C: exact_n_K_C.exp_().mean(dim=1))
 
 
 def clamp_rounding(values_N: Tensor, log_probs_N_K_C: Tensor, what: str, upper: float | None = None) -> Tensor:

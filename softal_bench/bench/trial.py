@@ -3,30 +3,28 @@
 A trial's state is its list of acquired indices: given those of the rounds that are done, it goes on from there.
 """
 
-import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from softal_bench.bayes.training import accuracy_and_nll, evaluation_log_probs
+from softal_bench.bayes.training import accuracy_and_nll
 from softal_bench.bench.blamed import BlamedModel
 from softal_bench.bench.data import load
 from softal_bench.bench.failures import blame
 from softal_bench.bench.limits import Clock
 from softal_bench.bench.partition import draw_start, draw_validation, pool_size, sources_kept_apart
-from softal_bench.contracts import AcquiredBatch, FittedModel, Pool, Splits
+from softal_bench.bench.round_pools import RoundPools, TrialExamples
+from softal_bench.contracts import AcquiredBatch, FittedModel, Splits
 from softal_bench.errors import JournalError, NumericalError, SelectionError, SuiteError, shown
-from softal_bench.pools import PosteriorPool
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition, TrialLimits
 from softal_bench.timing import Stopwatch, peak_memory, reset_peak_memory
 
 PHASES = ("train", "predict", "select", "evaluate")
-OFFERED = frozenset({"embeddings", "labelled", "evaluation"})
 
 
 def load_splits(condition: Condition, trial: int, data_root: Path) -> Splits:
@@ -36,7 +34,7 @@ def load_splits(condition: Condition, trial: int, data_root: Path) -> Splits:
 
 
 def require_feasible(condition: Condition, splits: Splits) -> None:
-    """Raise SuiteError if the condition asks for more than its data set or the harness has."""
+    """Raise SuiteError if the condition asks for more than its data set has."""
     size, start, batch = len(splits.train), condition.initial.size, condition.batch_size
     pool = pool_size(condition, splits)
     have = f"{condition.dataset.label} has {size} training examples"
@@ -62,12 +60,6 @@ def require_feasible(condition: Condition, splits: Splits) -> None:
     rarest = int(splits.train.labels.bincount(minlength=splits.train.num_classes).min())
     if condition.initial.balanced and rarest < start // splits.train.num_classes:
         raise SuiteError(f"initial: {start} labels cannot be balanced: a class has {rarest} training examples")
-    missing = condition.acquisition.instance.needs - OFFERED
-    if missing:
-        raise SuiteError(
-            f"acquisition: {condition.acquisition.label} needs {', '.join(sorted(missing))}; a trial offers "
-            f"{', '.join(sorted(OFFERED))}"
-        )
 
 
 def num_rounds(condition: Condition) -> int:
@@ -95,12 +87,11 @@ class Trial:
         self._clock = clock or Clock(TrialLimits())
         self._seeds = Seeds(condition.seed, trial)
         self._device = device
-        self._train = splits.train.to(device)
-        self._test = splits.test.to(device)
+        train = splits.train.to(device)
         validation, self._candidates = draw_validation(condition, trial, splits)
+        self._examples = TrialExamples(train, train.at(validation.to(device)), splits.test.to(device))
         self._is_candidate = torch.zeros(len(splits.train), dtype=torch.bool)
         self._is_candidate[self._candidates] = True
-        self._validation = self._train.at(validation.to(device))
         self.start = draw_start(condition, trial, splits, self._candidates)
 
     def require_replayable(self, acquired: Sequence[object]) -> None:
@@ -128,20 +119,20 @@ class Trial:
             number += 1
 
     def _round(self, number: int, labelled: list[int]) -> dict[str, Any]:
-        condition, stopwatch = self._condition, Stopwatch(self._device)
+        condition, given, stopwatch = self._condition, self._examples, Stopwatch(self._device)
         reset_peak_memory(self._device)
-        examples = self._train.at(torch.tensor(labelled, device=self._device))
+        examples = given.train.at(torch.tensor(labelled, device=self._device))
         with stopwatch.phase("train"), blame("model", condition.model):
             generator = self._seeds.generator("training", number)
             fitted: FittedModel = BlamedModel(
-                condition.model.instance.fit(examples, self._validation, condition.training, self._device, generator),
+                condition.model.instance.fit(examples, given.validation, condition.training, self._device, generator),
                 condition.model,
             )
         with stopwatch.phase("evaluate"), blame("model", condition.model):
             posterior = fitted.posterior(
                 condition.training.evaluation_samples, self._seeds.generator("evaluation", number)
             )
-            accuracy, nll = accuracy_and_nll(posterior, self._test, condition.training.evaluation_mean)
+            accuracy, nll = accuracy_and_nll(posterior, given.test, condition.training.evaluation_mean)
             _require_number(nll)
         acquired = self._acquire(number, labelled, fitted, stopwatch) if len(labelled) < condition.budget else []
         return {
@@ -157,17 +148,9 @@ class Trial:
 
     def _acquire(self, number: int, labelled: list[int], fitted: FittedModel, stopwatch: Stopwatch) -> list[int]:
         condition = self._condition
-        indices_N = self._pool_indices(number, labelled).to(self._device)
-
-        def pool_under(model: FittedModel, purpose: str, evaluate: Callable[[], Pool] | None = None) -> PosteriorPool:
-            masks = self._seeds.generator(purpose, number)
-            draw = functools.partial(model.posterior, condition.posterior_samples, masks)
-            return PosteriorPool(model, draw, self._train, indices_N, labelled, stopwatch, evaluate)
-
-        def evaluate() -> Pool:
-            return pool_under(self._distilled(number, indices_N, labelled, fitted), "evaluation posterior")
-
-        pool = pool_under(fitted, "posterior", evaluate)
+        unlabelled = self._unlabelled(labelled)
+        pools = RoundPools(condition, self._seeds, self._examples, number, labelled, unlabelled, fitted, stopwatch)
+        pool = pools.pool()
         generator = self._seeds.generator("acquisition", number)
         with stopwatch.phase("select"), blame("acquisition function", condition.acquisition), self._clock.selection():
             batch = condition.acquisition.instance.select(pool, condition.batch_size, generator)
@@ -175,27 +158,10 @@ class Trial:
             _require_batch(batch, condition.batch_size)
             return pool.indices(batch.positions)
 
-    def _distilled(self, number: int, indices_N: Tensor, labelled: list[int], fitted: FittedModel) -> FittedModel:
-        """The model whose samples are the evaluation posterior: a fresh one that predicts what `fitted` does.
-
-        It learns, from the inputs of labelled set and pool, the geometric mean of the predictions of some samples.
-        """
-        training = self._condition.training
-        inputs = self._train.inputs[torch.cat([torch.tensor(labelled, device=self._device), indices_N])]
-        samples = fitted.posterior(training.evaluation_samples, self._seeds.generator("distillation targets", number))
-        targets_N_C = evaluation_log_probs(samples, inputs, "geometric")
-        generator = self._seeds.generator("distillation", number)
-        return fitted.distil(inputs, targets_N_C, fitted.best_epoch, training, generator)
-
-    def _pool_indices(self, number: int, labelled: list[int]) -> Tensor:
-        in_pool = self._is_candidate.clone()
-        in_pool[torch.tensor(labelled)] = False
-        unlabelled = in_pool.nonzero().flatten()
-        subset = self._condition.pool_subset
-        if subset is None or subset >= len(unlabelled):
-            return unlabelled
-        chosen = torch.randperm(len(unlabelled), generator=self._seeds.generator("pool subset", number))[:subset]
-        return unlabelled[chosen.sort().values]
+    def _unlabelled(self, labelled: list[int]) -> Tensor:
+        unlabelled = self._is_candidate.clone()
+        unlabelled[torch.tensor(labelled)] = False
+        return unlabelled.nonzero().flatten()
 
 
 def _require_number(nll: float) -> None:

@@ -7,6 +7,7 @@ from softal_bench.cli.check import check
 from softal_bench.cli.info import info
 from softal_bench.cli.leaderboard import leaderboard
 from softal_bench.cli.list import list_
+from softal_bench.cli.new import new
 from softal_bench.cli.run import run
 
 
@@ -16,7 +17,7 @@ def main() -> None:
     """Benchmark batch active learning: what an acquisition function buys in labels and costs in seconds."""
 
 
-for command in (run, leaderboard, check, list_, info):
+for command in (run, leaderboard, check, list_, info, new):
     main.add_command(command)
 
 __all__ = ["main"]

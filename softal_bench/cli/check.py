@@ -13,7 +13,9 @@ from softal_bench.cli.options import data_dir_option, data_root
 @data_dir_option
 @told
 def check(names: tuple[str, ...], data_dir: Path | None) -> int:
-    """Check each SUITE file or installed PLUGIN; nothing is run or written.
+    """Check each SUITE, a file or the name of one that is shipped, and each installed PLUGIN of a name.
+
+    Nothing is run but the plugin's checks, and nothing is written.
 
     Exit code 0: all sound; 1: a plugin fails a check or is broken; 2: a bad suite or an unknown name.
     """
@@ -22,13 +24,32 @@ def check(names: tuple[str, ...], data_dir: Path | None) -> int:
 
 def _check(name: str, root: Path) -> int:
     from softal_bench.errors import SoftalError
+    from softal_bench.suite import looks_like_a_path
 
     try:
-        is_suite = name.endswith((".yaml", ".yml")) or "/" in name or Path(name).is_file()
-        return _check_suite(Path(name), root) if is_suite else _check_plugin(name, root)
+        if looks_like_a_path(Path(name)):
+            return _check_suite(Path(name), root)
+        return _check_named(name, root)
     except SoftalError as error:
         click.echo(f"Error: {error}", err=True)
         return 2
+
+
+def _check_named(name: str, root: Path) -> int:
+    """The shipped suite and the plugins of this name, whichever there are."""
+    from softal_bench.errors import PluginError, suggestion
+    from softal_bench.registry import plugin_names
+    from softal_bench.suite import shipped_suites
+
+    suites, plugins = shipped_suites(), plugin_names()
+    if name not in suites and name not in plugins:
+        known = [*plugins, *suites]
+        raise PluginError(
+            f"unknown plugin or suite {name!r}{suggestion(name, known)} `softal-bench list` and `softal-bench list "
+            "suites` show what there is; a suite file is named with its suffix"
+        )
+    found = [_check_suite(Path(name), root)] if name in suites else []
+    return max([*found, *([_check_plugin(name, root)] if name in plugins else [])])
 
 
 def _check_suite(path: Path, root: Path) -> int:

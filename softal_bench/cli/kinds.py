@@ -14,17 +14,19 @@ from softal_bench.bench.trials import num_trainings, preflight, run_trials, tria
 from softal_bench.cli.options import SuiteRequest
 from softal_bench.cli.outlook import Outlook, of_cells, of_trials
 from softal_bench.errors import SuiteError
-from softal_bench.suite import CostSuite, Suite, load_cost_suite, load_suite, suite_kind
+from softal_bench.suite import CostSuite, Suite, find_suite, load_cost_suite, load_suite, suite_kind
 
 
 class Kind(ABC):
     """A suite and what can be done with it.
 
     Attributes:
+        noun: what a suite of this kind is of.
         columns: of the table of its conditions.
         suite: the suite as asked for.
     """
 
+    noun: str
     columns: Sequence[str]
     suite: Suite | CostSuite
 
@@ -59,6 +61,8 @@ class Kind(ABC):
 
 class Trials(Kind):
     """A suite of trials."""
+
+    noun = "trials"
 
     def __init__(self, suite: Suite) -> None:
         self.suite: Suite = suite
@@ -101,6 +105,7 @@ class Trials(Kind):
 class Cost(Kind):
     """A cost suite. That a cell is over its limit is a result, not a failure."""
 
+    noun = "cost"
     columns = ("acquisition function", "B", "N", "K", "source")
 
     def __init__(self, suite: CostSuite) -> None:
@@ -145,10 +150,9 @@ def of_request(request: SuiteRequest) -> Trials | Cost:
     Raises:
         SuiteError: if the file cannot be used, or `--trials` is given for a cost suite.
     """
-    if suite_kind(request.path, request.settings) == "cost":
+    path = find_suite(request.path)
+    if suite_kind(path, request.settings) == "cost":
         if request.trials is not None:
-            raise SuiteError(
-                f"--trials {request.trials}: {request.path} is a cost suite, whose cells are measured once"
-            )
-        return Cost(load_cost_suite(request.path, request.settings, request.only))
-    return Trials(load_suite(request.path, request.settings, request.only, request.trials))
+            raise SuiteError(f"--trials {request.trials}: {path} is a cost suite, whose cells are measured once")
+        return Cost(load_cost_suite(path, request.settings, request.only))
+    return Trials(load_suite(path, request.settings, request.only, request.trials))

@@ -16,7 +16,11 @@ _FOLDER = click.Path(path_type=Path)
 
 @dataclass(frozen=True)
 class SuiteRequest:
-    """A suite file as asked for on the command line, and the folders of its journals and pages."""
+    """A suite as asked for on the command line, and the folders of its journals and pages.
+
+    Attributes:
+        path: its file, or the name of one that comes with the package.
+    """
 
     path: Path
     settings: tuple[str, ...] = ()
@@ -27,7 +31,7 @@ class SuiteRequest:
 
 
 def suite_options(command: Command) -> Command:
-    """SUITE with `--set`, `--only`, `--trials`, `--runs` and `--leaderboard`, handed on as one SuiteRequest."""
+    """SUITE, a file or a shipped suite's name, with the options below, handed on as one SuiteRequest."""
 
     @click.argument("path", metavar="SUITE", type=_FOLDER)
     @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Trials of each condition.")

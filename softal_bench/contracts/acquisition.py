@@ -17,7 +17,7 @@ class AcquiredBatch:
 
     Attributes:
         positions: LongTensor [B], distinct positions in the pool, each in 0 .. N-1.
-        scores: Tensor [B], what the function thought of each point when it took it; larger is better.
+        scores: Tensor [B], what the function thought of each point when it took it; larger is better, finite.
     """
 
     positions: Tensor
@@ -34,7 +34,10 @@ class AcquisitionFunction(ABC):
         least_samples: the fewest posterior samples K that it can say anything with; BALD needs 2.
         stochastic: whether another generator state can give another batch from the same pool.
         citation: where the method comes from.
-        cost: time and memory in terms of N, K, C and B.
+        cost: time and memory in terms of N, K, C and B, for readers.
+        time_order: p such that time grows no faster than N^p at fixed K, C and B, logarithms aside; conformance holds
+            the method to it.
+        memory_order: the same of the memory that a selection takes beyond the pool.
         revision: raised by one when a change alters results, so that older trials are not taken for newer ones.
     """
 
@@ -43,6 +46,8 @@ class AcquisitionFunction(ABC):
     stochastic: ClassVar[bool] = False
     citation: ClassVar[str] = ""
     cost: ClassVar[str] = ""
+    time_order: ClassVar[float] = 1.0
+    memory_order: ClassVar[float] = 1.0
     revision: ClassVar[int] = 1
 
     @abstractmethod

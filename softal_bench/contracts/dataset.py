@@ -1,6 +1,8 @@
 """The contract of a data set: arrays for training and test, and where they come from."""
 
+import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -60,18 +62,22 @@ class Provenance:
 class Splits:
     """A loaded data set. The pool, the validation set and the labelled set are all drawn from `train`.
 
+    Every class has an example in `train`.
+
     Attributes:
         source_N: of each training example the number of the one that it is a copy of (int64), where a wrapper repeated
             examples; None where all are originals. Copies of one example have its label.
+        overlap: test examples whose input is that of a training example too, known and left in; see `count_overlap`.
 
     Raises:
-        DataError: if a part is empty or the two do not fit together.
+        DataError: if a part is empty, the two do not fit together, or the overlap is no number of test examples.
     """
 
     train: Examples
     test: Examples
     provenance: Provenance
     source_N: Tensor | None = None
+    overlap: int = 0
 
     def __post_init__(self) -> None:
         if self.source_N is not None and self.source_N.shape != (len(self.train),):
@@ -86,6 +92,29 @@ class Splits:
                 f"{self.train.num_classes} classes, test inputs {tuple(self.test.inputs.shape[1:])} and "
                 f"{self.test.num_classes}; they must be the same"
             )
+        if not 0 <= self.overlap <= len(self.test):
+            raise DataError(
+                f"{self.provenance.name}: overlap is {self.overlap}; {len(self.test)} test examples allow 0 to "
+                f"{len(self.test)}"
+            )
+
+
+def count_overlap(train_inputs: Tensor, test_inputs: Tensor) -> int:
+    """How many test inputs equal a training input byte for byte; one that stands twice in the test set counts twice.
+
+    The classes play no part: a test input that is a training input under another label counts too.
+
+    Args:
+        train_inputs, test_inputs: [n, ...] and [m, ...] of one shape and type, of any type.
+
+    Costs one pass over both: a 128-bit digest of each example, of which those of the training set are kept.
+    """
+    seen = set(_digests(train_inputs))
+    return sum(digest in seen for digest in _digests(test_inputs))
+
+
+def _digests(inputs: Tensor) -> Iterator[bytes]:
+    return (hashlib.blake2b(one.tobytes(), digest_size=16).digest() for one in inputs.cpu().numpy())
 
 
 class Dataset(ABC):

@@ -92,9 +92,12 @@ class FittedModel(ABC):
 
     Attributes:
         best_epoch: the epoch whose weights it has, from 1; as many epochs does its distillation take.
+        stochastic_posterior: whether another generator state can give another posterior; not so where the samples are
+            members or snapshots that are always the same.
     """
 
     best_epoch: int = 1
+    stochastic_posterior: bool = True
 
     @abstractmethod
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
@@ -139,4 +142,7 @@ class BayesianModel(ABC):
         """Train from fresh weights on the labelled set, watching the validation set as `training` says.
 
         Weights, order of examples and dropout follow from the generator (CPU) alone.
+
+        Raises:
+            DataError: if it does not take inputs of this shape.
         """

@@ -13,6 +13,7 @@ from softal_bench.registry.plugins import (
     datasets,
     models,
     parameters_of,
+    plugin_names,
     registries,
     registries_with,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "datasets",
     "models",
     "parameters_of",
+    "plugin_names",
     "registries",
     "registries_with",
 ]

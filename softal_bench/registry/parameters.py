@@ -12,7 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 from softal_bench.contracts import AcquisitionFunction, BayesianModel, Dataset
 from softal_bench.errors import PluginError, shown
 
-NEEDS = frozenset({"embeddings", "labelled", "targets", "evaluation"})  # see `AcquisitionFunction.needs`
 Field = dataclasses.Field[Any]
 MISSING = dataclasses.MISSING
 
@@ -29,7 +28,7 @@ def default_of(field: Field) -> Any:
 
 def type_of(plugin_class: type, name: str) -> Any:
     """The annotation of a parameter, evaluated."""
-    return _annotations(plugin_class)[name]
+    return annotations_of(plugin_class)[name]
 
 
 def contract_in(annotation: Any) -> type | None:
@@ -60,25 +59,8 @@ def checked(where: str, annotation: Any, value: object) -> Any:
         raise PluginError(f"{where}: {shown(value)} is no finite number, text, truth value, list or mapping") from error
 
 
-def why_unsound(loaded: Any, contract: type) -> str | None:
-    """Why what an entry point loads is no plugin of this contract, or None where it is one."""
-    if not inspect.isclass(loaded) or not issubclass(loaded, contract):
-        return f"{loaded!r} is no subclass of {contract.__name__}"
-    if inspect.isabstract(loaded):
-        return f"{loaded.__name__} does not implement {', '.join(sorted(vars(loaded)['__abstractmethods__']))}"
-    if "__dataclass_params__" not in vars(loaded) or not vars(loaded)["__dataclass_params__"].frozen:
-        return f"{loaded.__name__} is no frozen dataclass; decorate it with @dataclass(frozen=True)"
-    needs: Any = getattr(loaded, "needs", frozenset())
-    if not isinstance(needs, property) and not (isinstance(needs, frozenset) and needs <= NEEDS):
-        return f"the `needs` of {loaded.__name__} is {needs!r}; it has to be a frozenset of {', '.join(sorted(NEEDS))}"
-    try:
-        _annotations(loaded)
-    except Exception as error:
-        return f"the annotations of {loaded.__name__} cannot be read: {type(error).__name__}: {error}"
-    return None
-
-
-def _annotations(plugin_class: type) -> dict[str, Any]:
+def annotations_of(plugin_class: type) -> dict[str, Any]:
+    """Its annotations by name, evaluated; raises what evaluating them raises."""
     return typing.get_type_hints(plugin_class, include_extras=True)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from softal_bench.contracts import AcquisitionFunction, BayesianModel, Dataset
 from softal_bench.errors import PluginError, shown, suggestion
 from softal_bench.registry import parameters as fields
+from softal_bench.registry.soundness import why_unsound
 
 P = TypeVar("P")
 Parameters = Mapping[str, Any]
@@ -167,13 +168,18 @@ class Registry(Generic[P]):
             loaded = found[0].load()
         except (Exception, SystemExit) as error:  # whatever a plugin's import does is told, not spread
             return f"importing {found[0].value} failed: {type(error).__name__}: {error}"
-        return fields.why_unsound(loaded, self.contract)
+        return why_unsound(loaded, self.contract)
 
 
 acquisitions: Registry[AcquisitionFunction] = Registry("acquisitions", "acquisition function", AcquisitionFunction)  # type: ignore[type-abstract]
 models: Registry[BayesianModel] = Registry("models", "model", BayesianModel)  # type: ignore[type-abstract]
 datasets: Registry[Dataset] = Registry("datasets", "data set", Dataset)  # type: ignore[type-abstract]
 registries: dict[str, Registry[Any]] = {registry.kind: registry for registry in (acquisitions, models, datasets)}
+
+
+def plugin_names() -> list[str]:
+    """The names of plugins of all kinds, broken ones included."""
+    return [name for registry in registries.values() for name in registry.names()]
 
 
 def registries_with(name: str) -> list[Registry[Any]]:
@@ -184,13 +190,13 @@ def registries_with(name: str) -> list[Registry[Any]]:
     """
     found = [registry for registry in registries.values() if name in registry.names()]
     if not found:
-        known = [known for registry in registries.values() for known in registry.names()]
+        known = plugin_names()
         raise PluginError(f"unknown plugin {shown(name)}{suggestion(name, known)} Installed: {', '.join(known)}")
     return found
 
 
 def parameters_of(plugin_class: type) -> list[dict[str, Any]]:
-    """The parameters of a plugin's class for `softal-bench info`: name, type as text, whether required, default."""
+    """The parameters of a plugin's class for people: name, type as text, whether required, default, meaning."""
     rows = []
     for name, field in fields.fields_of(plugin_class).items():
         annotation, default = fields.type_of(plugin_class, name), fields.default_of(field)
@@ -200,7 +206,16 @@ def parameters_of(plugin_class: type) -> list[dict[str, Any]]:
         )
         required = default is fields.MISSING
         type_text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-        rows.append({"name": name, "type": type_text, "required": required, "default": None if required else value})
+        meaning = field.metadata.get("meaning", "")
+        rows.append(
+            {
+                "name": name,
+                "type": type_text,
+                "required": required,
+                "default": None if required else value,
+                "meaning": meaning,
+            }
+        )
     return rows
 
 

@@ -14,6 +14,7 @@ from softal_bench.report.markdown import counted, escape, escape_block, table
 from softal_bench.report.parts import ending, failures, opening, provenance, titled, unreadable
 from softal_bench.report.published import published_sections
 from softal_bench.report.publishing import Figures, figure_name, publish
+from softal_bench.report.ranking import Ranking, ranking, ranking_table
 from softal_bench.report.records import Results, Trial
 from softal_bench.report.round_cost import cost_table
 from softal_bench.report.sections import Section, all_labels, sections
@@ -72,6 +73,7 @@ def _section(results: Results, section: Section, number: int, figures: Figures) 
         *titled(final_accuracy_table(section)),
         *titled(area_table(section)),
         notes.INTERVALS,
+        *_ranking(section, level),
         f"{level} Accuracy curves",
         *_curves(results, section, number, figures),
         *_against(results, section, number, figures),
@@ -90,6 +92,17 @@ def _not_counted(section: Section) -> list[str]:
         if len(cell.done) < len(cell.trials)
     ]
     return ["Only done trials count here and below. Conditions with others:", "\n".join(lines)] if lines else []
+
+
+def _ranking(section: Section, level: str) -> list[str]:
+    found = ranking(section)
+    return [f"{level} Ranking", *titled(ranking_table(found)), *_not_ranked(found), notes.RANKING] if found else []
+
+
+def _not_ranked(found: Ranking) -> list[str]:
+    """Name the methods for whose sake done trials of others do not count."""
+    lacking = [f"B = {size}: {', '.join(map(escape, labels))}" for size, labels in found.wanting.items()]
+    return [f"Trials that others have done do not count where these have not: {'; '.join(lacking)}."] if lacking else []
 
 
 def _curves(results: Results, section: Section, number: int, figures: Figures) -> list[str]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -62,6 +62,20 @@ class ValidationSet(BaseModel):
     )
 
 
+class TargetSet(BaseModel):
+    """The inputs whose predictions matter to acquisition functions that need targets; drawn anew in each round.
+
+    Only inputs are read, never labels.
+    """
+
+    model_config = STRICT
+
+    size: int = Field(100, ge=1, description="Target inputs, without replacement; all there are if they are fewer.")
+    of: Literal["pool", "validation", "test"] = Field(
+        "pool", description="Where they are drawn: all unlabelled points, the validation set, or the test set."
+    )
+
+
 class AnyCondition(BaseModel):
     """What conditions of every kind of suite share."""
 
@@ -83,16 +97,20 @@ class AnyCondition(BaseModel):
                 f"posterior_samples: K is {self.posterior_samples}; {self.acquisition.label} needs at least {least}"
             )
 
+    def decisive(self) -> Self:
+        """The same with every key as it decides numbers: defaults filled in, and None where it decides none."""
+        return self
+
     def describe(self) -> dict[str, Any]:
         """The condition as JSON, for the journal's header; what is absent is left out."""
-        return {name: value for name, value in _as_json(self, labels=True).items() if value is not None}
+        return {name: value for name, value in _as_json(self.decisive(), labels=True).items() if value is not None}
 
     def key(self, trial: int) -> str:
         """16 hexadecimal digits: a hash of the condition, the trial's number and the revisions of its plugins.
 
         Versions of packages are not in it, so that a refactor does not orphan records.
         """
-        parts = [_as_json(self, labels=False), trial, [plugin.revision for plugin in _plugins_in(self)]]
+        parts = [_as_json(self.decisive(), labels=False), trial, [plugin.revision for plugin in _plugins_in(self)]]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def spec(self) -> dict[str, Any]:
@@ -117,6 +135,10 @@ class Condition(AnyCondition):
     budget: int = Field(ge=1, description="Acquire while there are fewer labels than this; batches are always full.")
     validation_size: int = Field(ge=1, description="Training examples set apart for early stopping.")
     validation: ValidationSet | None = Field(None, description="How the validation set is drawn.")
+    targets: TargetSet | None = Field(
+        None,
+        description="Target inputs of acquisition functions that need them; 100 of the pool if absent.",
+    )
     initial: StartSet = Field(StartSet(), description="The labelled set at the start.")
     pool_subset: int | None = Field(
         None,
@@ -124,6 +146,15 @@ class Condition(AnyCondition):
         description="Score a random subset of this many points of the pool in each round; all of them if absent.",
     )
     training: TrainingRegime = Field(TrainingRegime(), description="How the model is trained in each round.")
+
+    @property
+    def target_set(self) -> TargetSet | None:
+        """How target inputs are drawn; None where the acquisition function does not need any."""
+        needed = "targets" in self.acquisition.instance.needs
+        return (self.targets or TargetSet()) if needed else None
+
+    def decisive(self) -> Self:
+        return self.model_copy(update={"targets": self.target_set})
 
     def require_sound(self) -> None:
         super().require_sound()

@@ -179,16 +179,18 @@ def _document(path: Path, settings: Sequence[str]) -> Raw:
             raise SuiteError(f"{path}: {path.stat().st_size} bytes; at most {safe_yaml.MAX_BYTES} are read")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise SuiteError(f"{path}: no such suite file; suites are YAML files such as suites/quickstart.yaml") from error
+        raise SuiteError(
+            f"{path}: no such suite file; `softal-bench list suites` shows those that come with the package"
+        ) from error
     except UnicodeDecodeError as error:
         raise SuiteError(f"{path}: not a text file in UTF-8") from error
     except OSError as error:
         raise SuiteError(f"{path}: cannot be read: {error.strerror}") from error
     document = safe_yaml.parse(text, str(path))
     if document is None:
-        raise SuiteError(f"{path}: empty; a suite file is a mapping of keys, see suites/quickstart.yaml")
+        raise SuiteError(f"{path}: empty; a suite file is a mapping of keys, see docs/suites.md")
     if not isinstance(document, dict):
-        raise SuiteError(f"{path}: a {type(document).__name__}, not a mapping of keys; see suites/quickstart.yaml")
+        raise SuiteError(f"{path}: a {type(document).__name__}, not a mapping of keys; see docs/suites.md")
     for setting in settings:
         _apply_setting(document, setting)
     return document

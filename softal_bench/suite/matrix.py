@@ -150,7 +150,7 @@ def _require_distinct(conditions: Sequence[AnyCondition]) -> None:
         if key in seen:
             raise SuiteError(
                 f"matrix: two conditions are the same: {condition.acquisition.label} with batch_size "
-                f"{condition.batch_size}; "
-                f"remove one"
+                f"{condition.batch_size}; remove one, or exclude it where a key that varies decides nothing for it, as "
+                "targets do for what reads none"
             )
         seen.add(key)

@@ -22,6 +22,7 @@ SCORES: list[tuple[Score, Oracle]] = [
     (information.conditional_entropy, oracles.conditional_entropy),
     (information.bald, oracles.bald),
     (information.variation_ratios, oracles.variation_ratio),
+    (information.mean_std, oracles.mean_std),
 ]
 each_score = pytest.mark.parametrize(("score", "oracle"), SCORES, ids=[score.__name__ for score, _ in SCORES])
 
@@ -75,6 +76,7 @@ def test_scores_keep_their_bounds(log_probs_N_K_C: Tensor) -> None:
         (information.conditional_entropy, math.log(num_classes)),
         (information.bald, math.log(min(num_samples, num_classes)) + 1e-12 if exact else math.log(num_classes)),
         (information.variation_ratios, 1 - 1 / num_classes),
+        (information.mean_std, math.sqrt(num_classes - 1) / num_classes),
     ]:
         scores_N = score(log_probs_N_K_C)
         assert scores_N.min() >= 0
@@ -93,11 +95,13 @@ def test_sure_but_opposed_samples_have_the_largest_bald_there_is() -> None:
     assert information.bald(opposed).item() == pytest.approx(math.log(4), abs=1e-15)
     assert information.conditional_entropy(opposed).item() == 0
     assert information.variation_ratios(opposed).item() == pytest.approx(0.75, abs=1e-15)
+    assert information.mean_std(opposed).item() == pytest.approx(math.sqrt(3) / 4, abs=1e-15)  # the largest there is
 
 
 def test_samples_that_agree_have_no_bald_however_undecided_they_are() -> None:
     agreeing = torch.full((3, 7, 10), 0.1, dtype=torch.float32).log()
     assert information.bald(agreeing).tolist() == pytest.approx([0.0] * 3, abs=1e-12)
+    assert information.mean_std(agreeing).tolist() == pytest.approx([0.0] * 3, abs=1e-15)
     assert information.entropy(agreeing).tolist() == pytest.approx([math.log(10)] * 3, abs=1e-6)
 
 
@@ -146,3 +150,30 @@ def test_scores_on_the_device_are_those_of_the_definition(score: Score, oracle: 
     scores_N = score(log_probs_N_K_C.to(device))
     assert scores_N.device.type == device.type
     assert scores_N.tolist() == pytest.approx([oracle(point) for point in oracles.probs_of(log_probs_N_K_C)], abs=1e-12)
+
+
+@given(log_probs_N_K_C=pools())
+def test_the_terms_of_single_samples_have_bald_as_their_mean(log_probs_N_K_C: Tensor) -> None:
+    num_samples = log_probs_N_K_C.shape[1]
+    terms_N_K = information.bald_terms(log_probs_N_K_C, torch.arange(num_samples))
+    tolerance = 100 * torch.finfo(log_probs_N_K_C.dtype).eps * math.log(6)
+    torch.testing.assert_close(
+        terms_N_K.mean(dim=1).clamp_min(0), information.bald(log_probs_N_K_C), atol=tolerance, rtol=0
+    )
+
+
+def test_the_term_of_a_sample_is_the_predictive_entropy_less_that_samples() -> None:
+    log_probs_N_K_C = oracles.random_log_probs(0, 5, 4, 3)
+    terms_N_S = information.bald_terms(log_probs_N_K_C, torch.tensor([2, 0, 2]))
+    expected = [
+        [oracles.predictive_entropy(point) - oracles.entropy_of(point[sample]) for sample in (2, 0, 2)]
+        for point in oracles.probs_of(log_probs_N_K_C)
+    ]
+    assert terms_N_S.numpy() == pytest.approx(np.array(expected), abs=1e-12)
+    assert min(map(min, expected)) < 0 < max(map(max, expected))
+
+
+def test_the_mean_prediction_is_the_mean_over_samples() -> None:
+    log_probs_N_K_C = oracles.random_log_probs(0, 5, 4, 3).float()
+    expected = oracles.probs_of(log_probs_N_K_C).mean(axis=1)
+    assert information.mean_probs(log_probs_N_K_C).numpy() == pytest.approx(expected, abs=1e-15)

@@ -250,6 +250,19 @@ def test_a_trunk_without_dropout_sees_each_input_once_whatever_it_is(
     assert isinstance(posterior, evaluated_by)
 
 
+def test_a_network_without_dropout_runs_once_and_its_samples_are_equal() -> None:
+    with global_seed(0):
+        trunk = Counted()
+        network = nn.Sequential(trunk, nn.Flatten(), nn.Linear(384, 4), nn.LogSoftmax(dim=1))
+    posterior, inputs = FittedMCDropout(network).posterior(6, seeded(0)), images(8, 11)
+    expected = network(inputs)
+    trunk.seen = 0
+    log_probs_n_K_C = posterior.log_probs(inputs)
+    assert trunk.seen == 11
+    assert posterior.num_samples == 6
+    assert torch.equal(log_probs_n_K_C, expected.unsqueeze(1).expand(11, 6, 4))
+
+
 def test_the_work_left_for_the_lenet_is_what_its_layers_and_masks_say() -> None:
     network = lenet5()
     masks = draw_masks(network, 100, seeded(0))

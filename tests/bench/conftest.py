@@ -1,12 +1,14 @@
-"""The tiny suite, and plugins that go wrong."""
+"""The tiny suite, plugins that go wrong, and trials on numbers."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from suite.example import write_suite
+from suite.example import acquiring, write_suite
 
 from softal_bench.suite import Suite, load_suite
+
+from .numbered import START, VALIDATION, Chooses, Setting, at_random
 
 Loader = Callable[..., Suite]
 
@@ -21,3 +23,10 @@ def load(tmp_path: Path) -> Loader:
 def suite(load: Loader) -> Suite:
     """Uniform sampling and BALD, one trial each, four rounds a trial."""
     return load()
+
+
+@pytest.fixture
+def setting(load: Loader) -> Setting:
+    """90 examples: 20 for validation, 12 labelled at the start, 58 in the pool; batches of 5 up to 40 labels."""
+    suite = load(validation_size=VALIDATION, initial={"size": START}, budget=40, matrix=acquiring("uniform"))
+    return Setting(suite.conditions[0], Chooses(at_random))

@@ -174,9 +174,12 @@ CRASHES: dict[str, Callable[[], object]] = {
 
 @dataclass(frozen=True)
 class WantsTargets(AcquisitionFunction):
+    """Takes the first points, once it has read the targets."""
+
     needs = frozenset({"targets"})
 
     def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        assert sum(len(positions_m) for positions_m, _ in pool.targets.log_probs()) == pool.targets.size
         return top(batch_size)
 
 

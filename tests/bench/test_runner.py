@@ -438,13 +438,6 @@ def test_preflight_refuses_what_the_data_cannot_give(
     assert str(error.value).startswith(f"{suite.path}: {what}")
 
 
-def test_preflight_refuses_a_method_that_needs_what_a_trial_does_not_offer(
-    load: Loader, fakes: None, tmp_path: Path
-) -> None:
-    with pytest.raises(SuiteError, match="acquisition: wants_targets needs targets"):
-        preflight(load(matrix=acquiring("uniform", "wants_targets")), tmp_path, fetch=True)
-
-
 def test_preflight_without_fetching_notes_data_that_are_not_there(load: Loader, tmp_path: Path) -> None:
     suite = load(dataset="mnist", model="lenet5")
     (note,) = preflight(suite, tmp_path / "data", fetch=False)

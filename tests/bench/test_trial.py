@@ -1,134 +1,37 @@
 """A trial: whom it trains on, what it offers to acquire, and what it does with what comes back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from suite.example import acquiring
 from torch import Tensor
 
 from softal_bench.bench.failures import Ended, PluginFailed
-from softal_bench.bench.trial import Trial, load_splits, num_rounds, require_feasible
-from softal_bench.contracts import (
-    AcquiredBatch,
-    AcquisitionFunction,
-    BayesianModel,
-    Examples,
-    FittedModel,
-    Pool,
-    Posterior,
-    Provenance,
-    Splits,
-    TrainingRegime,
-)
+from softal_bench.bench.trial import load_splits, num_rounds, require_feasible
+from softal_bench.contracts import AcquiredBatch, FittedModel, Pool, Posterior, TrainingRegime
 from softal_bench.errors import SelectionError, SuiteError
 from softal_bench.pools import PosteriorPool
-from softal_bench.registry import Plugin
-from softal_bench.suite import Condition, StartSet
+from softal_bench.suite import StartSet
 
 from .conftest import Loader
 from .example import Line
-from .fake_plugins import FlatFit, FlatPosterior
-
-CPU = torch.device("cpu")
-SIZE, VALIDATION, START, CLASSES = 90, 20, 12, 3
-
-
-def numbered_splits(size: int = SIZE, labels: Tensor | None = None) -> Splits:
-    """Data whose example i is the number i, of class i mod 3."""
-    numbers = torch.arange(size)
-    labels = numbers % CLASSES if labels is None else labels
-    examples = Examples(numbers.float().unsqueeze(1), labels, CLASSES)
-    return Splits(examples, examples.at(torch.arange(6)), Provenance("numbers", size, ""))
-
-
-@dataclass(frozen=True)
-class Remembers(BayesianModel):
-    """Notes the indices that it is fitted to, and those that it is validated on."""
-
-    labelled: list[list[int]] = field(default_factory=list)
-    validation: list[list[int]] = field(default_factory=list)
-    fit_as: Callable[[int], FittedModel] = FlatFit
-
-    def fit(
-        self,
-        labelled: Examples,
-        validation: Examples,
-        training: TrainingRegime,
-        device: torch.device,
-        generator: torch.Generator,
-    ) -> FittedModel:
-        self.labelled.append(indices(labelled))
-        self.validation.append(indices(validation))
-        return self.fit_as(labelled.num_classes)
-
-
-def indices(examples: Examples) -> list[int]:
-    return [int(number) for number in examples.inputs[:, 0]]
-
-
-def first(pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
-    return AcquiredBatch(torch.arange(batch_size), torch.zeros(batch_size))
-
-
-def at_random(pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
-    return AcquiredBatch(torch.randperm(pool.size, generator=generator)[:batch_size], torch.zeros(batch_size))
-
-
-@dataclass(frozen=True)
-class Chooses(AcquisitionFunction):
-    """Returns what it is told to, and notes the indices of the pools that it is shown."""
-
-    choose: Callable[[Pool, int, torch.Generator], Any] = first
-    pools: list[list[int]] = field(default_factory=list)
-
-    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
-        assert isinstance(pool, PosteriorPool)
-        self.pools.append(pool.indices(torch.arange(pool.size)))
-        chosen: AcquiredBatch = self.choose(pool, batch_size, generator)
-        return chosen
-
-
-@dataclass(frozen=True)
-class WantsTargets(Chooses):
-    needs = frozenset({"targets", "embeddings"})
-
-
-def as_plugin(plugin: Plugin[Any], instance: object, label: str) -> Plugin[Any]:
-    """The plugin with another object and label."""
-    return replace(plugin, instance=instance, label=label)
-
-
-@dataclass
-class Setting:
-    """A condition of the plugins above, and the trials of it."""
-
-    base: Condition
-    acquisition: Chooses = field(default_factory=Chooses)
-    model: Remembers = field(default_factory=Remembers)
-
-    def condition(self, **changes: Any) -> Condition:
-        plugins = {
-            "acquisition": as_plugin(self.base.acquisition, self.acquisition, "chooses(label)"),
-            "model": as_plugin(self.base.model, self.model, "remembers"),
-        }
-        return self.base.model_copy(update=plugins | changes)
-
-    def trial(self, number: int = 0, splits: Splits | None = None, **changes: Any) -> Trial:
-        return Trial(self.condition(**changes), number, splits or numbered_splits(), CPU)
-
-    def rounds(self, **changes: Any) -> list[Line]:
-        return list(self.trial(**changes).rounds([]))
-
-
-@pytest.fixture
-def setting(load: Loader) -> Setting:
-    """90 examples: 20 for validation, 12 labelled at the start, 58 in the pool; batches of 5 up to 40 labels."""
-    suite = load(validation_size=VALIDATION, initial={"size": START}, budget=40, matrix=acquiring("uniform"))
-    return Setting(suite.conditions[0], Chooses(at_random))
+from .fake_plugins import FlatFit
+from .numbered import (
+    CLASSES,
+    SIZE,
+    START,
+    VALIDATION,
+    Chooses,
+    Numbered,
+    Remembers,
+    Setting,
+    first,
+    numbered_splits,
+    numbers_in,
+)
 
 
 def test_the_labelled_set_grows_by_full_batches_until_the_budget_is_reached(setting: Setting) -> None:
@@ -426,14 +329,6 @@ def test_a_class_that_is_always_too_rare_for_a_balanced_start_set_is_not_feasibl
         require_feasible(setting.condition(initial=StartSet(size=START, balanced=True)), numbered_splits(labels=labels))
 
 
-def test_what_a_trial_cannot_offer_is_not_feasible(setting: Setting) -> None:
-    setting.acquisition = WantsTargets()
-    with pytest.raises(
-        SuiteError, match=r"acquisition: chooses\(label\) needs targets; a trial offers embeddings, evaluation"
-    ):
-        require_feasible(setting.condition(), numbered_splits())
-
-
 def test_what_is_random_about_the_data_follows_from_the_trial(load: Loader, tmp_path: Path) -> None:
     condition = load(dataset={"repeated": {"of": "digits"}}).conditions[0]
     once, again, other = (load_splits(condition, trial, tmp_path).train.inputs for trial in (0, 0, 1))
@@ -464,18 +359,6 @@ class Distils(FlatFit):
         return Numbered(self.num_classes)
 
 
-class Numbered(FlatFit):
-    """Its posterior adds the example's number to each log-prob, so that examples can be told apart."""
-
-    def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
-        return NumberedPosterior(num_samples, self.num_classes)
-
-
-class NumberedPosterior(FlatPosterior):
-    def log_probs(self, inputs: Tensor) -> Tensor:
-        return super().log_probs(inputs) + inputs[:, :1, None]
-
-
 @dataclass(frozen=True)
 class WantsEvaluation(Chooses):
     needs = frozenset({"evaluation"})
@@ -484,11 +367,9 @@ class WantsEvaluation(Chooses):
 def reads_evaluation(pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
     assert pool.evaluation is pool.evaluation
     assert (pool.evaluation.size, pool.evaluation.num_samples) == (pool.size, pool.num_samples)
-    read = torch.cat([log_probs_n_K_C[:, 0, 0] for _, log_probs_n_K_C in pool.evaluation.log_probs()])
     positions_B = torch.arange(batch_size)
     assert isinstance(pool, PosteriorPool)
-    flat = -torch.tensor(float(CLASSES)).log()
-    assert torch.allclose(read[:batch_size] - flat, torch.tensor(pool.indices(positions_B)).float(), atol=1e-4)
+    assert numbers_in(pool.evaluation)[:batch_size] == pool.indices(positions_B)
     return AcquiredBatch(positions_B, torch.zeros(batch_size))
 
 

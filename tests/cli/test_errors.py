@@ -74,7 +74,7 @@ CHANGES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"matrix": acquiring("uniform", "bald", "sofmax")},
         [
             "matrix.acquisition[2]: unknown acquisition function 'sofmax'; did you mean 'softmax'?",
-            "Installed: bald, batch_epig_bald, batchbald",
+            "Installed: badge, bald, batch_epig_bald, batchbald",
         ],
     ),
     "an unknown model": ({"model": "lenet"}, ["model: unknown model 'lenet'; did you mean 'lenet5'?"]),

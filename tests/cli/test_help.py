@@ -19,6 +19,7 @@ OPTIONS = {
     "check": ["--data-dir"],
     "list": ["--json"],
     "info": [],
+    "new": ["--into"],
 }
 
 

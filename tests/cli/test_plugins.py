@@ -5,14 +5,22 @@ from typing import Any
 
 import pytest
 from bench.fake_plugins import REASON
-from suite.example import acquiring, write_suite
+from suite.example import write_suite
+
+from softal_bench.registry import parameters_of, registries
 
 from .conftest import CommandLine
 
 BUILT_IN = {
-    "acquisitions": {"uniform", "entropy", "variation_ratios", "bald", "batchbald", "softmax", "power", "softrank"},
-    "models": {"lenet5", "digits_cnn"},
-    "datasets": {"digits", "mnist", "repeated", "arrays"},
+    "acquisitions": {
+        *("uniform", "entropy", "variation_ratios", "margin", "mean_std", "bald", "epig", "epig_bald", "thompson_bald"),
+        *("softmax", "power", "softrank", "random_top", "batchbald", "batch_epig_bald", "badge", "coreset"),
+    },
+    "models": {"lenet5", "digits_cnn", "resnet18", "mlp", "ensemble"},
+    "datasets": {
+        *("digits", "mnist", "fashion_mnist", "emnist", "svhn", "cifar10", "arrays"),
+        *("repeated", "imbalanced", "label_noise"),
+    },
 }
 
 
@@ -69,10 +77,26 @@ def test_info_shows_parameters_with_types_and_defaults_the_description_and_the_c
     assert outcome.exit_code == 0
     assert outcome.lines[0].startswith("softmax: acquisition function, from softal-bench ")
     assert "exp(s_i / T)" in outcome.output
-    assert "score: OneSampleScore (default bald)" in outcome.output
-    assert "temperature: float (default 0.125)" in outcome.output
+    assert "score: OneSampleScore (default bald): " in outcome.output
+    assert "temperature: float (default 0.125): " in outcome.output
     assert "citation: Kirsch et al. 2021" in outcome.output
     assert "cost: " in outcome.output
+
+
+def test_info_says_the_meaning_of_every_built_in_parameter() -> None:
+    rows = {
+        f"{kind} {name}.{row['name']}": row["meaning"]
+        for kind, names in BUILT_IN.items()
+        for name in names
+        for row in parameters_of(registries[kind].load(name))
+    }
+    assert [parameter for parameter, meaning in rows.items() if not meaning] == []
+
+
+def test_info_says_what_an_acquisition_function_needs(cli: CommandLine) -> None:
+    assert "needs: embeddings, labelled" in cli("info", "coreset").output
+    assert "needs: targets" in cli("info", "epig").output
+    assert "needs" not in cli("info", "softmax").output
 
 
 def test_info_says_which_parameters_are_required(cli: CommandLine) -> None:
@@ -91,7 +115,7 @@ def test_info_describes_everything_that_is_built_in(cli: CommandLine, name: str)
 def test_info_of_an_unknown_plugin_suggests_one_and_ends_with_2(cli: CommandLine) -> None:
     outcome = cli("info", "sofmax")
     assert outcome.exit_code == 2
-    assert outcome.output.startswith("Error: unknown plugin 'sofmax'; did you mean 'softmax'? Installed: bald, ")
+    assert outcome.output.startswith("Error: unknown plugin 'sofmax'; did you mean 'softmax'? Installed: badge, bald, ")
     assert len(outcome.lines) == 1
 
 
@@ -126,11 +150,11 @@ def test_check_of_a_sound_plugin_ends_with_0_and_names_the_rules(cli: CommandLin
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("too_few", "failed: chooses exactly B distinct positions in range: "),
+        ("too_few", "failed: distinct_positions: chooses exactly B distinct positions in range: "),
         ("always_raises", f"RuntimeError: {REASON}"),
         ("exits", "SystemExit"),
-        ("not_there", "failed: usable: "),
-        ("not_a_plugin", "failed: usable: "),
+        ("not_there", "failed: usable: can be used: "),
+        ("not_a_plugin", "failed: usable: can be used: "),
         ("lost", f"RuntimeError: {REASON}"),
     ],
 )
@@ -146,7 +170,8 @@ def test_check_of_a_plugin_that_fails_or_is_broken_ends_with_1_and_says_why(
 def test_check_of_an_unknown_name_ends_with_2(cli: CommandLine) -> None:
     outcome = cli("check", "sofmax")
     assert outcome.exit_code == 2
-    assert "unknown plugin 'sofmax'; did you mean 'softmax'?" in outcome.output
+    assert "unknown plugin or suite 'sofmax'; did you mean 'softmax'?" in outcome.output
+    assert "unknown plugin or suite 'quickstrat'; did you mean 'quickstart'?" in cli("check", "quickstrat").output
 
 
 @pytest.mark.usefixtures("fakes")
@@ -163,6 +188,75 @@ def test_check_of_several_names_looks_at_all_and_ends_with_the_worst(cli: Comman
 
 @pytest.mark.usefixtures("fakes")
 def test_check_of_a_suite_with_a_plugin_that_cannot_be_offered_what_it_needs_ends_with_2(cli: CommandLine) -> None:
-    outcome = cli("check", write_suite(cli.folder, matrix=acquiring("wants_targets")))
+    text = "{kind: cost, name: tiny_cost, pool_size: 30, batch_size: 1, acquisition: wants_targets}"
+    outcome = cli("check", write_suite(cli.folder, text))
     assert outcome.exit_code == 2
     assert "wants_targets needs targets" in outcome.output
+
+
+SHIPPED = {
+    "quickstart",
+    "methods",
+    "repeated_mnist",
+    "temperature",
+    "repeated_mnist_journal",
+    "cifar10",
+    "acquisition_cost",
+}
+
+
+def test_list_suites_shows_those_that_come_with_the_package(cli: CommandLine) -> None:
+    rows = {row["name"]: row for row in listed(cli, "suites")}
+    assert set(rows) >= SHIPPED | {"peers"}
+    assert rows["quickstart"] == {
+        "name": "quickstart",
+        "kind": "trials",
+        "conditions": 10,
+        "title": "Quickstart: repeated digits",
+        "status": "ok",
+        "error": None,
+    }
+    assert rows["acquisition_cost"]["kind"] == "cost"
+    assert all(rows[name]["conditions"] > 0 for name in SHIPPED)
+    table = cli("list", "suites").output
+    assert all(name in table for name in rows)
+
+
+def test_a_shipped_suite_is_checked_and_planned_by_its_name(cli: CommandLine) -> None:
+    checked = cli("check", "quickstart")
+    assert checked.exit_code == 0
+    assert "quickstart: sound; 10 conditions, 3 trials each" in checked.output
+    planned = cli("run", "quickstart", "--dry-run")
+    assert planned.exit_code == 0
+    assert "10 conditions, 3 trials each" in planned.output
+    assert cli.files() == {}
+
+
+def test_a_shipped_suite_runs_by_its_name_and_writes_under_the_current_folder(cli: CommandLine) -> None:
+    choice = ("--only", "acquisition=uniform", "--only", "batch_size=10", "--trials", 1, "--set", "budget=30")
+    assert cli("run", "quickstart", "--quiet", *choice).exit_code == 0
+    assert (cli.folder / "leaderboard" / "quickstart.md").is_file()
+    assert len(list((cli.folder / "runs" / "quickstart").glob("*.jsonl"))) == 1
+    assert cli("leaderboard", "quickstart", "--quiet", *choice).exit_code == 0
+
+
+def test_a_file_that_has_the_name_of_a_shipped_suite_does_not_stand_in_for_it(cli: CommandLine) -> None:
+    suite = write_suite(cli.folder, trials=3)
+    suite.rename(cli.folder / "quickstart")
+    assert "10 conditions, 3 trials each" in cli("run", "quickstart", "--dry-run").output
+    assert "2 conditions, 3 trials each" in cli("run", cli.folder / "quickstart", "--dry-run").output
+    (cli.folder / "quickstart").rename(cli.folder / "mine")
+    assert "2 conditions, 3 trials each" in cli("run", "mine", "--dry-run").output
+
+
+def test_a_name_that_is_a_suite_and_a_plugin_is_checked_as_both(cli: CommandLine) -> None:
+    outcome = cli("check", "cifar10")
+    assert "cifar10: sound; " in outcome.output.replace(".yaml", "")
+    assert "cifar10 (data set): skipped: " in outcome.output
+
+
+def test_an_unknown_suite_suggests_the_nearest_that_is_shipped(cli: CommandLine) -> None:
+    outcome = cli("run", "quikstart")
+    assert outcome.exit_code == 2
+    assert "quikstart: no such suite file, and no suite of this name comes with the package" in outcome.output
+    assert "did you mean 'quickstart'?" in outcome.output

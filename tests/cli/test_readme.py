@@ -4,43 +4,20 @@ And `<!-- test: pytest -->` as a test of the package that the Python block befor
 """
 
 import os
-import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from docs.blocks import LANGUAGES, REPOSITORY, Block, blocks_of
 
-REPOSITORY = Path(__file__).parents[2]
-MARKED = re.compile(
-    r"<!-- test: (?P<mark>[^>]*?) -->\s*\n```(?P<language>\w+)\n(?P<code>.*?)^```", re.DOTALL | re.MULTILINE
-)
-LANGUAGES = {"run": "bash", "python": "python", "python plugin": "python", "pytest": "python"}
+README = REPOSITORY / "README.md"
 SECONDS = 600
 
 
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of the README with a mark before it."""
-
-    mark: str
-    language: str
-    code: str
-    line: int
-
-
-def blocks() -> list[Block]:
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    return [
-        Block(found["mark"], found["language"], found["code"], text.count("\n", 0, found.start()) + 1)
-        for found in MARKED.finditer(text)
-    ]
-
-
 def marked(mark: str) -> list[Block]:
-    return [block for block in blocks() if block.mark == mark]
+    return [block for block in blocks_of(README) if block.mark == mark]
 
 
 def identified(found: list[Block]) -> list[object]:
@@ -77,11 +54,11 @@ def execute(command: list[str], block: Block, folder: Path) -> None:
 
 
 def test_the_readme_has_marked_blocks_of_the_languages_that_their_marks_say() -> None:
-    found = blocks()
+    found = blocks_of(README)
     assert marked("run")
     assert {block.mark for block in found} <= set(LANGUAGES)
-    assert [block.line for block in found if block.language != LANGUAGES[block.mark]] == []
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert [block.line for block in found if block.language not in LANGUAGES[block.mark]] == []
+    text = README.read_text(encoding="utf-8")
     assert text.count("<!-- test: ") == len(found)  # every mark stands right before a block
 
 

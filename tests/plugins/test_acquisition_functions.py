@@ -7,12 +7,18 @@ import numpy as np
 import oracles
 import pytest
 import torch
+from softal_plugins.acquisitions.badge import BADGE
 from softal_plugins.acquisitions.bald import BALD
 from softal_plugins.acquisitions.batchbald import BatchBALD
+from softal_plugins.acquisitions.coreset import Coreset
 from softal_plugins.acquisitions.entropy import Entropy
+from softal_plugins.acquisitions.epig import EPIG
+from softal_plugins.acquisitions.mean_std import MeanStd
 from softal_plugins.acquisitions.power import Power
+from softal_plugins.acquisitions.random_top import RandomTop
 from softal_plugins.acquisitions.softmax import Softmax
 from softal_plugins.acquisitions.softrank import Softrank
+from softal_plugins.acquisitions.thompson_bald import ThompsonBALD
 from softal_plugins.acquisitions.uniform import Uniform
 from softal_plugins.acquisitions.variation_ratios import VariationRatios
 from torch import Tensor
@@ -24,12 +30,13 @@ from softal_bench.pools import TensorPool
 ONE_SAMPLE_SCORES: list[tuple[OneSampleScore, Callable[[oracles.Array], float]]] = [
     (Entropy(), oracles.predictive_entropy),
     (VariationRatios(), oracles.variation_ratio),
+    (MeanStd(), oracles.mean_std),
     (BALD(), oracles.bald),
 ]
-RULES = [Softmax(), Power(), Softrank()]
-STOCHASTIC: list[AcquisitionFunction] = [Uniform(), *RULES, BatchBALD(joint_samples=8)]
-ALL: list[AcquisitionFunction] = [*[score for score, _ in ONE_SAMPLE_SCORES], *STOCHASTIC]
-READING = [function for function in ALL if not isinstance(function, Uniform)]
+RULES = [Softmax(), Power(), Softrank(), RandomTop()]
+STOCHASTIC: list[AcquisitionFunction] = [Uniform(), *RULES, BatchBALD(joint_samples=8), ThompsonBALD(), BADGE()]
+ALL: list[AcquisitionFunction] = [*[score for score, _ in ONE_SAMPLE_SCORES], EPIG(), Coreset(), *STOCHASTIC]
+READING = [function for function in ALL if not isinstance(function, Uniform | Coreset)]
 
 
 def name(function: object) -> str:
@@ -46,6 +53,18 @@ each_score = pytest.mark.parametrize(
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def pool_over(log_probs_N_K_C: Tensor, chunk_size: int = 4096) -> TensorPool:
+    """A pool that offers embeddings, a labelled set and targets too."""
+    (size, num_samples, num_classes), device = log_probs_N_K_C.shape, log_probs_N_K_C.device
+    return TensorPool(
+        log_probs_N_K_C,
+        chunk_size,
+        embeddings_N_D=torch.randn(size, 5, generator=seeded(7)).to(device),
+        labelled_L_D=torch.randn(6, 5, generator=seeded(8)).to(device),
+        targets=TensorPool(oracles.random_log_probs(9, 4, num_samples, num_classes).to(device)),
+    )
 
 
 def extreme_pool() -> Tensor:
@@ -65,7 +84,7 @@ def test_a_one_sample_score_takes_the_top_b_of_its_definition(
     expected = [oracle(point) for point in oracles.probs_of(log_probs_N_K_C)]
     best = sorted(range(30), key=lambda position: -expected[position])[:7]
 
-    batch = function.select(TensorPool(log_probs_N_K_C.to(device)), 7, seeded(0))
+    batch = function.select(pool_over(log_probs_N_K_C.to(device)), 7, seeded(0))
 
     assert batch.positions.tolist() == best
     assert batch.positions.dtype == torch.int64
@@ -77,13 +96,13 @@ def test_equal_scores_go_to_the_lower_position(
     function: OneSampleScore, oracle: Callable[[oracles.Array], float]
 ) -> None:
     better, worse = torch.tensor([[0.6, 0.4], [0.4, 0.6]]).log(), torch.tensor([[0.95, 0.05], [0.9, 0.1]]).log()
-    pool = TensorPool(torch.stack([worse, better, worse, better, better] * 20), chunk_size=7)
+    pool = pool_over(torch.stack([worse, better, worse, better, better] * 20), chunk_size=7)
     chosen = function.select(pool, 63, seeded(0)).positions.tolist()
     assert chosen == [n for n in range(100) if n % 5 in (1, 3, 4)] + [0, 2, 5]
 
 
 def test_equal_scores_of_any_one_sample_score_go_to_the_lower_position() -> None:
-    pool = TensorPool(oracles.random_log_probs(0, 6, 2, 2))
+    pool = pool_over(oracles.random_log_probs(0, 6, 2, 2))
     ties = oracles.GivenScores(torch.tensor([0.5, -1.0, 0.7, 0.5, 0.7, 0.5], dtype=torch.float64))
     batch = ties.select(pool, 5, seeded(0))
     assert batch.positions.tolist() == [2, 4, 0, 3, 5]
@@ -96,7 +115,7 @@ def test_a_batch_has_b_distinct_positions_of_the_pool(
     function: AcquisitionFunction, batch_size: int, device: torch.device
 ) -> None:
     for log_probs_N_K_C in (extreme_pool(), oracles.random_log_probs(0, 8, 3, 4)):
-        batch = function.select(TensorPool(log_probs_N_K_C.to(device)), batch_size, seeded(0))
+        batch = function.select(pool_over(log_probs_N_K_C.to(device)), batch_size, seeded(0))
         chosen = batch.positions.tolist()
         assert len(set(chosen)) == len(chosen) == len(batch.scores) == batch_size
         assert set(chosen) <= set(range(8))
@@ -106,7 +125,7 @@ def test_a_batch_has_b_distinct_positions_of_the_pool(
 
 @each
 def test_the_only_point_of_a_pool_is_taken(function: AcquisitionFunction) -> None:
-    assert function.select(TensorPool(oracles.random_log_probs(0, 1, 3, 4)), 1, seeded(0)).positions.tolist() == [0]
+    assert function.select(pool_over(oracles.random_log_probs(0, 1, 3, 4)), 1, seeded(0)).positions.tolist() == [0]
 
 
 @each
@@ -115,20 +134,20 @@ def test_a_batch_that_the_pool_cannot_fill_is_an_error_that_says_the_sizes(
     function: AcquisitionFunction, batch_size: int
 ) -> None:
     with pytest.raises(SelectionError, match=rf"{batch_size} points.*8"):
-        function.select(TensorPool(oracles.random_log_probs(0, 8, 3, 4)), batch_size, seeded(0))
+        function.select(pool_over(oracles.random_log_probs(0, 8, 3, 4)), batch_size, seeded(0))
 
 
 @each
 def test_the_pools_log_probs_are_left_as_they_were(function: AcquisitionFunction) -> None:
     for log_probs_N_K_C in (extreme_pool(), oracles.random_log_probs(0, 8, 3, 4)):
         before = log_probs_N_K_C.clone()
-        function.select(TensorPool(log_probs_N_K_C), 5, seeded(0))
+        function.select(pool_over(log_probs_N_K_C), 5, seeded(0))
         assert torch.equal(log_probs_N_K_C, before)
 
 
 @each
 def test_no_global_generator_is_touched_and_none_matters(function: AcquisitionFunction) -> None:
-    pool, batches = TensorPool(oracles.random_log_probs(0, 40, 3, 4)), []
+    pool, batches = pool_over(oracles.random_log_probs(0, 40, 3, 4)), []
     for global_seed in (1, 2):
         torch.manual_seed(global_seed)
         random.seed(global_seed)
@@ -142,19 +161,19 @@ def test_no_global_generator_is_touched_and_none_matters(function: AcquisitionFu
 @each_stochastic
 def test_the_generators_state_decides_the_batch(function: AcquisitionFunction, device: torch.device) -> None:
     log_probs_N_K_C = oracles.random_log_probs(0, 60, 3, 4)
-    pool = TensorPool(log_probs_N_K_C.to(device))
+    pool = pool_over(log_probs_N_K_C.to(device))
     batches = [tuple(function.select(pool, 12, seeded(seed)).positions.tolist()) for seed in [0, *range(30)]]
     assert function.stochastic
     assert batches[0] == batches[1]
     assert len(set(batches)) > 5
-    assert batches[0] == tuple(function.select(TensorPool(log_probs_N_K_C), 12, seeded(0)).positions.tolist())
+    assert batches[0] == tuple(function.select(pool_over(log_probs_N_K_C), 12, seeded(0)).positions.tolist())
 
 
 @each_score
 def test_a_one_sample_score_draws_nothing(function: OneSampleScore, oracle: Callable[[oracles.Array], float]) -> None:
     generator = seeded(0)
     before = generator.get_state()
-    function.select(TensorPool(oracles.random_log_probs(0, 20, 3, 4)), 5, generator)
+    function.select(pool_over(oracles.random_log_probs(0, 20, 3, 4)), 5, generator)
     assert not function.stochastic
     assert torch.equal(generator.get_state(), before)
 
@@ -163,8 +182,8 @@ def test_a_one_sample_score_draws_nothing(function: OneSampleScore, oracle: Call
 @pytest.mark.parametrize("chunk_size", [1, 3, 24])
 def test_how_the_pool_is_chunked_changes_nothing(function: AcquisitionFunction, chunk_size: int) -> None:
     log_probs_N_K_C = oracles.random_log_probs(0, 25, 4, 5).float()
-    whole = function.select(TensorPool(log_probs_N_K_C), 6, seeded(0))
-    chunked = function.select(TensorPool(log_probs_N_K_C, chunk_size), 6, seeded(0))
+    whole = function.select(pool_over(log_probs_N_K_C), 6, seeded(0))
+    chunked = function.select(pool_over(log_probs_N_K_C, chunk_size), 6, seeded(0))
     assert chunked.positions.tolist() == whole.positions.tolist()
     torch.testing.assert_close(chunked.scores, whole.scores, atol=1e-12, rtol=0)
 
@@ -174,13 +193,13 @@ def test_a_nan_is_an_error_that_names_the_point_by_its_position_in_the_pool(func
     log_probs_N_K_C = oracles.random_log_probs(0, 8, 3, 4)
     log_probs_N_K_C[5, 1, 2] = torch.nan
     with pytest.raises(NumericalError, match=r"point 5\b"):
-        function.select(TensorPool(log_probs_N_K_C, chunk_size=3), 2, seeded(0))
+        function.select(pool_over(log_probs_N_K_C, chunk_size=3), 2, seeded(0))
 
 
 def test_batchbald_scores_are_the_gains_of_its_points_in_turn() -> None:
     log_probs_N_K_C = oracles.random_log_probs(3, 7, 4, 3)
     probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
-    batch = BatchBALD().select(TensorPool(log_probs_N_K_C), 3, seeded(0))
+    batch = BatchBALD().select(pool_over(log_probs_N_K_C), 3, seeded(0))
     chosen = batch.positions.tolist()
     totals = [0.0, *[oracles.mutual_information(probs_N_K_C[chosen[: i + 1]]) for i in range(3)]]
     assert batch.scores.tolist() == pytest.approx(np.diff(totals).tolist(), abs=1e-10)
@@ -189,7 +208,7 @@ def test_batchbald_scores_are_the_gains_of_its_points_in_turn() -> None:
 def test_uniform_takes_every_point_as_often_in_every_place() -> None:
     from scipy import stats
 
-    pool, generator = TensorPool(oracles.random_log_probs(0, 5, 2, 2)), seeded(0)
+    pool, generator = pool_over(oracles.random_log_probs(0, 5, 2, 2)), seeded(0)
     pairs = [tuple(Uniform().select(pool, 2, generator).positions.tolist()) for _ in range(4000)]
     expected = oracles.ordered_batch_probs([1.0] * 5, 2)
     assert stats.chisquare([pairs.count(pair) for pair in expected]).pvalue > 1e-3

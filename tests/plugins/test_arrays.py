@@ -190,3 +190,10 @@ def test_a_damaged_npz_is_an_error_that_names_the_file(tmp_path: Path, compresse
     path.write_bytes(damaged)
     with pytest.raises(DataError, match=r"mine\.npz"):
         load(path)
+
+
+def test_test_inputs_that_are_training_inputs_are_counted(tmp_path: Path) -> None:
+    sound = arrays()
+    copied = np.concatenate([sound["test_images"], sound["train_images"][3:5]])
+    path = write(tmp_path, train_images=sound["train_images"], test_images=copied, test_labels=np.array([2, 1, 0, 0]))
+    assert load(path).overlap == 2

@@ -44,7 +44,6 @@ def small_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "meta",
         {"filename": "batches.meta", "key": "label_names", "md5": sums["batches.meta"]},
     )
-    cifar10._splits.cache_clear()
     return tmp_path
 
 

@@ -76,3 +76,9 @@ def test_the_provenance_names_the_data_their_size_and_their_bytes() -> None:
     assert (provenance.name, provenance.size) == ("digits", 1297)
     digits = load_digits()
     assert provenance.sha256 == hashlib.sha256(digits.images.tobytes() + digits.target.tobytes()).hexdigest()
+
+
+def test_no_test_image_is_a_training_image() -> None:
+    splits = load()
+    train, test = ({tuple(row) for row in part.inputs.flatten(1).tolist()} for part in (splits.train, splits.test))
+    assert splits.overlap == len(train & test) == 0

@@ -54,6 +54,13 @@ def test_real_mnist_is_normalised_with_the_papers_mean_and_standard_deviation(so
 
 
 @pytest.mark.mnist
+def test_no_test_image_of_real_mnist_is_a_training_image(softal_data: Path) -> None:
+    train, test = (idx(softal_data, f"{part}-images-idx3-ubyte").reshape(-1, 784) for part in ("train", "t10k"))
+    assert len(np.unique(np.concatenate([train, test]).view("V784"))) == 70_000
+    assert load(softal_data).overlap == 0
+
+
+@pytest.mark.mnist
 def test_repeated_mnist_is_the_papers_120000_images(softal_data: Path) -> None:
     once = load(softal_data)
     twice = Repeated(MNIST()).load(softal_data, torch.Generator().manual_seed(0))

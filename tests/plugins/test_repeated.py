@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from numbered_data import Numbered
 from softal_plugins.datasets.repeated import Repeated
 from torch import Tensor
 
 from softal_bench.contracts import Dataset, Examples, Provenance, Splits
+from softal_bench.contracts.dataset import count_overlap
 
 NOWHERE = Path("/nowhere")
 INPUTS = torch.linspace(-3, 3, 40 * 6).view(40, 1, 2, 3)
@@ -114,3 +116,13 @@ def test_a_repeated_data_set_can_be_repeated() -> None:
 def test_sizes_and_noise_that_make_no_sense_are_refused(times: int, noise_std: float) -> None:
     with pytest.raises(ValueError, match=r"(times|noise_std) is"):
         Repeated(Forty(), times=times, noise_std=noise_std)
+
+
+def test_without_noise_the_overlap_stays_and_with_noise_none_is_left() -> None:
+    assert load(Repeated(Numbered(), times=3, noise_std=0.0)).overlap == 6
+    assert load(Repeated(Numbered(), noise_std=0.1)).overlap == 0
+
+
+def test_noise_too_small_to_change_an_input_leaves_its_overlap() -> None:
+    splits = load(Repeated(Numbered(), noise_std=1e-30))
+    assert splits.overlap == count_overlap(splits.train.inputs, splits.test.inputs) == 6

@@ -3,13 +3,12 @@
 import dataclasses
 import itertools
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import oracles
 import pytest
 import torch
-from scipy import stats
+from frequencies import agree
 from softal_plugins.acquisitions.bald import BALD
 from softal_plugins.acquisitions.entropy import Entropy
 from softal_plugins.acquisitions.power import Power
@@ -63,19 +62,6 @@ def pool_of(size: int) -> Pool:
 def draw(rule: Rule, pool: Pool, batch_size: int, draws: int = DRAWS) -> list[tuple[int, ...]]:
     generator = seeded(0)
     return [tuple(rule.select(pool, batch_size, generator).positions.tolist()) for _ in range(draws)]
-
-
-def agree(drawn: Sequence[tuple[int, ...]], expected: dict[tuple[int, ...], float]) -> bool:
-    """Whether counts have the expected distribution by a chi-square test; batches too rare for it are taken as one."""
-    counts = Counter(drawn)
-    common = [batch for batch, probability in expected.items() if probability * len(drawn) >= 5]
-    rare = 1 - math.fsum(expected[batch] for batch in common)
-    observed = [counts[batch] for batch in common] + [len(drawn) - sum(counts[batch] for batch in common)]
-    wanted = [expected[batch] * len(drawn) for batch in common] + [rare * len(drawn)]
-    if wanted[-1] < 1e-6 * len(drawn):
-        assert observed.pop() == 0, "a batch of probability 0 was drawn"
-        wanted.pop()
-    return bool(stats.chisquare(observed, wanted, sum_check=False).pvalue > 1e-3)
 
 
 @each_rule_and_weights

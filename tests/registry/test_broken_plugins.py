@@ -126,6 +126,17 @@ def test_a_third_party_plugin_is_built_and_listed_with_its_distribution(
         ("lost:First", SOUND.replace("(frozen=True)", ""), "First is no frozen dataclass.*@dataclass\\(frozen=True\\)"),
         ("lost:First", SOUND.replace("@dataclass(frozen=True)", ""), "First is no frozen dataclass"),
         ("lost:Child", SOUND + "\nclass Child(First):\n    pass\n", "Child is no frozen dataclass"),
+        (
+            "lost:First",
+            SOUND.replace("pool, batch_size, generator", "pool, batch_size"),
+            r"First.select\(self, pool, batch_size\) cannot be called as select\(pool, batch_size, generator\)",
+        ),
+        ("lost:First", SOUND.replace("generator)", "generator, rate)"), "cannot be called as select.*'rate'"),
+        (
+            "lost:First",
+            SOUND.replace("pool, batch_size, generator", "*, pool, batch_size, generator"),
+            "cannot be call",
+        ),
         ("lost:Vague", UNREADABLE, "annotations of Vague.*Undefined"),
     ],
 )
@@ -202,7 +213,8 @@ def test_a_broken_plugin_is_not_offered_as_one_that_fits(
 def test_plugins_of_another_kind_have_names_of_their_own(
     install: Install, fresh: Registry[AcquisitionFunction]
 ) -> None:
-    source = SOUND.replace("AcquisitionFunction", "Dataset").replace("AcquiredBatch, ", "").replace("select", "load")
+    source = SOUND.replace("AcquisitionFunction", "Dataset").replace("AcquiredBatch, ", "")
+    source = source.replace("select(self, pool, batch_size, generator)", "load(self, root, generator)")
     install("acme-data", {"bald": "acme_data:First"}, {"acme_data": source}, kind="datasets")
     assert built_ins_work(fresh)
     registry = Registry("datasets", "data set", Dataset)  # type: ignore[type-abstract]

@@ -10,7 +10,7 @@ from bench import fake_plugins
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.errors import PluginError
 from softal_bench.registry import acquisitions, registries_with
-from softal_bench.registry.parameters import why_unsound
+from softal_bench.registry.soundness import why_unsound
 
 
 @dataclass(frozen=True)

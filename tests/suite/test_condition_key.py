@@ -102,6 +102,7 @@ def test_the_key_changes_with_any_part_of_the_training(load: Loader, condition: 
         {"trials": 9},
         {"report": {"targets": [0.5]}},
         {"matrix": acquiring("uniform", "entropy", "softmax", batch_sizes=(5, 10))},
+        {"targets": {"size": 5, "of": "test"}},  # uniform sampling needs none
     ],
     ids=str,
 )
@@ -136,4 +137,26 @@ def test_the_description_of_a_condition_is_json_and_complete(condition: Conditio
     assert json.loads(json.dumps(described)) == described
     assert described["acquisition"] == {"label": "uniform", "name": "uniform", "parameters": {}}
     assert described["model"] == {"label": "digits_cnn", "name": "digits_cnn", "parameters": {"dropout": 0.5}}
-    assert set(described) == set(Condition.model_fields) - {"pool_subset", "validation"}  # absent, so left out
+    assert set(described) == set(Condition.model_fields) - {
+        "pool_subset",
+        "validation",
+        "targets",
+    }  # absent, so left out
+
+
+def needing_targets(load: Loader, **changes: Any) -> Condition:
+    return load(matrix=acquiring("wants_targets"), **changes).conditions[0]
+
+
+@pytest.mark.usefixtures("fakes")
+def test_where_targets_are_needed_the_key_is_the_same_for_none_given_and_the_spelt_out_default(load: Loader) -> None:
+    absent = needing_targets(load)
+    for spelt_out in ({"size": 100}, {"of": "pool"}, {"size": 100, "of": "pool"}, {}):
+        assert needing_targets(load, targets=spelt_out).key(0) == absent.key(0)
+    assert absent.describe()["targets"] == {"size": 100, "of": "pool"}
+
+
+@pytest.mark.usefixtures("fakes")
+def test_where_targets_are_needed_the_key_changes_with_them(load: Loader) -> None:
+    given = [None, {"size": 99}, {"of": "validation"}, {"of": "test"}]
+    assert len({needing_targets(load, targets=targets).key(0) for targets in given}) == 4

@@ -97,6 +97,10 @@ def test_a_file_that_is_no_suite_is_refused(refused: Refused, text: str, message
         ({"training": {"learning_rate": 0}}, ["FILE: training.learning_rate: ", "greater than 0", "got 0"]),
         ({"training": {"weight_decay": -1}}, ["FILE: training.weight_decay: ", "got -1"]),
         ({"initial": {"size": 0}}, ["FILE: initial.size: ", "greater than or equal to 1", "got 0"]),
+        ({"targets": {"size": 0}}, ["FILE: targets.size: ", "greater than or equal to 1", "got 0"]),
+        ({"targets": {"of": "train"}}, ["FILE: targets.of: ", "'pool', 'validation' or 'test'", "got 'train'"]),
+        ({"targets": {"from": "pool"}}, ["FILE: targets.from: unknown key"]),
+        ({"targets": 20}, ["FILE: targets: ", "got 20"]),
         ({"report": {"targets": []}}, ["FILE: report.targets: ", "at least 1", "got []"]),
         ({"report": {"targets": [0.9, 95]}}, ["FILE: report.targets[1]: ", "less than 1", "got 95"]),
         ({"report": {"target": [0.9]}}, ["FILE: report.target: unknown key"]),
@@ -166,9 +170,9 @@ def test_the_name_of_the_leaderboard_s_index_is_refused_for_a_suite(refused: Ref
     [
         (
             "sofmax",
-            ["unknown acquisition function 'sofmax'; did you mean 'softmax'? Installed: bald, "],
+            ["unknown acquisition function 'sofmax'; did you mean 'softmax'? Installed: badge, bald, "],
         ),
-        ("zzz", ["unknown acquisition function 'zzz'. Installed: bald, batch_epig_bald, batchbald, "]),
+        ("zzz", ["unknown acquisition function 'zzz'. Installed: badge, bald, batch_epig_bald, batchbald, "]),
         (
             {"softmax": {"temperatur": 1}},
             ["softmax: unknown parameter 'temperatur'; did you mean 'temperature'?", "score"],
@@ -220,7 +224,7 @@ def test_a_temperature_that_is_no_finite_number_is_refused(refused: Refused, tem
     [
         (
             {"model": "lenet"},
-            "FILE: model: unknown model 'lenet'; did you mean 'lenet5'? Installed: digits_cnn, lenet5",
+            "FILE: model: unknown model 'lenet'; did you mean 'lenet5'? Installed: digits_cnn, ensemble, lenet5",
         ),
         ({"dataset": "digit"}, "FILE: dataset: unknown data set 'digit'; did you mean 'digits'? Installed: arrays"),
         ({"dataset": "lenet5"}, "FILE: dataset: unknown data set 'lenet5'"),

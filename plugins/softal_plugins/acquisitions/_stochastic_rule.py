@@ -1,4 +1,4 @@
-"""What the stochastic rules share: B draws without replacement from a Gibbs distribution over one-sample scores."""
+"""What the stochastic rules share: a batch drawn without replacement, by one-sample scores."""
 
 import math
 from abc import abstractmethod
@@ -16,22 +16,13 @@ from .bald import BALD
 
 @dataclass(frozen=True)
 class StochasticRule(AcquisitionFunction):
-    """A rule that turns scores_N into log-weights_N, from which the batch is drawn.
+    """A rule that draws the batch by the scores_N of a one-sample score, which are also the acquired batch's scores."""
 
-    T -> 0 tends to the top B of the score, T -> infinity to uniform; T itself is positive and finite. The scores of the
-    acquired batch are those of the one-sample score.
-    """
+    score: OneSampleScore = field(
+        default_factory=BALD, metadata={"meaning": "the one-sample score that the batch is drawn by"}
+    )
 
-    score: OneSampleScore = field(default_factory=BALD)
-    temperature: float = field(default=0.125, metadata={"symbol": "T"})
-
-    citation = "Kirsch et al. 2021, arXiv:2106.12059; TMLR 2023"
-    cost = "that of the score, and O(N log N) time"
     stochastic = True
-
-    def __post_init__(self) -> None:
-        if not (0 < self.temperature < math.inf and math.isfinite(1 / self.temperature)):
-            raise ValueError(f"temperature is {self.temperature}; it must be positive and finite, and so must 1/T")
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
@@ -44,12 +35,38 @@ class StochasticRule(AcquisitionFunction):
         return self.score.least_samples
 
     @abstractmethod
-    def log_weights(self, scores_N: Tensor, generator: torch.Generator) -> Tensor:
-        """Unnormalised log p_i, float64; -inf for points that come last."""
+    def draw(self, scores_N: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        """Return positions_B, distinct, from scores_N: float64, none of them NaN."""
 
     def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
         require_batch_fits(pool, batch_size)
         scores_N = self.score.scores(pool).double()
         require_numbers(scores_N)
-        positions_B = sample_without_replacement(self.log_weights(scores_N, generator), batch_size, generator)
+        positions_B = self.draw(scores_N, batch_size, generator)
         return AcquiredBatch(positions_B, scores_N[positions_B])
+
+
+@dataclass(frozen=True)
+class GibbsRule(StochasticRule):
+    """A rule that turns scores_N into log-weights_N, the Gibbs distribution from which the batch is drawn.
+
+    T -> 0 tends to the top B of the score, T -> infinity to uniform; T itself is positive and finite.
+    """
+
+    temperature: float = field(
+        default=0.125, metadata={"symbol": "T", "meaning": "near 0 the top B of the score, large uniform; above 0"}
+    )
+
+    citation = "Kirsch et al. 2021, arXiv:2106.12059; TMLR 2023"
+    cost = "that of the score, and O(N log N) time"
+
+    def __post_init__(self) -> None:
+        if not (0 < self.temperature < math.inf and math.isfinite(1 / self.temperature)):
+            raise ValueError(f"temperature is {self.temperature}; it must be positive and finite, and so must 1/T")
+
+    @abstractmethod
+    def log_weights(self, scores_N: Tensor, generator: torch.Generator) -> Tensor:
+        """Unnormalised log p_i, float64; -inf for points that come last."""
+
+    def draw(self, scores_N: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+        return sample_without_replacement(self.log_weights(scores_N, generator), batch_size, generator)

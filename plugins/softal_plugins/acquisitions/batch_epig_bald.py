@@ -17,7 +17,10 @@ class BatchEPIGBALD(AcquisitionFunction):
     it, in nats; they may be negative.
     """
 
-    joint_samples: int = field(default=100_000, metadata={"symbol": "M"})
+    joint_samples: int = field(
+        default=100_000,
+        metadata={"symbol": "M", "meaning": "label configurations kept of the batch in each term, at most"},
+    )
 
     needs = frozenset({"evaluation"})
     least_samples = 2

@@ -16,7 +16,9 @@ class BatchBALD(AcquisitionFunction):
     the gains of each point given those before it, in nats.
     """
 
-    joint_samples: int = field(default=100_000, metadata={"symbol": "M"})
+    joint_samples: int = field(
+        default=100_000, metadata={"symbol": "M", "meaning": "label configurations kept of the batch, at most"}
+    )
 
     least_samples = 2
     citation = "Kirsch, van Amersfoort and Gal 2019, arXiv:1906.08158"

@@ -3,11 +3,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ._stochastic_rule import StochasticRule
+from ._stochastic_rule import GibbsRule
 
 
 @dataclass(frozen=True)
-class Power(StochasticRule):
+class Power(GibbsRule):
     """p_i proportional to s_i^(1/T), negative scores clamped at 0; points of score 0 come last, in uniform order."""
 
     def log_weights(self, scores_N: Tensor, generator: torch.Generator) -> Tensor:

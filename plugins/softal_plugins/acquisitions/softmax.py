@@ -3,11 +3,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ._stochastic_rule import StochasticRule
+from ._stochastic_rule import GibbsRule
 
 
 @dataclass(frozen=True)
-class Softmax(StochasticRule):
+class Softmax(GibbsRule):
     """p_i proportional to exp(s_i / T): the paper's equation 2, with any one-sample score s."""
 
     def log_weights(self, scores_N: Tensor, generator: torch.Generator) -> Tensor:

@@ -5,11 +5,11 @@ from torch import Tensor
 
 from softal_bench.bayes.gibbs import ranks
 
-from ._stochastic_rule import StochasticRule
+from ._stochastic_rule import GibbsRule
 
 
 @dataclass(frozen=True)
-class Softrank(StochasticRule):
+class Softrank(GibbsRule):
     """p_i proportional to rank_i^(-1/T), rank 1 the best score; ties are ranked at random."""
 
     def log_weights(self, scores_N: Tensor, generator: torch.Generator) -> Tensor:

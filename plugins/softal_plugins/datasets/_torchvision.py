@@ -4,12 +4,14 @@ import contextlib
 import io
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from softal_bench.errors import DataError, DataMissingError, first_line
+
+_TRAIN, _TEST = {"train": True}, {"train": False}
 
 
 @dataclass(frozen=True)
@@ -17,16 +19,21 @@ class Files:
     """The files of a data set.
 
     Attributes:
-        dataset: its name, for messages.
+        dataset: its name, for messages and the provenance.
         folder: where they lie under the data folder.
         names: what they are called.
-        read: torchvision's class; called with a folder, and `download=True` or `train=True|False`.
+        read: torchvision's class; called with a folder and the options of a part, and with `download=True` to fetch.
+        train, test: the options of each part.
+        read_from: the folder that torchvision is called with, under the data folder; that itself unless given.
     """
 
     dataset: str
     folder: str
     names: Sequence[str]
     read: Callable[..., Any]
+    train: Mapping[str, Any] = field(default_factory=lambda: _TRAIN)
+    test: Mapping[str, Any] = field(default_factory=lambda: _TEST)
+    read_from: str = ""
 
     def prepare(self, root: Path) -> None:
         """Fetch them if one is missing; `root` is written to only once all are there.
@@ -39,7 +46,7 @@ class Files:
         try:
             with tempfile.TemporaryDirectory() as folder:
                 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                    self.read(folder, download=True)
+                    self._parts(Path(folder), download=True)
                 shutil.copytree(folder, root, dirs_exist_ok=True)
         except Exception as error:
             why = f"downloading them failed: {first_line(error)}"
@@ -55,15 +62,23 @@ class Files:
         if self._missing(root):
             raise DataMissingError(self._how_to_get(root))
         try:
-            return self.read(str(root), train=True), self.read(str(root), train=False)
+            return self._parts(root)
         except Exception as error:
             raise DataError(
                 f"{self.dataset}: the files under {root / self.folder} cannot be read as {self.read.__name__}: "
                 f"{first_line(error)}; delete that folder and run again to download them"
             ) from error
 
+    def paths(self, root: Path) -> list[Path]:
+        """The files, in the order of their names here."""
+        return [root / self.folder / name for name in self.names]
+
+    def _parts(self, root: Path, **options: Any) -> tuple[Any, Any]:
+        folder = str(root / self.read_from)
+        return self.read(folder, **self.train, **options), self.read(folder, **self.test, **options)
+
     def _missing(self, root: Path) -> list[str]:
-        return [name for name in self.names if not (root / self.folder / name).is_file()]
+        return [path.name for path in self.paths(root) if not path.is_file()]
 
     def _how_to_get(self, root: Path) -> str:
         return (

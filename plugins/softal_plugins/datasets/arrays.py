@@ -2,7 +2,7 @@ import hashlib
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from softal_bench.contracts import Dataset, Examples, Provenance, Splits
+from softal_bench.contracts.dataset import count_overlap
 from softal_bench.errors import DataError, DataMissingError
 
 _NAMES = ("train_images", "train_labels", "test_images", "test_labels")
@@ -27,8 +28,10 @@ class Arrays(Dataset):
     given.
     """
 
-    path: str = "arrays.npz"
-    num_classes: int | None = None
+    path: str = field(default="arrays.npz", metadata={"meaning": "the file, absolute or relative to the data folder"})
+    num_classes: int | None = field(
+        default=None, metadata={"meaning": "how many classes there are; by default the largest training label plus 1"}
+    )
 
     def __post_init__(self) -> None:
         if self.num_classes is not None and self.num_classes < 2:
@@ -49,11 +52,10 @@ def _splits(path: Path, num_classes: int | None, modified: int) -> Splits:
     mean, std = train_x.mean(axes, keepdims=True), train_x.std(axes, keepdims=True)
     std = np.where(std > 0, std, 1.0)
     with _located(path):
-        return Splits(
-            _examples("train", (train_x - mean) / std, train_y, num_classes),
-            _examples("test", (test_x - mean) / std, test_y, num_classes),
-            Provenance(path.name, len(train_y), hashlib.sha256(path.read_bytes()).hexdigest()),
-        )
+        train = _examples("train", (train_x - mean) / std, train_y, num_classes)
+        test = _examples("test", (test_x - mean) / std, test_y, num_classes)
+        provenance = Provenance(path.name, len(train_y), hashlib.sha256(path.read_bytes()).hexdigest())
+        return Splits(train, test, provenance, overlap=count_overlap(train.inputs, test.inputs))
 
 
 def _examples(name: str, inputs: np.ndarray, labels: np.ndarray, num_classes: int) -> Examples:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from softal_bench.contracts import Dataset, Examples, Provenance, Splits
+from softal_bench.contracts.dataset import count_overlap
 
 _TEST_SIZE = 500
 
@@ -35,9 +36,10 @@ def _splits() -> Splits:
         images, labels, test_size=_TEST_SIZE, stratify=labels, random_state=0
     )
     mean, std = train_x.mean(), train_x.std()
-    sha256 = hashlib.sha256(digits.images.tobytes() + labels.tobytes()).hexdigest()
-    return Splits(
-        Examples(torch.tensor((train_x - mean) / std, dtype=torch.float32).unsqueeze(1), torch.tensor(train_y), 10),
-        Examples(torch.tensor((test_x - mean) / std, dtype=torch.float32).unsqueeze(1), torch.tensor(test_y), 10),
-        Provenance("digits", len(train_y), sha256),
+    train, test = (
+        Examples(torch.tensor((x - mean) / std, dtype=torch.float32).unsqueeze(1), torch.tensor(y), 10)
+        for x, y in ((train_x, train_y), (test_x, test_y))
     )
+    sha256 = hashlib.sha256(digits.images.tobytes() + labels.tobytes()).hexdigest()
+    overlap = count_overlap(train.inputs, test.inputs)
+    return Splits(train, test, Provenance("digits", len(train_y), sha256), overlap=overlap)

@@ -1,15 +1,14 @@
 import hashlib
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from torchvision import datasets
 
-from softal_bench.contracts import Dataset, Examples, Provenance, Splits
-
 from ._torchvision import Files
+from ._torchvision_images import TorchvisionImages
 
 MEAN, STD = 0.1307, 0.3081
 _FILES = Files(
@@ -21,31 +20,21 @@ _FILES = Files(
 
 
 @dataclass(frozen=True)
-class MNIST(Dataset):
+class MNIST(TorchvisionImages):
     """MNIST: 60 000 training and 10 000 test images of 28x28, 10 classes; (x / 255 - 0.1307) / 0.3081.
 
-    Read through torchvision from `MNIST/raw` under the data folder; downloaded there if missing.
+    Read through torchvision from `MNIST/raw` under the data folder; downloaded there if missing. The SHA-256 is that of
+    the training images.
     """
 
     citation = "LeCun, Bottou, Bengio and Haffner 1998"
 
-    def prepare(self, root: Path) -> None:
-        _FILES.prepare(root)
+    @property
+    def files(self) -> Files:
+        return _FILES
 
-    def load(self, root: Path, generator: torch.Generator) -> Splits:
-        return _splits(root.resolve())
+    def mean_and_std(self, train_pixels: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.tensor([MEAN]), torch.tensor([STD])
 
-
-@cache
-def _splits(root: Path) -> Splits:
-    train, test = _FILES.load(root)
-    sha256 = hashlib.sha256((root / _FILES.folder / _FILES.names[0]).read_bytes()).hexdigest()
-    return Splits(
-        Examples(_normalised(train.data), train.targets.long(), 10),
-        Examples(_normalised(test.data), test.targets.long(), 10),
-        Provenance("mnist", len(train), sha256),
-    )
-
-
-def _normalised(images: Tensor) -> Tensor:
-    return images.unsqueeze(1).float().div_(255).sub_(MEAN).div_(STD)
+    def sha256(self, root: Path, train: Any) -> str:
+        return hashlib.sha256(_FILES.paths(root)[0].read_bytes()).hexdigest()

@@ -1,10 +1,11 @@
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from softal_bench.contracts import Dataset, Examples, Provenance, Splits
+from softal_bench.contracts.dataset import count_overlap
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,11 @@ class Repeated(Dataset):
     RepeatedMNIST is `repeated: {of: mnist, times: 2, noise_std: 0.1}`.
     """
 
-    of: Dataset
-    times: int = 2
-    noise_std: float = 0.1
+    of: Dataset = field(metadata={"meaning": "the data set whose training examples are repeated"})
+    times: int = field(default=2, metadata={"meaning": "how many copies there are of each"})
+    noise_std: float = field(
+        default=0.1, metadata={"meaning": "standard deviation of each copy's noise, in the scale of the inputs"}
+    )
 
     citation = "Kirsch, van Amersfoort and Gal 2019, arXiv:1906.08158, section 4.2"
 
@@ -41,4 +44,5 @@ class Repeated(Dataset):
         name = f"{splits.provenance.name} x {self.times}, noise {self.noise_std:g}"
         source_n = torch.arange(len(once)) if splits.source_N is None else splits.source_N
         provenance = Provenance(name, len(train), splits.provenance.sha256)
-        return Splits(train, splits.test, provenance, source_n.repeat(self.times))
+        overlap = count_overlap(inputs, splits.test.inputs) if splits.overlap else 0
+        return Splits(train, splits.test, provenance, source_n.repeat(self.times), overlap)

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -6,7 +6,8 @@ from torch import nn
 from softal_bench.bayes.mc_dropout import MCDropout
 from softal_bench.bayes.training import fit_mc_dropout
 from softal_bench.contracts import BayesianModel, Examples, FittedModel, TrainingRegime
-from softal_bench.errors import DataError
+
+from ._checks import require_dropout, require_shape
 
 
 @dataclass(frozen=True)
@@ -16,13 +17,12 @@ class DigitsCNN(BayesianModel):
     Convolution 3x3 1->32, channel dropout, max-pooling 2, ReLU; linear 288->C, log-softmax.
     """
 
-    dropout: float = 0.5
+    dropout: float = field(default=0.5, metadata={"meaning": "the probability that a channel is dropped"})
 
     revision = 2
 
     def __post_init__(self) -> None:
-        if not 0 < self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it must be above 0 and below 1")
+        require_dropout(self.dropout)
 
     def fit(
         self,
@@ -32,10 +32,7 @@ class DigitsCNN(BayesianModel):
         device: torch.device,
         generator: torch.Generator,
     ) -> FittedModel:
-        if labelled.inputs.shape[1:] != (1, 8, 8):
-            raise DataError(
-                f"digits_cnn takes inputs of shape (1, 8, 8); this data set has {tuple(labelled.inputs.shape[1:])}"
-            )
+        require_shape("digits_cnn", (1, 8, 8), labelled)
         return fit_mc_dropout(
             lambda: self.network(labelled.num_classes), labelled, validation, training, device, generator
         )

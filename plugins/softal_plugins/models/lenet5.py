@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -6,7 +6,8 @@ from torch import nn
 from softal_bench.bayes.mc_dropout import MCDropout
 from softal_bench.bayes.training import fit_mc_dropout
 from softal_bench.contracts import BayesianModel, Examples, FittedModel, TrainingRegime
-from softal_bench.errors import DataError
+
+from ._checks import require_dropout, require_shape
 
 
 @dataclass(frozen=True)
@@ -18,14 +19,13 @@ class LeNet5(BayesianModel):
     is a factor >= 0 and commutes with both, so it is the same function with less work.
     """
 
-    dropout: float = 0.5
+    dropout: float = field(default=0.5, metadata={"meaning": "the probability that a channel or feature is dropped"})
 
     citation = "LeCun et al. 1998; with MC dropout: Kirsch et al. 2019, arXiv:1906.08158"
     revision = 3
 
     def __post_init__(self) -> None:
-        if not 0 < self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it must be above 0 and below 1")
+        require_dropout(self.dropout)
 
     def fit(
         self,
@@ -35,10 +35,7 @@ class LeNet5(BayesianModel):
         device: torch.device,
         generator: torch.Generator,
     ) -> FittedModel:
-        if labelled.inputs.shape[1:] != (1, 28, 28):
-            raise DataError(
-                f"lenet5 takes inputs of shape (1, 28, 28); this data set has {tuple(labelled.inputs.shape[1:])}"
-            )
+        require_shape("lenet5", (1, 28, 28), labelled)
         return fit_mc_dropout(
             lambda: self.network(labelled.num_classes), labelled, validation, training, device, generator
         )

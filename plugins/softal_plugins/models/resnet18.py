@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -7,6 +7,8 @@ from softal_bench.bayes.mc_dropout import MCDropout
 from softal_bench.bayes.training import fit_mc_dropout
 from softal_bench.contracts import BayesianModel, Examples, FittedModel, TrainingRegime
 from softal_bench.errors import DataError
+
+from ._checks import require_dropout
 
 _SMALLEST = 8  # pixels; below, the last stage has nothing left to see
 
@@ -20,13 +22,12 @@ class ResNet18(BayesianModel):
     one pass over the inputs serves all K masks.
     """
 
-    dropout: float = 0.5
+    dropout: float = field(default=0.5, metadata={"meaning": "the probability that a feature of the head is dropped"})
 
     citation = "He, Zhang, Ren and Sun 2016, arXiv:1512.03385; head and stem: Kirsch et al. 2021, arXiv:2106.12059"
 
     def __post_init__(self) -> None:
-        if not 0 < self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; it must be above 0 and below 1")
+        require_dropout(self.dropout)
 
     def fit(
         self,

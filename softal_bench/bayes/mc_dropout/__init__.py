@@ -13,11 +13,14 @@ the network, so a model of another package has them by ending in log-probs and p
 - plain: for any module with `MCDropout` layers, run once for each mask; of an `nn.Sequential` only from the first
   module with dropout on.
 
+A network without `MCDropout` layers has one sample only, which stands for all K; it runs once.
+
 Source: Gal and Ghahramani 2016, "Dropout as a Bayesian Approximation"; consistent masks: Kirsch et al. 2019,
 "BatchBALD".
 """
 
 from softal_bench.bayes.mc_dropout.combined import CombinedPosterior, can_be_combined
+from softal_bench.bayes.mc_dropout.deterministic import DeterministicPosterior
 from softal_bench.bayes.mc_dropout.fitted import FittedMCDropout, posterior_of
 from softal_bench.bayes.mc_dropout.masks import Masks, MCDropout, draw_masks
 from softal_bench.bayes.mc_dropout.plain import PlainPosterior, log_probs_plain
@@ -27,6 +30,7 @@ from softal_bench.bayes.mc_dropout.work import flops_per_input
 
 __all__ = [
     "CombinedPosterior",
+    "DeterministicPosterior",
     "FittedMCDropout",
     "MCDropout",
     "Masks",

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from softal_bench.bayes.mc_dropout.combined import CombinedPosterior, can_be_combined
-from softal_bench.bayes.mc_dropout.masks import Masks, draw_masks
+from softal_bench.bayes.mc_dropout.deterministic import DeterministicPosterior
+from softal_bench.bayes.mc_dropout.masks import Masks, draw_masks, dropout_layers
 from softal_bench.bayes.mc_dropout.plain import PlainPosterior
 from softal_bench.bayes.mc_dropout.structure import WEIGHTED, structure_of
 from softal_bench.bayes.mc_dropout.thinned import ThinnedPosterior
@@ -30,6 +31,8 @@ Distil = Callable[[Tensor, Tensor, int, TrainingRegime, torch.Generator], Fitted
 class FittedMCDropout(FittedModel):
     """A trained network with MCDropout layers, ending in log-probs. Its weights are laid out channels last.
 
+    A network without any is taken too: all its posterior samples are equal.
+
     Args:
         network: the network.
         best_epoch: the epoch whose weights it has, from 1.
@@ -42,6 +45,8 @@ class FittedMCDropout(FittedModel):
         self._distil = distil
 
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
+        if not dropout_layers(self.network):
+            return DeterministicPosterior(self.network, num_samples)
         return posterior_of(self.network, draw_masks(self.network, num_samples, generator))
 
     @torch.no_grad()

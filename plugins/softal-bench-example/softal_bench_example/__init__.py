@@ -1,0 +1,1 @@
+"""The acquisition function example for softal-bench."""

@@ -1,0 +1,27 @@
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from softal_bench.bayes import information
+from softal_bench.contracts import OneSampleScore, Pool
+
+from ._streaming import streamed_scores
+
+
+@dataclass(frozen=True)
+class MeanStd(OneSampleScore):
+    """Mean over classes of sigma_c = sqrt(mean_k p_kc² - p̄_c²), in [0, sqrt(C - 1) / C]: how far samples disagree.
+
+    A sum over classes of unbiased deviations, as in the journal version of arXiv:2106.12059, is C sqrt(K / (K - 1))
+    times as much at every point: the same order, and another temperature under softmax.
+    """
+
+    least_samples = 2
+    citation = (
+        "Kampffmeyer, Salberg and Jenssen 2016; Kendall, Badrinarayanan and Cipolla 2015, arXiv:1511.02680; as an "
+        "acquisition function: Gal, Islam and Ghahramani 2017, arXiv:1703.02910"
+    )
+    cost = "O(N K C) time, O(N) memory"
+
+    def scores(self, pool: Pool) -> Tensor:
+        return streamed_scores(pool, information.mean_std)

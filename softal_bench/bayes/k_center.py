@@ -1,0 +1,86 @@
+"""k-center greedy: cover a pool by balls around its chosen points, as small as a greedy search makes them."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from softal_bench.bayes.gibbs import require_usable
+from softal_bench.bayes.information import block_elements
+
+
+def k_center_greedy(embeddings_N_D: Tensor, labelled_L_D: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
+    """Take, B times, the point farthest from its nearest centre; centres are the labelled points and those taken.
+
+    The largest distance that is left, max_n min_c |x_n - c|, is at most twice the smallest that any B points reach
+    (Gonzalez 1985). Ties go to the lower position. Where L = 0 the first is position 0, at an infinite distance.
+
+    Distances are float64 and come from differences, which are exact between equal embeddings; the larger
+    |c|² - 2 x · c only finds the nearest labelled point. Costs O((L + B) N D) time, of which the part with L is a
+    matrix product; memory: float64 copies of what is given and a block, never N x L.
+
+    Args:
+        embeddings_N_D, labelled_L_D: of the pool and of the labelled set, any floating dtype.
+        batch_size: B <= N.
+
+    Returns:
+        (positions_B, distances_B): the points in the order taken, LongTensor, and the distance of each, float64, from
+        the nearest centre before it.
+
+    Raises:
+        NumericalError: if an embedding is not finite; says which.
+
+    Source: Sener and Savarese 2018, arXiv:1708.00489, algorithm 1.
+    """
+    points_N_D = _finite(embeddings_N_D, "the embedding's squared norm")
+    nearest_N = _distances_from_nearest(points_N_D, _finite(labelled_L_D, "the labelled embedding's squared norm"))
+    positions: list[int] = []
+    distances: list[float] = []
+    for _ in range(batch_size):
+        position = int(nearest_N.argmax())
+        positions.append(position)
+        distances.append(float(nearest_N[position]))
+        nearest_N = torch.minimum(nearest_N, _distances(points_N_D, points_N_D[position]))
+        nearest_N[position] = -torch.inf  # taken; stays below every distance
+    device = points_N_D.device
+    return torch.tensor(positions, device=device), torch.tensor(distances, dtype=torch.float64, device=device)
+
+
+def _finite(embeddings_N_D: Tensor, what: str) -> Tensor:
+    """A float64 copy; NumericalError where one is not finite."""
+    points_N_D = embeddings_N_D.double()
+    squared_N = points_N_D.square().sum(dim=1)
+    require_usable(squared_N, squared_N.isfinite(), what, "a finite number")
+    return points_N_D
+
+
+def _distances(points_N_D: Tensor, centre_D: Tensor) -> Tensor:
+    """|x_n - c| from differences, with no N x D copy of them."""
+    centre_1_D = centre_D.unsqueeze(0)
+    return torch.cdist(points_N_D, centre_1_D, compute_mode="donot_use_mm_for_euclid_dist").squeeze(1)
+
+
+def _distances_from_nearest(points_N_D: Tensor, centres_L_D: Tensor) -> Tensor:
+    """min_l |x_n - c_l|, a block of points at a time; infinite where there is no centre."""
+    if not len(centres_L_D):
+        return points_N_D.new_full((len(points_N_D),), torch.inf)
+    elements = block_elements(points_N_D.device)
+    columns = min(len(centres_L_D), math.isqrt(elements))
+    distances = []
+    for points_n_D in torch.split(points_N_D, elements // columns):
+        differences_n_D = points_n_D - centres_L_D[_nearest(points_n_D, centres_L_D, columns)]
+        distances.append(torch.linalg.vector_norm(differences_n_D, dim=1))
+    return torch.cat(distances)
+
+
+def _nearest(points_n_D: Tensor, centres_L_D: Tensor, columns: int) -> Tensor:
+    """argmin_l |x_n - c_l|, from |c_l|² - 2 x_n · c_l for so many centres at a time."""
+    least_n = points_n_D.new_full((len(points_n_D),), torch.inf)
+    nearest_n = torch.zeros_like(least_n, dtype=torch.int64)
+    for first in range(0, len(centres_L_D), columns):
+        centres_l_D = centres_L_D[first : first + columns]
+        squared_norms_l = centres_l_D.square().sum(dim=1)
+        value_n, place_n = torch.addmm(squared_norms_l, points_n_D, centres_l_D.T, alpha=-2).min(dim=1)
+        nearest_n = torch.where(value_n < least_n, first + place_n, nearest_n)
+        least_n = torch.minimum(least_n, value_n)
+    return nearest_n

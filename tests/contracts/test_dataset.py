@@ -1,0 +1,52 @@
+"""What splits say of themselves, and the count of test inputs that are training inputs too."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from softal_bench.contracts import Examples, Provenance, Splits
+from softal_bench.contracts.dataset import count_overlap
+from softal_bench.errors import DataError
+
+
+def examples(count: int) -> Examples:
+    return Examples(torch.zeros(count, 2), torch.zeros(count, dtype=torch.int64), 2)
+
+
+def brute_force(train: Tensor, test: Tensor) -> int:
+    """Test inputs of which every value is that of some training input, compared one with one."""
+    return sum(any(torch.equal(one, other) for other in train) for one in test)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.uint8, torch.int64])
+@pytest.mark.parametrize("shape", [(), (2,), (1, 2, 1)])
+def test_the_overlap_is_what_comparing_all_with_all_finds(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    train, test = (torch.randint(0, 4, (count, *shape), generator=generator).to(dtype) for count in (5, 40))
+    assert 0 < brute_force(train, test) < 40
+    assert count_overlap(train, test) == brute_force(train, test)
+
+
+def test_a_test_input_that_stands_twice_counts_twice_and_a_training_input_that_stands_twice_once() -> None:
+    train = torch.tensor([[1.0, 2.0], [1.0, 2.0], [3.0, 4.0]])
+    assert count_overlap(train, torch.tensor([[1.0, 2.0], [1.0, 2.0], [5.0, 6.0]])) == 2
+
+
+def test_the_layout_in_memory_plays_no_part() -> None:
+    images = torch.randn(6, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    assert count_overlap(images, images.contiguous(memory_format=torch.channels_last)) == 6
+
+
+def test_the_smallest_difference_tells_two_inputs_apart() -> None:
+    train = torch.ones(1, 3)
+    assert count_overlap(train, torch.nextafter(train, torch.tensor(2.0))) == 0
+
+
+def test_splits_have_no_overlap_unless_they_say_so() -> None:
+    assert Splits(examples(3), examples(2), Provenance("made", 3, "")).overlap == 0
+
+
+@pytest.mark.parametrize("overlap", [-1, 3])
+def test_an_overlap_that_the_test_set_cannot_have_is_an_error_that_says_what_it_can(overlap: int) -> None:
+    with pytest.raises(DataError, match=f"made: overlap is {overlap}; 2 test examples allow 0 to 2"):
+        Splits(examples(3), examples(2), Provenance("made", 3, ""), overlap=overlap)
