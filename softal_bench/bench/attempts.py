@@ -67,6 +67,8 @@ class _Attempt:
 
     def give_up(self, why: str) -> str:
         """End the job as failed."""
+        if self._header is None:
+            self._begin([], None)
         return self._end("failed", why)
 
     def run(self) -> str:

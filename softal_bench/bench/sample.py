@@ -170,6 +170,10 @@ class _SamplePool(TensorPool):
         return self._fitted.embeddings(self._examples.inputs)
 
     @property
+    def targets(self) -> Pool:
+        return self
+
+    @property
     def evaluation(self) -> Pool:
         self.was_distilled = True
         return self

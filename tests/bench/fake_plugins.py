@@ -274,6 +274,15 @@ class Lost(Dataset):
         raise RuntimeError(REASON)
 
 
+@dataclass(frozen=True)
+class Deadly(Dataset):
+    """Kills whoever loads it."""
+
+    def load(self, root: Path, generator: torch.Generator) -> Splits:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
 PLUGINS = {
     "acquisitions": {
         "too_few": "TooFew",
@@ -297,7 +306,7 @@ PLUGINS = {
         "model_predicts_nan": "ModelPredictsNaN",
         "model_without_posterior": "ModelWithoutPosterior",
     },
-    "datasets": {"lost_in_trial_one": "LostInTrialOne", "lost": "Lost"},
+    "datasets": {"lost_in_trial_one": "LostInTrialOne", "lost": "Lost", "deadly": "Deadly"},
 }
 
 

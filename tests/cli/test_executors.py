@@ -211,3 +211,19 @@ def test_a_full_disk_is_a_clear_error_and_the_run_goes_on_once_there_is_room(
         assert path.read_bytes().startswith(data[: data.rfind(b"\n") + 1])
     cli("run", suite, "--runs", "undisturbed")
     assert settled(cli.folder / "runs") == settled(cli.folder / "undisturbed")
+
+
+@pytest.mark.usefixtures("fakes_for_children")
+@pytest.mark.slow
+def test_a_signal_to_runner_and_workers_alike_is_an_interrupt_and_no_death(cli: CommandLine) -> None:
+    suite = write_suite(cli.folder, model="flat", matrix=acquiring(*NAPS), budget=80)
+    command = [sys.executable, "-m", "softal_bench", "run", str(suite), "--executor", "processes", "--jobs", "2"]
+    process = subprocess.Popen(
+        command, cwd=cli.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    wait_for_rounds(process, cli.folder / "runs", 4)
+    os.killpg(process.pid, signal.SIGTERM)
+    output, _ = process.communicate(timeout=WAIT)
+    assert process.returncode == 143, output
+    assert "its process" not in output
+    assert [lines[-1]["kind"] for lines in journals(cli.folder / "runs").values()] == ["interrupt"] * 2

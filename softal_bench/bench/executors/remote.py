@@ -5,12 +5,14 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from softal_bench.bench.environment import versions
 from softal_bench.bench.executors.process import Message, Request
 from softal_bench.bench.failures import Died, Ended
 from softal_bench.bench.jobs import Attempt, Line
 from softal_bench.bench.trial_work import TrialJob
 from softal_bench.errors import ExecutorError, JournalError
 
+_SETTLE_SECONDS = 0.2  # in which the runner hears of what has ended its workers too: a signal to all, say
 Messages = Generator[Message, None, None]
 
 
@@ -49,7 +51,8 @@ class RemoteWork:
                 self._open.pop(job.key).close()
 
     def origin(self, job: TrialJob) -> Line:
-        return self._origins[job.key]
+        """As the worker told; where it died before it could, with the versions here."""
+        return self._origins.get(job.key) or {"versions": versions(job.condition), "environment": {}}
 
     def take_up(self, job: TrialJob, done: Sequence[Line]) -> Attempt:
         if self._stopped.is_set():
@@ -64,7 +67,7 @@ class RemoteWork:
         """The next message of a trial; those that end it otherwise than well are raised."""
         message = next(self._open[key])
         kind, *rest = message
-        if kind == "died" and self._stopped.is_set():
+        if kind == "died" and self._stopped.wait(_SETTLE_SECONDS):
             raise KeyboardInterrupt
         raised: dict[str, Callable[[], Exception]] = {
             "died": lambda: Died(*rest),

@@ -104,11 +104,12 @@ def _fetch(job: TrialJob, data_root: Path) -> None:
 
 
 def _depend_on_parent() -> None:
-    """Have this process end with its runner, whatever ends that; Ctrl-C reaches the runner alone.
+    """Have this process end with its runner, whatever ends that. Signals to the whole group are for the runner.
 
     What plugins print goes to standard error, and so does where they crash.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.dup2(2, 1)
     faulthandler.enable()
     parent = multiprocessing.parent_process()

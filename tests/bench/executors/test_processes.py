@@ -242,3 +242,11 @@ def test_an_unreadable_journal_affects_its_trial_only(load_flat: Loader, tmp_pat
     assert run(suite, tmp_path / "runs", recorder, TWO) == {"unreadable": 1, "done": 3}
     assert job.path.read_text() == text
     assert str(recorder.errors[job.name]).startswith(f"{job.path}: ")
+
+
+def test_a_trial_whose_process_dies_before_its_first_line_is_failed_too(load_flat: Loader, tmp_path: Path) -> None:
+    suite = load_flat("uniform", dataset="deadly", trials=2)
+    assert run(suite, tmp_path / "runs", None, TWO) == {"failed": 2}
+    for lines in journals(tmp_path / "runs").values():
+        assert [line["kind"] for line in lines] == ["header", "end"]
+        assert lines[-1]["error"].startswith(f"two attempts in a row died in round 0: {KILLED}")
