@@ -42,6 +42,12 @@ class DeviceError(SoftalError):
     exit_code = 2
 
 
+class ExecutorError(SoftalError):
+    """Trials cannot be computed where they were to be: a library, a plugin or a cluster is missing there."""
+
+    exit_code = 2
+
+
 class SelectionError(SoftalError):
     """An acquisition function returned a batch that cannot be acquired."""
 

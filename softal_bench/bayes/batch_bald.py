@@ -23,7 +23,7 @@ from torch import Tensor
 
 from softal_bench.bayes.information import bald
 from softal_bench.bayes.joint_entropy import Configurations, Points
-from softal_bench.bayes.shortlist import Shortlist
+from softal_bench.bayes.shortlist import Shortlist, shortlist_bytes
 from softal_bench.bayes.streaming import scored_chunks
 from softal_bench.contracts import Pool
 
@@ -34,6 +34,7 @@ _ROUNDING = 1e-14  # or than this
 _PARTS = (1, 8)  # how far configurations are told apart in the two stages of bounds
 _FIRST = 16  # points whose gain is computed at once, to have a gain that others are compared with
 _GAINS_AT_ONCE = 32  # points whose gain is computed before bounds are compared again
+_TABLES = 6  # of the joint distribution of configurations and samples, held at a time; as measured, 4 to 8
 
 
 def batch_bald(
@@ -100,6 +101,21 @@ def batch_epig_bald(
             f"the evaluation pool has {evaluation.size} points, the pool {pool.size}; need the same points"
         )
     return _greedy(_Gains(pool), _Gains(evaluation), batch_size, max_configurations, generator)
+
+
+def batch_bald_bytes(
+    pool_size: int, num_samples: int, num_classes: int, batch_size: int, max_configurations: int
+) -> int:
+    """About how many bytes `batch_bald` holds at its peak on a CPU, for float32 log-probs.
+
+    The shortlist, O(N) bounds and places, and, while the configurations are extended, `_TABLES` tables of D x K
+    float64, where D = min(M, C^(B-1)) configurations are kept.
+    """
+    configurations = max_configurations
+    if num_classes ** min(batch_size - 1, 64) < max_configurations:
+        configurations = num_classes ** (batch_size - 1)
+    shortlist = min(shortlist_bytes("cpu"), 4 * pool_size * num_samples * num_classes)
+    return shortlist + 32 * pool_size + 8 * _TABLES * configurations * num_samples
 
 
 def _greedy(

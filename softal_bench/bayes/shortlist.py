@@ -11,6 +11,11 @@ _BUDGET_BYTES = {"cpu": 2**29, "cuda": 2**32}
 _SPLIT_BYTES = {"cpu": 2**20, "cuda": 2**28}  # of float64 values worked on at a time
 
 
+def shortlist_bytes(device_type: str) -> int:
+    """How many bytes of log-probs are kept on a type of device; other accelerators are taken to be like CUDA."""
+    return _BUDGET_BYTES.get(device_type, _BUDGET_BYTES["cuda"])
+
+
 class Shortlist:
     """Keeps the log-probs of the points offered with the highest scores, as many as fit in the budget.
 
@@ -18,7 +23,7 @@ class Shortlist:
     """
 
     def __init__(self, pool: Pool, budget_bytes: int | None = None) -> None:
-        budget = _BUDGET_BYTES.get(pool.device.type, _BUDGET_BYTES["cuda"]) if budget_bytes is None else budget_bytes
+        budget = shortlist_bytes(pool.device.type) if budget_bytes is None else budget_bytes
         self._pool = pool
         self._budget = budget
         self._kept_X_C_K: Tensor | None = None  # X points; memory that no point was put in yet is not touched

@@ -10,8 +10,10 @@ import torch
 from softal_bench.bench.cell import Cell, Outcome, measure_cell
 from softal_bench.bench.data import load_if_there, require_taken
 from softal_bench.bench.failures import Ended
+from softal_bench.bench.jobs import Attempt, Job, Line, Observer
+from softal_bench.bench.local import LocalWork
 from softal_bench.bench.log_probs import LogProbs, require_enough
-from softal_bench.bench.runner import Attempt, Job, Line, Observer, Runner
+from softal_bench.bench.runner import Runner
 from softal_bench.errors import SoftalError, SuiteError
 from softal_bench.seeding import Seeds
 from softal_bench.suite import CostCondition, CostSuite, TrainedSource
@@ -29,12 +31,13 @@ def cell_jobs(suite: CostSuite, runs: Path) -> list[CellJob]:
         Job(
             condition,
             0,
-            runs / suite.name / f"{condition.key(0)}.jsonl",
+            runs / suite.name / f"{key}.jsonl",
             1,
             f"{condition.acquisition.label}, B={condition.batch_size}, N={condition.pool_size}, "
             f"K={condition.posterior_samples}, {condition.source.label}",
         )
         for condition in order
+        if suite.asks_for(key := condition.key(0))
     ]
 
 
@@ -66,15 +69,15 @@ def run_cells(
     """Measure the cells of a suite that are not finished; how many there are of each status. See `Runner.run`."""
     with tempfile.TemporaryDirectory(prefix="softal-bench-") as folder:
         work = CellWork(LogProbs(Path(folder), data_root, device), device)
-        return Runner(suite.name, cell_jobs(suite, runs), work, device, observer).run()
+        return Runner(suite.name, cell_jobs(suite, runs), work, observer).run()
 
 
-class CellWork:
+class CellWork(LocalWork):
     """Cells, each measured in a process of its own, and the sweeps over B that have reached their limit."""
 
     def __init__(self, log_probs: LogProbs, device: torch.device) -> None:
+        super().__init__(device)
         self._log_probs = log_probs
-        self._device = device
         self._over: dict[str, str] = {}
 
     def skips(self, job: CellJob) -> str | None:

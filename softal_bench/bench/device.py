@@ -1,8 +1,10 @@
-"""The device that a run uses, and what to call it."""
+"""The device that a run uses, what to call it, and computing on it so that the numbers come out the same."""
 
 import os
 import platform
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -45,3 +47,17 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+@contextmanager
+def computing(threads: int) -> Iterator[None]:
+    """With so many CPU threads, and with the same numbers each time on CUDA; as it was before, afterwards."""
+    cudnn = torch.backends.cudnn
+    before = torch.get_num_threads(), cudnn.deterministic, cudnn.allow_tf32
+    torch.set_num_threads(threads)
+    cudnn.deterministic, cudnn.allow_tf32 = True, False
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cudnn.deterministic, cudnn.allow_tf32 = before[1:]

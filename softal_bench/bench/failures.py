@@ -25,6 +25,18 @@ class Ended(Exception):
         self.details = details
 
 
+class Died(Exception):
+    """The process that computed an attempt is gone without a word. The message says how.
+
+    Attributes:
+        lost: whether the machine went, or whoever kept the process, so that the job is not to blame.
+    """
+
+    def __init__(self, message: str, lost: bool = False) -> None:
+        super().__init__(message)
+        self.lost = lost
+
+
 class PluginFailed(Ended):
     """A plugin raised; the cause is chained."""
 
@@ -52,6 +64,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def ending_of(error: Exception) -> tuple[str, str, str | None] | None:
+    """How an attempt ended that raised this: status, message, details; None where the error is nobody's but ours."""
+    if not isinstance(error, Ended) and not is_out_of_memory(error):
+        return None
+    status = error.status if isinstance(error, Ended) else "out_of_memory"
+    return status, str(error) or type(error).__name__, details_of(error)
 
 
 def details_of(error: BaseException) -> str | None:

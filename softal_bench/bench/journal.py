@@ -5,8 +5,14 @@ suite one cost line); an interrupt where the user stopped it; an end with the st
 before the trial goes on, so that no death of the process loses it, and is on the disk before the next one is written,
 so that a power failure loses the last one at most: the trial does not wait for the disk meanwhile. A last line without
 its newline was torn by a crash: it is dropped on reading, and cut off before the next line is written.
+
+A retry line after an end reopens the trial. The rounds before it stand, for they follow from the seeds whatever ended
+the trial, and the retry goes on after them; a cost line does not, for a cell is one measurement. Where no round stands,
+a header follows anew: what failed may have been the data, so that the first one has no start set. The end before a
+retry no longer counts, and stays in the file.
 """
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -14,31 +20,25 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import filelock
 
-from softal_bench.errors import JournalError, StorageError
+from softal_bench.bench.lines import ANEW, SCHEMA, Line, parsed
+from softal_bench.errors import JournalError, StorageError, shown
 
-SCHEMA = 1
-Line = dict[str, Any]
-_REQUIRED = {
-    "header": {"schema", "suite", "key", "condition", "trial", "start"},
-    "round": {"round", "labels", "accuracy", "nll", "acquired", "seconds", "peak_bytes"},
-    "cost": {
-        "batch_size",
-        "pool_size",
-        "posterior_samples",
-        "num_classes",
-        "source",
-        "status",
-        "seconds",
-        "peak_bytes",
-    },
-    "end": {"status"},
-}
+__all__ = [
+    "SCHEMA",
+    "JournalWriter",
+    "Line",
+    "TrialRecord",
+    "complete_lines",
+    "is_empty",
+    "is_locked",
+    "locked",
+    "read",
+    "read_started",
+]
 _ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
-_ANEW = "move the file away to run the trial anew"
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,12 @@ class TrialRecord:
 
     Attributes:
         path: the file.
-        header: the first line.
+        header: the first line, or the one that follows a retry without rounds.
         rounds: the lines of kind "round", or of kind "cost" in a cost suite, in order.
         attempts: the lines of kind "attempt", each with `rounds_before` (how many rounds stood before it) and
-            `interrupted` (whether the user stopped it).
+            `interrupted` (whether it ended by the user's will: stopped, or tried again after its end).
         end: the last line, or None while the trial is unfinished.
+        needs_header: whether the next line has to be a header.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class TrialRecord:
     rounds: list[Line]
     attempts: list[Line]
     end: Line | None
+    needs_header: bool = False
 
     @property
     def status(self) -> str:
@@ -81,27 +83,22 @@ def read(path: Path) -> TrialRecord:
     Raises:
         JournalError: if the file cannot be read, is no journal, or is of a schema newer than this one.
     """
-    lines = list(_parsed(path, _bytes(path)))
-    if not lines or lines[0].get("kind") != "header":
-        raise JournalError(f"{path}: not a journal: the first line is no header; {_ANEW}")
-    if lines[0].get("schema") != SCHEMA:
-        raise JournalError(
-            f"{path}: written with schema {lines[0].get('schema')!r}, this version reads {SCHEMA}; update softal-bench"
-        )
-    rounds: list[Line] = []
-    attempts: list[Line] = []
-    end: Line | None = None
-    for line in lines[1:]:
-        kind = line.get("kind")  # lines of kinds unknown to this version are passed over
-        if kind in ("round", "cost"):
-            rounds.append(line)
-        elif kind == "attempt":
-            attempts.append({**line, "rounds_before": len(rounds), "interrupted": False})
-        elif kind == "interrupt" and attempts:
-            attempts[-1]["interrupted"] = True
-        elif kind == "end":
-            end = line
-    return TrialRecord(path, lines[0], rounds, attempts, end)
+    return _record(path, _bytes(path))
+
+
+def read_started(path: Path) -> TrialRecord | None:
+    """Read a journal, or return None where `is_empty`.
+
+    Raises:
+        JournalError: as `read`.
+    """
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return _record(path, data) if b"\n" in data else None
 
 
 def is_empty(path: Path) -> bool:
@@ -111,6 +108,16 @@ def is_empty(path: Path) -> bool:
         JournalError: if the file cannot be read.
     """
     return not path.exists() or b"\n" not in _bytes(path)
+
+
+def complete_lines(path: Path) -> bytes:
+    """The file without a torn last line.
+
+    Raises:
+        JournalError: if the file cannot be read.
+    """
+    data = _bytes(path)
+    return data[: data.rfind(b"\n") + 1]
 
 
 class JournalWriter:
@@ -132,7 +139,7 @@ class JournalWriter:
 
     def write(self, line: Line) -> None:
         """Wait until the line before is on the disk, append this one, and let the disk write it."""
-        data = _ENCODER.encode(line).encode() + b"\n"
+        data = _ENCODER.encode(line).encode(errors="replace") + b"\n"  # half characters cannot be written
         with self._disk_errors():
             self._wait_for_disk()
             self._file.write(data)
@@ -172,10 +179,11 @@ class JournalWriter:
 @contextmanager
 def locked(path: Path, timeout: float = 0) -> Iterator[bool]:
     """Hold the lock of the journal at `path`; yields False if another runner holds it (after `timeout` s; -1 waits)."""
-    folder = path.parent / ".locks"
+    lock_file = _lock_file(path)
+    folder = lock_file.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / f"{path.stem}.lock")
+        lock = filelock.FileLock(lock_file)
         lock.acquire(timeout=timeout)
     except filelock.Timeout:
         yield False
@@ -190,26 +198,67 @@ def locked(path: Path, timeout: float = 0) -> Iterator[bool]:
         lock.release()
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a runner holds the lock of the journal at `path` at this moment. Makes no file, and waits for nobody."""
+    try:
+        with _lock_file(path).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of as the file is closed
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _lock_file(path: Path) -> Path:
+    return path.parent / ".locks" / f"{path.stem}.lock"
+
+
+def _record(path: Path, data: bytes) -> TrialRecord:
+    lines = list(parsed(path, data))
+    if not lines or lines[0].get("kind") != "header":
+        raise JournalError(f"{path}: not a journal: the first line is no header; {ANEW}")
+    if lines[0]["schema"] != SCHEMA:
+        raise JournalError(
+            f"{path}: written with schema {shown(lines[0]['schema'])}, this version reads {SCHEMA}; update softal-bench"
+        )
+    header, rounds, attempts = lines[0], list[Line](), list[Line]()
+    end: Line | None = None
+    needs_header = False
+    for line in lines[1:]:
+        kind = line.get("kind")  # lines of kinds unknown to this version are passed over
+        if kind in ("round", "cost"):
+            rounds.append(line)
+        elif kind == "attempt":
+            attempts.append({**line, "rounds_before": len(rounds), "interrupted": False})
+        elif kind == "interrupt" and attempts:
+            attempts[-1]["interrupted"] = True
+        elif kind == "end":
+            end = line
+        elif kind == "retry" and end is not None:
+            end = None
+            rounds = [line for line in rounds if line["kind"] == "round"]
+            needs_header = not rounds
+            for attempt in attempts:
+                attempt["interrupted"] = True
+        elif kind == "header" and needs_header:
+            header, needs_header = _same_trial(path, header, line), False
+    return TrialRecord(path, header, rounds, attempts, end, needs_header)
+
+
+def _same_trial(path: Path, before: Line, header: Line) -> Line:
+    for name in ("schema", "suite", "key", "condition", "trial"):
+        if header[name] != before[name]:
+            raise JournalError(f"{path}: the header after a retry has another {name} than the first; {ANEW}")
+    return header
+
+
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise JournalError(f"{path}: cannot be read: {error.strerror}; {_ANEW}") from error
+        raise _unreadable(path, error) from error
 
 
-def _parsed(path: Path, data: bytes) -> Iterator[Line]:
-    complete, _, _torn = data.rpartition(b"\n")
-    for number, text in enumerate(complete.split(b"\n") if complete else [], start=1):
-        try:
-            line = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise JournalError(f"{path}: line {number} is not JSON; {_ANEW}") from error
-        if not isinstance(line, dict):
-            raise JournalError(f"{path}: line {number} is no JSON object; {_ANEW}")
-        missing = _REQUIRED.get(str(line.get("kind")), set()) - line.keys()
-        if missing:
-            raise JournalError(f"{path}: line {number} lacks {', '.join(sorted(missing))}; {_ANEW}")
-        acquired = line.get("acquired", [])
-        if not isinstance(acquired, list) or any(type(index) is not int for index in acquired):
-            raise JournalError(f"{path}: line {number}: acquired has to be a list of indices; {_ANEW}")
-        yield line
+def _unreadable(path: Path, error: OSError) -> JournalError:
+    return JournalError(f"{path}: cannot be read: {error.strerror}; {ANEW}")

@@ -15,12 +15,13 @@ from softal_bench.bayes.training import accuracy_and_nll
 from softal_bench.bench.blamed import BlamedModel
 from softal_bench.bench.data import load
 from softal_bench.bench.failures import blame
+from softal_bench.bench.limits import Clock
 from softal_bench.bench.partition import draw_start, draw_validation, pool_size, sources_kept_apart
 from softal_bench.bench.round_pools import RoundPools, TrialExamples
 from softal_bench.contracts import AcquiredBatch, FittedModel, Splits
 from softal_bench.errors import JournalError, NumericalError, SelectionError, SuiteError, shown
 from softal_bench.seeding import Seeds
-from softal_bench.suite import Condition
+from softal_bench.suite import Condition, TrialLimits
 from softal_bench.timing import Stopwatch, peak_memory, reset_peak_memory
 
 PHASES = ("train", "predict", "select", "evaluate")
@@ -69,12 +70,21 @@ def num_rounds(condition: Condition) -> int:
 class Trial:
     """A trial, with its data on the device.
 
+    Args:
+        condition, trial: which one it is.
+        splits: its data.
+        device: where to compute.
+        clock: ends it when it takes too long.
+
     Attributes:
         start: the indices of the start set.
     """
 
-    def __init__(self, condition: Condition, trial: int, splits: Splits, device: torch.device) -> None:
+    def __init__(
+        self, condition: Condition, trial: int, splits: Splits, device: torch.device, clock: Clock | None = None
+    ) -> None:
         self._condition = condition
+        self._clock = clock or Clock(TrialLimits())
         self._seeds = Seeds(condition.seed, trial)
         self._device = device
         train = splits.train.to(device)
@@ -100,7 +110,8 @@ class Trial:
         labelled = [*self.start, *(index for batch in acquired for index in batch)]
         number = len(acquired)
         while True:
-            line = self._round(number, labelled)
+            with self._clock.trial():
+                line = self._round(number, labelled)
             yield line
             if not line["acquired"]:
                 return
@@ -141,7 +152,7 @@ class Trial:
         pools = RoundPools(condition, self._seeds, self._examples, number, labelled, unlabelled, fitted, stopwatch)
         pool = pools.pool()
         generator = self._seeds.generator("acquisition", number)
-        with stopwatch.phase("select"), blame("acquisition function", condition.acquisition):
+        with stopwatch.phase("select"), blame("acquisition function", condition.acquisition), self._clock.selection():
             batch = condition.acquisition.instance.select(pool, condition.batch_size, generator)
         with blame("acquisition function", condition.acquisition):
             _require_batch(batch, condition.batch_size)

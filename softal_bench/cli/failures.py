@@ -1,16 +1,19 @@
 """How a command ends: messages for a user's mistakes, exit codes, no traceback."""
 
 import functools
+import os
 import signal
 import sys
-from collections.abc import Callable
-from typing import Any, NoReturn, ParamSpec
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec
 
 import click
 
 from softal_bench.errors import SoftalError, Terminated
 
 Arguments = ParamSpec("Arguments")
+_RAISED = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
 
 
 def told(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
@@ -22,19 +25,19 @@ def told(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
 
     @functools.wraps(command)
     def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-        signal.signal(signal.SIGTERM, _terminate)
-        try:
-            status = command(*args, **kwargs)
-        except SoftalError as error:
-            click.echo(f"Error: {error}", err=True)
-            status = error.exit_code
-        except Terminated:
-            status = _stopped("terminated", 143)
-        except KeyboardInterrupt:
-            status = _stopped("interrupted", 130)
-        except BrokenPipeError:
-            sys.stderr.close()  # the reader of our output has gone; there is nobody to tell
-            status = 128 + signal.SIGPIPE
+        with _signals():
+            try:
+                status = command(*args, **kwargs)
+            except SoftalError as error:
+                click.echo(f"Error: {error}", err=True)
+                status = error.exit_code
+            except Terminated:
+                status = _stopped("terminated", 143)
+            except KeyboardInterrupt:
+                status = _stopped("interrupted", 130)
+            except BrokenPipeError:
+                sys.stderr.close()  # the reader of our output has gone; there is nobody to tell
+                status = 128 + signal.SIGPIPE
         sys.exit(status)
 
     return wrapped
@@ -45,5 +48,24 @@ def _stopped(how: str, status: int) -> int:
     return status
 
 
-def _terminate(*_: Any) -> NoReturn:
-    raise Terminated
+@contextmanager
+def _signals() -> Iterator[None]:
+    """SIGINT and SIGTERM are raised, the first time. The second time this process ends at once, and its workers too."""
+    seen = 0
+
+    def stop(number: int, _frame: Any) -> None:
+        nonlocal seen
+        seen += 1
+        if seen > 1:
+            os._exit(128 + number)
+        raise _RAISED[signal.Signals(number)]
+
+    before = {number: signal.getsignal(number) for number in _RAISED}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:  # so it is for SIGINT in the background, where Ctrl-C is not meant for us
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,16 +2,18 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from softal_bench.bench.cells import cell_jobs, preflight_cells, run_cells
-from softal_bench.bench.runner import Job, Observer
+from softal_bench.bench.executors.contract import Executor
+from softal_bench.bench.executors.inline import Inline
+from softal_bench.bench.jobs import Job, Observer
 from softal_bench.bench.trial import num_rounds
 from softal_bench.bench.trials import num_trainings, preflight, run_trials, trial_jobs
 from softal_bench.cli.options import SuiteRequest
+from softal_bench.cli.outlook import Outlook, of_cells, of_trials
 from softal_bench.errors import SuiteError
 from softal_bench.suite import CostSuite, Suite, find_suite, load_cost_suite, load_suite, suite_kind
 
@@ -42,11 +44,19 @@ class Kind(ABC):
         """What would be run."""
 
     @abstractmethod
+    def only(self, keys: frozenset[str]) -> "Kind":
+        """The same, of which the jobs with these keys are run."""
+
+    @abstractmethod
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
         """Check the conditions against their data; what could not be checked."""
 
     @abstractmethod
-    def run(self, runs: Path, data_root: Path, device: torch.device, observer: Observer) -> dict[str, int]:
+    def outlook(self, runs: Path, data_root: Path, executor: Executor) -> Outlook:
+        """What time and memory will be needed."""
+
+    @abstractmethod
+    def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[str, int]:
         """Run what is not finished; how many there are of each status."""
 
     @abstractmethod
@@ -84,11 +94,17 @@ class Trials(Kind):
     def jobs(self, runs: Path) -> Sequence[Job[Any]]:
         return trial_jobs(self.suite, runs)
 
+    def only(self, keys: frozenset[str]) -> "Trials":
+        return Trials(replace(self.suite, keys=keys))
+
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
         return preflight(self.suite, data_root, fetch)
 
-    def run(self, runs: Path, data_root: Path, device: torch.device, observer: Observer) -> dict[str, int]:
-        return run_trials(self.suite, runs, data_root, device, observer)
+    def outlook(self, runs: Path, data_root: Path, executor: Executor) -> Outlook:
+        return of_trials(self.suite, trial_jobs(self.suite, runs), data_root, executor)
+
+    def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[str, int]:
+        return run_trials(self.suite, runs, data_root, observer, executor)
 
     def all_well(self, statuses: dict[str, int]) -> bool:
         return set(statuses) <= {"done"}
@@ -122,11 +138,18 @@ class Cost(Kind):
     def jobs(self, runs: Path) -> Sequence[Job[Any]]:
         return cell_jobs(self.suite, runs)
 
+    def only(self, keys: frozenset[str]) -> "Cost":
+        return Cost(replace(self.suite, keys=keys))
+
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
         return preflight_cells(self.suite, data_root, fetch)
 
-    def run(self, runs: Path, data_root: Path, device: torch.device, observer: Observer) -> dict[str, int]:
-        return run_cells(self.suite, runs, data_root, device, observer)
+    def outlook(self, runs: Path, data_root: Path, executor: Executor) -> Outlook:
+        return of_cells(self.suite)
+
+    def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[str, int]:
+        assert isinstance(executor, Inline)
+        return run_cells(self.suite, runs, data_root, executor.device, observer)
 
     def all_well(self, statuses: dict[str, int]) -> bool:
         return set(statuses) <= {"done", "timeout", "out_of_memory", "not_tried"}

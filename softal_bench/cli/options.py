@@ -49,6 +49,37 @@ def suite_options(command: Command) -> Command:
     return gathered
 
 
+@dataclass(frozen=True)
+class ExecutorRequest:
+    """Where trials are to be computed, as asked for on the command line."""
+
+    executor: str = "inline"
+    jobs: int | None = None
+    devices: str | None = None
+    ray_address: str | None = None
+
+
+def executor_options(command: Command) -> Command:
+    """`--executor`, `--jobs`, `--devices` and `--ray-address`, handed on as one ExecutorRequest."""
+
+    @click.option(
+        "--executor",
+        type=click.Choice(["inline", "processes", "ray"]),
+        default="inline",
+        show_default=True,
+        help="One trial after another, several processes, or a Ray cluster.",
+    )
+    @click.option("--jobs", type=click.IntRange(1, 4096), metavar="N", help="Trials at a time.")
+    @click.option("--devices", metavar="cuda:0,cuda:1|cpu", help="Of the processes, in turn.")
+    @click.option("--ray-address", metavar="auto|HOST:PORT", help="Of the Ray cluster.")
+    @functools.wraps(command)
+    def gathered(*arguments: Any, **options: Any) -> Any:
+        request = {name: options.pop(name) for name in ExecutorRequest.__dataclass_fields__}
+        return command(*arguments, **options, executor=ExecutorRequest(**request))
+
+    return gathered
+
+
 data_dir_option = click.option(
     "--data-dir",
     type=_FOLDER,

@@ -13,87 +13,108 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
-from softal_bench.bench.runner import Job
+from softal_bench.bench.jobs import Job
+from softal_bench.cli.tally import Tally
 
 
 class Lines:
     """Plain lines: one for each trial that starts and ends, and one every few seconds between."""
 
-    def __init__(self, jobs: Sequence[Job[Any]], seconds_between: float = 10) -> None:
-        self._total = len(jobs)
-        self._remaining = _Remaining(sum(job.rounds for job in jobs))
+    def __init__(self, tally: Tally, seconds_between: float = 10) -> None:
+        self._tally = tally
         self._seconds_between = seconds_between
-        self._ended = 0
         self._told = time.monotonic()
 
     def trial_started(self, job: Job[Any], rounds_done: int) -> None:
-        self._remaining.take_up(rounds_done)
+        self._tally.started(job, rounds_done)
         if rounds_done:
             click.echo(f"  {job.name}: goes on after {rounds_done} rounds")
 
     def round_done(self, job: Job[Any], line: dict[str, Any]) -> None:
-        self._remaining.advance()
+        self._tally.advance(job)
         if time.monotonic() - self._told >= self._seconds_between:
             self._told = time.monotonic()
-            click.echo(f"  {job.name}: {_told(line)}; {self._remaining}")
+            click.echo(f"  {job.name}: {_told(line)}; {self._tally}")
+
+    def trial_died(self, job: Job[Any], how: str) -> None:
+        click.echo(f"  {job.name}: {how}")
 
     def trial_ended(self, job: Job[Any], status: str, error: str | None, ran: bool) -> None:
-        self._ended += 1
-        self._remaining.end(job)
+        self._tally.end(job, status)
         if ran or status != "done":
-            click.echo(f"[{self._ended}/{self._total}] {job.name}: {status}{_reason(error)}; {self._remaining}")
+            done = f"[{self._tally.ended}/{self._tally.trials}]"
+            click.echo(f"{done} {job.name}: {status}{_reason(error)}; {self._tally}")
 
     def waiting(self, job: Job[Any]) -> None:
         click.echo(f"  {job.name}: another runner has it; waiting")
 
 
 class Bars:
-    """A bar for the suite and one for the trial that runs."""
+    """A bar for the suite and one for each trial that runs."""
 
-    def __init__(self, jobs: Sequence[Job[Any]], progress: Progress) -> None:
+    def __init__(self, tally: Tally, jobs: Sequence[Job[Any]], progress: Progress) -> None:
+        self._tally = tally
         self._progress = progress
         self._all = progress.add_task("all", total=sum(job.rounds for job in jobs))
-        self._trial = progress.add_task("", total=1, visible=False)
-        self._in_trial = 0
+        self._trials: dict[str, TaskID] = {}
 
     def trial_started(self, job: Job[Any], rounds_done: int) -> None:
-        self._progress.reset(
-            self._trial, total=job.rounds, completed=rounds_done, visible=True, description=escape(job.name)
-        )
-        self._in_trial = rounds_done
-        self._progress.advance(self._all, rounds_done)
+        self._tally.started(job, rounds_done)
+        if job.key in self._trials:  # it died, and is taken up again
+            self._progress.update(self._trials[job.key], completed=rounds_done)
+        else:
+            self._trials[job.key] = self._progress.add_task(escape(job.name), total=job.rounds, completed=rounds_done)
+        self._show()
 
     def round_done(self, job: Job[Any], line: dict[str, Any]) -> None:
-        self._in_trial += 1
-        self._progress.advance(self._trial)
-        self._progress.advance(self._all)
-        self._progress.update(self._trial, description=escape(f"{job.name}: {_told(line)}"))
+        self._tally.advance(job)
+        task = self._trials[job.key]
+        self._progress.update(task, advance=1, description=escape(f"{job.name}: {_told(line)}"))
+        self._show()
+
+    def trial_died(self, job: Job[Any], how: str) -> None:
+        self._progress.console.print(escape(f"{job.name}: {how}"), style="red")
 
     def trial_ended(self, job: Job[Any], status: str, error: str | None, ran: bool) -> None:
-        self._progress.advance(self._all, job.rounds - self._in_trial)  # a trial that ended early has none left either
-        self._in_trial = 0
+        self._tally.end(job, status)
+        if job.key in self._trials:
+            self._progress.remove_task(self._trials.pop(job.key))
         if status != "done":
             self._progress.console.print(escape(f"{job.name}: {status}{_reason(error)}"), style="red")
+        self._show()
 
     def waiting(self, job: Job[Any]) -> None:
         self._progress.console.print(escape(f"{job.name}: another runner has it; waiting"))
+
+    def _show(self) -> None:
+        failed = f", {self._tally.failed} not done" if self._tally.failed else ""
+        description = f"{self._tally.ended} of {self._tally.trials} trials{failed}"
+        self._progress.update(self._all, completed=self._tally.rounds_done, description=description)
 
 
 class FailuresOnly:
     """Says only what went wrong."""
 
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
     def trial_started(self, job: Job[Any], rounds_done: int) -> None:
-        return
+        self._tally.started(job, rounds_done)
 
     def round_done(self, job: Job[Any], line: dict[str, Any]) -> None:
-        return
+        self._tally.advance(job)
+
+    def trial_died(self, job: Job[Any], how: str) -> None:
+        click.echo(f"{job.name}: {how}", err=True)
 
     def trial_ended(self, job: Job[Any], status: str, error: str | None, ran: bool) -> None:
+        self._tally.end(job, status)
         if status != "done":
             click.echo(f"{job.name}: {status}{_reason(error)}", err=True)
 
@@ -103,12 +124,23 @@ class FailuresOnly:
 
 @contextmanager
 def make_observer(jobs: Sequence[Job[Any]], quiet: bool) -> Iterator[Lines | Bars | FailuresOnly]:
-    """The observer that fits the output."""
+    """The observer that fits the output. Interrupted, it says what is left for the next run."""
+    tally = Tally(jobs)
+    try:
+        with _observer(tally, jobs, quiet) as observer:
+            yield observer
+    except KeyboardInterrupt:
+        click.echo(f"\n{tally.left_over()}", err=True)
+        raise
+
+
+@contextmanager
+def _observer(tally: Tally, jobs: Sequence[Job[Any]], quiet: bool) -> Iterator[Lines | Bars | FailuresOnly]:
     console = Console()
     if quiet:
-        yield FailuresOnly()
+        yield FailuresOnly(tally)
     elif not console.is_terminal:
-        yield Lines(jobs)
+        yield Lines(tally)
     else:
         columns = (
             TextColumn("{task.description}"),
@@ -120,37 +152,7 @@ def make_observer(jobs: Sequence[Job[Any]], quiet: bool) -> Iterator[Lines | Bar
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=console) as progress:
-            yield Bars(jobs, progress)
-
-
-class _Remaining:
-    """Rounds left, and the time that they take at the mean pace so far."""
-
-    def __init__(self, rounds: int) -> None:
-        self._left = rounds
-        self._done = 0
-        self._in_trial = 0
-        self._since = time.monotonic()
-
-    def take_up(self, rounds_done: int) -> None:
-        self._in_trial = rounds_done
-        self._left -= rounds_done
-
-    def advance(self) -> None:
-        self._in_trial += 1
-        self._left -= 1
-        self._done += 1
-
-    def end(self, job: Job[Any]) -> None:
-        """A trial that ended early has no rounds left to do either."""
-        self._left -= job.rounds - self._in_trial
-        self._in_trial = 0
-
-    def __str__(self) -> str:
-        if not self._done:
-            return f"{self._left} rounds left"
-        seconds = (time.monotonic() - self._since) / self._done * self._left
-        return f"{self._left} rounds left, about {_duration(seconds)}"
+            yield Bars(tally, jobs, progress)
 
 
 def _told(line: dict[str, Any]) -> str:
@@ -158,12 +160,6 @@ def _told(line: dict[str, Any]) -> str:
     if line["kind"] == "round":
         return f"{line['labels']} labels, accuracy {line['accuracy']:.4f}"
     return f"{statistics.median(line['seconds']):.3g} s" if line["seconds"] else str(line["status"])
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _reason(error: str | None) -> str:

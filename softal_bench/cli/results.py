@@ -1,11 +1,13 @@
 """What a command shows of a suite: its plan, or its page's main tables."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import repeat
 from pathlib import Path
 
 import click
 
 from softal_bench.cli.kinds import Kind
+from softal_bench.cli.outlook import Outlook
 from softal_bench.cli.tables import show_table
 from softal_bench.report.cost.page import write_cost_pages
 from softal_bench.report.cost.records import collect_cells
@@ -17,10 +19,14 @@ from softal_bench.report.tables import Table, labels_to_target_tables
 from softal_bench.suite import CostSuite, Suite
 
 
-def show_plan(name: str, kind: Kind, notes: Sequence[str]) -> None:
-    """What `run` would do."""
-    show_table(name, kind.columns, kind.rows())
+def show_plan(name: str, kind: Kind, notes: Sequence[str], outlook: Callable[[], Outlook]) -> None:
+    """What `run` would do, and what that would take."""
+    foreseen = Outlook(["time and memory are not known without data"]) if notes else outlook()
+    rows = [[*row, *more] for row, more in zip(kind.rows(), foreseen.rows or repeat([]), strict=False)]
+    show_table(name, [*kind.columns, *foreseen.columns], rows)
     click.echo(f"{kind.plan()}; nothing was run")
+    for sentence in foreseen.sentences:
+        click.echo(sentence)
     for note in notes:
         click.echo(f"not checked against the data: {note}")
 

@@ -63,6 +63,10 @@ class AcquisitionFunction(ABC):
             SelectionError: if the pool has fewer than B points.
         """
 
+    def peak_bytes(self, pool_size: int, num_samples: int, num_classes: int, batch_size: int) -> int | None:
+        """About how many bytes `select` holds at a time, for a forecast; None where it is O(N)."""
+        return None
+
 
 class OneSampleScore(AcquisitionFunction):
     """An acquisition function that scores every point on its own and takes the B best.

@@ -1,6 +1,8 @@
 """What the journals of suites of either kind have in common, and which one is taken where there are two."""
 
-from collections.abc import Callable, Iterable, Sequence
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +12,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from softal_bench.bench import journal
 from softal_bench.bench.journal import TrialRecord
-from softal_bench.errors import JournalError
+from softal_bench.errors import JournalError, shown
+from softal_bench.report.markdown import one_line
 
 DONE = "done"
 # Each status that a trial or a cell can have here, in the order in which they are told, and its words.
@@ -25,9 +28,12 @@ STATUSES = {
     "not_run": "not run",
     "elsewhere": "on another device",  # a cell that another device has measured, where devices are told apart
 }
-_IN_A_JOURNAL = {DONE, "failed", "timeout", "out_of_memory", "unfinished"}
+FAILED = ("failed", "timeout", "out_of_memory")
+_IN_A_JOURNAL = {DONE, *FAILED, "unfinished"}
 
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# Bounds that no sound number reaches, so that sums and roundings of a stranger's journal stay numbers.
+Seconds = Annotated[float, Field(ge=0, le=1e10, allow_inf_nan=False)]
+Bytes = Annotated[int, Field(ge=0, le=2**53)]
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,11 @@ def describe_counts(of: Iterable[HasStatus], *, but: str = "") -> str:
 
 
 def look_up(
-    key: str, folders: Sequence[Path], read: Callable[[Path], R], absent: Callable[[str], R], problems: list[Problem]
+    key: str,
+    folders: Sequence[Path],
+    read: Callable[[TrialRecord], R],
+    absent: Callable[[str], R],
+    problems: list[Problem],
 ) -> R:
     """Return what the journal of a key says.
 
@@ -118,7 +128,7 @@ def look_up(
     Args:
         key: the journals' name.
         folders: where they may lie.
-        read: reads one; may raise JournalError.
+        read: makes the result of one; may raise JournalError.
         absent: makes the result where there is none, from its status, "not_readable" or "not_run".
         problems: a journal that cannot be read is added to them.
     """
@@ -126,31 +136,32 @@ def look_up(
     broken = False
     for path in (folder / f"{key}.jsonl" for folder in folders):
         try:
-            if not journal.is_empty(path):
-                found.append(read(path))
+            record = journal.read_started(path)
+            if record is not None:
+                found.append(read(record))
         except (JournalError, OSError) as error:
             broken = True
-            problems.append(Problem(path, str(error).removeprefix(f"{path}: ")))
+            problems.append(Problem(path, one_line(str(error).removeprefix(f"{path}: "))))
     if found:
         return max(found, key=_merit)  # of equals, max takes the first
     return absent("not_readable" if broken else "not_run")
 
 
-def read_record(path: Path, key: str, number: int) -> TrialRecord:
-    """Read a journal that has to be of this key and trial number.
+def require_of(record: TrialRecord, key: str, number: int) -> None:
+    """Require that a journal is of this key and trial number.
 
     Raises:
-        JournalError: if it is not, or is no journal, or its status is unknown.
+        JournalError: if it is not, or its status is unknown.
     """
-    record = journal.read(path)
+    path = record.path
     if (record.header["key"], record.header["trial"]) != (key, number):
         raise JournalError(
-            f"{path}: holds trial {record.header['trial']!r} of key {record.header['key']!r}, "
+            f"{path}: holds trial {shown(record.header['trial'])} of key {shown(record.header['key'])}, "
             f"expected trial {number} of key {key!r}; was it renamed? Move it away"
         )
     if record.status not in _IN_A_JOURNAL:
-        raise JournalError(f"{path}: unknown status {record.status!r}; known: {', '.join(sorted(_IN_A_JOURNAL))}")
-    return record
+        known = ", ".join(sorted(_IN_A_JOURNAL))
+        raise JournalError(f"{path}: unknown status {shown(record.status)}; known: {known}")
 
 
 def validated(record: TrialRecord, lines: TypeAdapter[list[T]], noun: str) -> list[T]:
@@ -163,8 +174,28 @@ def validated(record: TrialRecord, lines: TypeAdapter[list[T]], noun: str) -> li
         return lines.validate_python(record.rounds)
     except ValidationError as error:
         first = error.errors()[0]
-        where = f"{noun} {first['loc'][0]}: {'.'.join(map(str, first['loc'][1:]))}"
-        raise JournalError(f"{record.path}: {where}: {first['msg']}, got {first['input']!r}") from error
+        number, *names = first["loc"]
+        where = f"{noun} {number}: {'.'.join(map(_name, names))}"
+        raise JournalError(f"{record.path}: {where}: {first['msg']}, got {shown(first['input'])}") from error
+
+
+@contextmanager
+def many_journals() -> Iterator[None]:
+    """Reading many journals takes half the time within it.
+
+    They make millions of objects, none of them in cycles; the garbage collector would walk all of them again and again.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _name(part: int | str) -> str:
+    return part if isinstance(part, str) and len(part) < 100 else shown(part)
 
 
 def _merit(of: Recorded) -> tuple[bool, bool, int]:
@@ -188,6 +219,6 @@ def _mapping(value: object) -> dict[str, Any]:
 def _utc(text: object) -> datetime | None:
     try:
         time = datetime.fromisoformat(str(text))
-    except ValueError:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):  # the year 1 in another time zone is before all years
         return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

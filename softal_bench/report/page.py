@@ -9,9 +9,9 @@ from softal_bench.report.choosing_figure import choosing_figure
 from softal_bench.report.drawing import to_svg
 from softal_bench.report.figures import accuracy_figure
 from softal_bench.report.index import entry
-from softal_bench.report.journals import DONE, describe_counts
+from softal_bench.report.journals import DONE, FAILED, describe_counts
 from softal_bench.report.markdown import counted, escape, escape_block, table
-from softal_bench.report.parts import ending, failures, opening, provenance, titled, unreadable
+from softal_bench.report.parts import ending, failure_counts, failures, opening, provenance, titled, unreadable
 from softal_bench.report.published import published_sections
 from softal_bench.report.publishing import Figures, figure_name, publish
 from softal_bench.report.ranking import Ranking, ranking, ranking_table
@@ -43,8 +43,8 @@ def page(results: Results) -> tuple[str, Figures]:
     for number, section in enumerate(sections(results), start=1):
         parts += _section(results, section, number, figures)
     parts += published_sections(results)
-    failed = [trial for trial in trials if trial.status in ("failed", "timeout", "out_of_memory")]
-    parts += failures("## Trials that failed", [_failure(trial) for trial in failed])
+    failed = [_failure(trial) for trial in trials if trial.status in FAILED]
+    parts += failures("## Trials that failed", failure_counts(trials, "trials"), failed)
     parts += unreadable(results.problems)
     parts += provenance(trials, "trial", suite.conditions, set(suite.varied))
     return "\n\n".join(parts) + "\n", figures
@@ -86,12 +86,20 @@ def _section(results: Results, section: Section, number: int, figures: Figures) 
 
 
 def _not_counted(section: Section) -> list[str]:
-    lines = [
-        f"- {escape_block(f'{label}, B = {size}: {describe_counts(cell.trials)}')}"
-        for (label, size), cell in section.cells.items()
-        if len(cell.done) < len(cell.trials)
-    ]
+    others = {label: _others(section, label) for label in section.labels}
+    lines = [f"- {escape_block(f'{label}, {how}')}" for label, how in others.items() if how]
     return ["Only done trials count here and below. Conditions with others:", "\n".join(lines)] if lines else []
+
+
+def _others(section: Section, label: str) -> str:
+    """How a method's trials stand where not all are done: `B = 5, 10: 5 not run each; B = 20: 1 failed`."""
+    sizes: dict[str, list[str]] = {}
+    for size in section.batch_sizes:
+        cell = section.cells.get((label, size))
+        if cell and len(cell.done) < len(cell.trials):
+            sizes.setdefault(describe_counts(cell.trials), []).append(str(size))
+    groups = [f"B = {', '.join(at)}: {how}{' each' if len(at) > 1 else ''}" for how, at in sizes.items()]
+    return "; ".join(groups)
 
 
 def _ranking(section: Section, level: str) -> list[str]:

@@ -2,16 +2,28 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 import pandas as pd
 
 from softal_bench.report.index import Entry, to_comment
-from softal_bench.report.journals import STATUSES, Problem, Recorded
+from softal_bench.report.journals import DONE, FAILED, STATUSES, HasStatus, Problem, Recorded
 from softal_bench.report.markdown import escape, escape_block, one_line, table
 from softal_bench.report.numbers import ABSENT
 from softal_bench.report.provenance import facts, methods_table, shared_settings
 from softal_bench.report.tables import METHOD, Table
 from softal_bench.suite import AnyCondition, AnySuite
+
+
+class OfACondition(HasStatus, Protocol):
+    """A trial or a cell, with its condition."""
+
+    @property
+    def condition(self) -> AnyCondition:
+        """What decides its numbers."""
+
+
+M = TypeVar("M", bound=OfACondition)
 
 
 def opening(suite: AnySuite, entry: Entry) -> list[str]:
@@ -25,9 +37,35 @@ def titled(of: Table) -> list[str]:
     return [f"**{escape(of.title)}**", table(of.cells)]
 
 
-def failures(heading: str, rows: Sequence[dict[str, str]]) -> list[str]:
-    """Return a section that tells what failed, a row each, with METHOD among its keys; nothing where nothing did."""
-    return [heading, table(pd.DataFrame(list(rows)).set_index(METHOD), align="left")] if rows else []
+def failures(heading: str, counts: pd.DataFrame | None, rows: Sequence[dict[str, str]]) -> list[str]:
+    """Return a section that counts what failed and tells it, a row each with METHOD among its keys, if anything did."""
+    if counts is None:
+        return []
+    told = [table(pd.DataFrame(list(rows)).set_index(METHOD), align="left")] if rows else []
+    return [heading, table(counts), *told]
+
+
+def failure_counts(recorded: Iterable[OfACondition], noun: str) -> pd.DataFrame | None:
+    """Return how many trials or cells of each method there are, are done, and ended otherwise; None where none did.
+
+    Methods of which none failed are in it too, so that the rows of all of them can be compared.
+    """
+    statuses = {label: [one.status for one in of] for label, of in by_method(recorded).items()}
+    occurring = {status for found in statuses.values() for status in found}
+    if not occurring.intersection(FAILED):
+        return None
+    shown = [status for status in STATUSES if status in {DONE, *FAILED, *occurring}]
+    rows = [[str(len(found)), *(str(found.count(status)) for status in shown)] for found in statuses.values()]
+    columns = [noun.capitalize(), *(STATUSES[status].capitalize() for status in shown)]
+    return pd.DataFrame(rows, index=pd.Index(list(statuses), name=METHOD), columns=columns, dtype=object)
+
+
+def by_method(recorded: Iterable[M]) -> dict[str, list[M]]:
+    """Group trials or cells by their acquisition function's label, in their order."""
+    grouped: dict[str, list[M]] = {}
+    for one in recorded:
+        grouped.setdefault(one.condition.acquisition.label, []).append(one)
+    return grouped
 
 
 def ending(of: Recorded, error: str) -> dict[str, str]:

@@ -10,7 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from softal_bench.bench.journal import TrialRecord
 from softal_bench.errors import JournalError
-from softal_bench.report.journals import DONE, Problem, Recorded, Seconds, look_up, read_record, validated
+from softal_bench.report.journals import (
+    DONE,
+    Bytes,
+    Problem,
+    Recorded,
+    Seconds,
+    look_up,
+    many_journals,
+    require_of,
+    validated,
+)
 from softal_bench.report.statistics import labels_to_accuracy
 from softal_bench.suite import Condition, Suite
 
@@ -21,6 +31,7 @@ class Round(BaseModel):
     Attributes:
         labels: size of the labelled set that the accuracy was measured with.
         accuracy: test accuracy, a fraction.
+        nll: test negative log-likelihood, in nats; None where it is infinite.
         acquired: indices acquired after it; empty in the last round, which has no prediction on the pool and
             no selection.
         seconds: seconds by phase.
@@ -28,11 +39,12 @@ class Round(BaseModel):
     """
 
     model_config = ConfigDict(strict=True, frozen=True)
-    labels: int = Field(ge=1)
+    labels: int = Field(ge=1, le=2**53)
     accuracy: float = Field(ge=0, le=1)
+    nll: float | None = Field(allow_inf_nan=False)
     acquired: list[int]
     seconds: dict[str, Seconds | None]
-    peak_bytes: int | None = Field(ge=0)
+    peak_bytes: Bytes | None
 
 
 _rounds = TypeAdapter(list[Round])
@@ -101,21 +113,22 @@ def collect(suite: Suite, runs: Path, leaderboard: Path) -> Results:
     """
     folders = [runs / suite.name, leaderboard / "records" / suite.name]
     problems: list[Problem] = []
-    conditions = tuple(
-        ConditionResults(
-            condition, tuple(_trial(condition, number, folders, problems) for number in range(suite.trials))
+    with many_journals():
+        conditions = tuple(
+            ConditionResults(
+                condition, tuple(_trial(condition, number, folders, problems) for number in range(suite.trials))
+            )
+            for condition in suite.conditions
         )
-        for condition in suite.conditions
-    )
     return Results(suite, conditions, tuple(problems))
 
 
 def _trial(condition: Condition, number: int, folders: list[Path], problems: list[Problem]) -> Trial:
     key = condition.key(number)
 
-    def read(path: Path) -> Trial:
-        record = read_record(path, key, number)
-        return Trial(key, record.status, record, condition, number, _checked_rounds(record, condition))
+    def read(record: TrialRecord) -> Trial:
+        require_of(record, key, number)
+        return Trial(key, record.status, record, condition, number, checked_rounds(record, condition))
 
     def absent(status: str) -> Trial:
         return Trial(key, status, None, condition, number)
@@ -123,7 +136,8 @@ def _trial(condition: Condition, number: int, folders: list[Path], problems: lis
     return look_up(key, folders, read, absent, problems)
 
 
-def _checked_rounds(record: TrialRecord, condition: Condition) -> tuple[Round, ...]:
+def checked_rounds(record: TrialRecord, condition: Condition) -> tuple[Round, ...]:
+    """Return the rounds of a trial as models; raise JournalError if they are none of this condition."""
     rounds = validated(record, _rounds, "round")
     sizes = [round_.labels for round_ in rounds]
     if any(after <= before for before, after in pairwise(sizes)):

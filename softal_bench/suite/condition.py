@@ -113,6 +113,10 @@ class AnyCondition(BaseModel):
         parts = [_as_json(self.decisive(), labels=False), trial, [plugin.revision for plugin in _plugins_in(self)]]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
+    def spec(self) -> dict[str, Any]:
+        """The condition as a suite file would write it: plain data, from which its class makes an equal one."""
+        return {name: _as_spec(getattr(self, name)) for name in self.model_fields_set}
+
     def value(self, key: str) -> Any:
         """The value of a dotted key; of a plugin or another named part its label."""
         value = dig(self, key)
@@ -193,6 +197,12 @@ def _as_json(value: Any, labels: bool) -> Any:
     if not isinstance(value, Part):
         return present
     return {"name": value.name, "parameters": present} | ({"label": value.label} if labels else {})
+
+
+def _as_spec(value: Any) -> Any:
+    if isinstance(value, Plugin):
+        return {value.name: value.parameters}
+    return value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
 
 
 def _plugins_in(value: BaseModel) -> Iterator[Plugin[Any]]:

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,15 @@ from softal_bench.errors import SuiteError, shown, suggestion
 from softal_bench.suite import safe_yaml
 from softal_bench.suite.condition import AnyCondition, Condition
 from softal_bench.suite.cost import CostCondition
-from softal_bench.suite.keys import CostReportOptions, CostSuiteKeys, ReportOptions, SuiteKeys, TrialSuiteKeys
+from softal_bench.suite.keys import (
+    CostReportOptions,
+    CostSuiteKeys,
+    ReportOptions,
+    Resources,
+    SuiteKeys,
+    TrialLimits,
+    TrialSuiteKeys,
+)
 from softal_bench.suite.matrix import MAX_CONDITIONS, Raw, expand, matches, set_key
 from softal_bench.suite.messages import located, validation_message
 from softal_bench.suite.reference import Reference, load_reference
@@ -29,6 +37,7 @@ class AnySuite:
     Attributes:
         path: the file.
         varied: the matrix keys with more than one value.
+        keys: of these trials or cells only, where some are asked for by their keys.
     """
 
     path: Path
@@ -37,6 +46,12 @@ class AnySuite:
     description: str
     device: str
     varied: tuple[str, ...]
+    _: KW_ONLY
+    keys: frozenset[str] | None = None
+
+    def asks_for(self, key: str) -> bool:
+        """Whether the trial or cell of this key is to be run."""
+        return self.keys is None or key in self.keys
 
 
 @dataclass(frozen=True)
@@ -46,12 +61,16 @@ class Suite(AnySuite):
     Attributes:
         conditions: those that are left, in the file's order.
         reference: the published figures that the suite names.
+        limits: what a trial may take.
+        resources: what a trial asks of a cluster.
     """
 
     trials: int
     report: ReportOptions
     conditions: list[Condition]
     reference: Reference | None = None
+    limits: TrialLimits = field(default_factory=TrialLimits)
+    resources: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True)
@@ -108,6 +127,8 @@ def load_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str] = (
         report=keys.report,
         conditions=_selected(conditions, only),
         reference=reference,
+        limits=keys.limits,
+        resources=keys.resources,
     )
 
 
@@ -132,10 +153,10 @@ def suite_schema() -> dict[str, Any]:
 
 def _file_model(name: str, keys: type[SuiteKeys], condition_class: type[AnyCondition]) -> Any:
     fields: dict[str, Any] = {}
-    for key, field in condition_class.model_fields.items():
-        optional = copy.copy(field)  # a key may stand in the matrix instead
-        optional.default = None if field.is_required() else field.default
-        fields[key] = (field.annotation, optional)
+    for key, known in condition_class.model_fields.items():
+        optional = copy.copy(known)  # a key may stand in the matrix instead
+        optional.default = None if known.is_required() else known.default
+        fields[key] = (known.annotation, optional)
     return create_model(name, __base__=keys, __doc__=f"{name}.", **fields)
 
 

@@ -37,14 +37,15 @@ class Override(BaseModel):
     set: dict[str, Any] = Field(min_length=1, description="Key: value.")
 
 
+SUITE_NAME = r"^[A-Za-z0-9_-]{1,100}$"
+
+
 class SuiteKeys(BaseModel):
     """The keys of every suite file that are not part of a condition."""
 
     model_config = _STRICT
 
-    name: str = Field(
-        pattern=r"^[A-Za-z0-9_-]{1,100}$", description="Letters, digits, _ and -; names folders and pages."
-    )
+    name: str = Field(pattern=SUITE_NAME, description="Letters, digits, _ and -; names folders and pages.")
 
     @field_validator("name")
     @classmethod
@@ -67,11 +68,35 @@ class SuiteKeys(BaseModel):
     overrides: list[Override] = Field([], description="Keys set where a combination matches.")
 
 
+class TrialLimits(BaseModel):
+    """What a trial may take before it is ended and recorded as `timeout`. It decides no number, so it is in no key."""
+
+    model_config = _STRICT
+
+    select_seconds: float | None = Field(
+        None, gt=0, le=31_536_000, description="Seconds of one call of select, predictions of the pool included."
+    )
+    trial_hours: float | None = Field(
+        None, gt=0, le=87_600, description="Hours of a trial, those of the rounds that its journal has included."
+    )
+
+
+class Resources(BaseModel):
+    """What a trial asks of a Ray cluster."""
+
+    model_config = _STRICT
+
+    cpus: float | None = Field(None, ge=0, le=1024, description="CPU cores; as many as `threads` if absent.")
+    gpus: float = Field(0.0, ge=0, le=64, description="GPUs; 0.25 lets four trials share one.")
+
+
 class TrialSuiteKeys(SuiteKeys):
     """Those of a suite of trials: accuracy per label, and seconds of each round."""
 
     kind: Literal["trials"] = Field("trials", description="What the suite measures.")
     trials: int = Field(5, ge=1, le=100_000, description="Trials of each condition; each has seeds of its own.")
+    limits: TrialLimits = Field(TrialLimits(), description="What a trial may take; nothing is limited if absent.")
+    resources: Resources = Field(Resources(), description="What a trial asks of a Ray cluster.")
     report: ReportOptions = Field(ReportOptions(), description="What the page shows.")
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
-from softal_bench.bench.runner import Job
+from softal_bench.bench.executors.contract import Executor
+from softal_bench.bench.executors.inline import Inline
+from softal_bench.bench.jobs import Job
 from softal_bench.bench.trials import run_trials
 from softal_bench.suite import Suite
 
@@ -26,6 +28,7 @@ class Recorder:
     ended: list[tuple[str, str, bool]] = field(default_factory=list)
     errors: dict[str, str | None] = field(default_factory=dict)
     waited: list[str] = field(default_factory=list)
+    died: list[tuple[str, str]] = field(default_factory=list)
 
     def trial_started(self, job: Job[Any], rounds_done: int) -> None:
         self.started.append((job.name, rounds_done))
@@ -35,6 +38,9 @@ class Recorder:
         if len(self.rounds) == self.stop_after:
             raise self.stop
 
+    def trial_died(self, job: Job[Any], how: str) -> None:
+        self.died.append((job.name, how))
+
     def trial_ended(self, job: Job[Any], status: str, error: str | None, ran: bool) -> None:
         self.ended.append((job.name, status, ran))
         self.errors[job.name] = error
@@ -43,9 +49,9 @@ class Recorder:
         self.waited.append(job.name)
 
 
-def run(suite: Suite, runs: Path, observer: Recorder | None = None) -> dict[str, int]:
-    """Run a suite in this process; returns how many trials there are of each status."""
-    return run_trials(suite, runs, runs.parent / "data", CPU, observer or Recorder())
+def run(suite: Suite, runs: Path, observer: Recorder | None = None, executor: Executor | None = None) -> dict[str, int]:
+    """Run a suite, in this process unless an executor is given; returns how many trials there are of each status."""
+    return run_trials(suite, runs, runs.parent / "data", observer or Recorder(), executor or Inline(CPU))
 
 
 def journals(runs: Path) -> dict[str, list[Line]]:

@@ -1,8 +1,15 @@
 """Plugins that go wrong, each in its own way, installed as any third-party distribution is: by its entry points."""
 
+import collections
+import contextlib
+import ctypes
+import itertools
+import os
 import shutil
+import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +90,12 @@ class HungryForTensors(AcquisitionFunction):
 
 
 @dataclass(frozen=True)
+class HungryOnCUDA(AcquisitionFunction):
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+
+@dataclass(frozen=True)
 class Vanishes(AcquisitionFunction):
     """Dies in its second round."""
 
@@ -90,6 +103,73 @@ class Vanishes(AcquisitionFunction):
         if len(pool.labelled) > 10:
             raise Gone(DEATH)
         return top(batch_size)
+
+
+@dataclass(frozen=True)
+class Naps(AcquisitionFunction):
+    """Takes its time."""
+
+    seconds: float = 0.2
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        time.sleep(self.seconds)
+        return top(batch_size)
+
+
+@dataclass(frozen=True)
+class Crashes(AcquisitionFunction):
+    """Where there are so many labels, does what `how` says: so many times, each noted in the file `notes`."""
+
+    how: str = "segfault"
+    labels: int = 15
+    times: int = 1000
+    notes: str = "/dev/null"
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        notes = Path(self.notes)
+        if len(pool.labelled) == self.labels and notes.stat().st_size < self.times:
+            with notes.open("a") as file:
+                file.write(".")
+            CRASHES[self.how]()
+        return top(batch_size)
+
+
+def _wait_for_ever(caught: type[BaseException] = Exception) -> None:
+    while True:
+        with contextlib.suppress(caught):
+            time.sleep(1)
+
+
+def _wait_in_c() -> None:
+    """No signal handler of Python runs meanwhile, and no other thread."""
+    collections.deque(itertools.repeat(0), maxlen=0)
+
+
+def _print_garbage() -> None:
+    for descriptor in (1, 2):
+        os.write(descriptor, bytes(range(256)) * 4)
+    sys.stdout.write('{"kind": "end", "status": "done"}\n["done"]\n')
+    sys.stdout.flush()
+
+
+def _keep_what_is_ours() -> None:
+    """A child of the worker that outlives it, with all that it has open."""
+    if os.fork() == 0:
+        time.sleep(3)
+        os._exit(0)
+    os._exit(4)
+
+
+CRASHES: dict[str, Callable[[], object]] = {
+    "segfault": lambda: ctypes.string_at(0),
+    "exit": lambda: os._exit(3),
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "child": _keep_what_is_ours,
+    "hang": _wait_for_ever,
+    "hang in C": _wait_in_c,
+    "garbage": _print_garbage,
+    "stubborn": lambda: _wait_for_ever(BaseException),
+}
 
 
 @dataclass(frozen=True)
@@ -194,6 +274,15 @@ class Lost(Dataset):
         raise RuntimeError(REASON)
 
 
+@dataclass(frozen=True)
+class Deadly(Dataset):
+    """Kills whoever loads it."""
+
+    def load(self, root: Path, generator: torch.Generator) -> Splits:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
 PLUGINS = {
     "acquisitions": {
         "too_few": "TooFew",
@@ -203,7 +292,10 @@ PLUGINS = {
         "exits": "Exits",
         "hungry": "Hungry",
         "hungry_for_tensors": "HungryForTensors",
+        "hungry_on_cuda": "HungryOnCUDA",
         "vanishes": "Vanishes",
+        "crashes": "Crashes",
+        "naps": "Naps",
         "wants_targets": "WantsTargets",
         "not_there": "NotThere",
         "not_a_plugin": "install",
@@ -214,7 +306,7 @@ PLUGINS = {
         "model_predicts_nan": "ModelPredictsNaN",
         "model_without_posterior": "ModelWithoutPosterior",
     },
-    "datasets": {"lost_in_trial_one": "LostInTrialOne", "lost": "Lost"},
+    "datasets": {"lost_in_trial_one": "LostInTrialOne", "lost": "Lost", "deadly": "Deadly"},
 }
 
 

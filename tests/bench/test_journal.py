@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softal_bench.bench.journal import SCHEMA, JournalWriter, TrialRecord, is_empty, locked, read
+from softal_bench.bench.journal import SCHEMA, JournalWriter, TrialRecord, is_empty, is_locked, locked, read
 from softal_bench.errors import JournalError, StorageError
 
 HEADER = {"kind": "header", "schema": SCHEMA, "suite": "s", "key": "k", "condition": {}, "trial": 0, "start": [1, 2]}
@@ -329,3 +329,73 @@ def test_a_number_that_is_not_finite_is_never_written(path: Path) -> None:
         writer.write({**round_line(0), "nll": float("nan")})
     writer.close()
     assert read(path).rounds == []
+
+
+RETRY = {"kind": "retry", "time": "2025-01-01T00:00:00+00:00"}
+FAILED = {"kind": "end", "status": "failed", "error": "why"}
+
+
+def test_a_retry_reopens_a_trial_whose_rounds_stand(path: Path) -> None:
+    record = read_of(path, HEADER, ATTEMPT, round_line(0), FAILED, RETRY)
+    assert (record.status, record.rounds, record.needs_header) == ("unfinished", [round_line(0)], False)
+    record = read_of(path, HEADER, ATTEMPT, round_line(0), FAILED, RETRY, ATTEMPT, round_line(1), END)
+    assert (record.status, record.rounds) == ("done", [round_line(0), round_line(1)])
+
+
+def test_after_a_retry_without_rounds_a_header_follows(path: Path) -> None:
+    undrawn = {**HEADER, "start": []}
+    assert read_of(path, undrawn, FAILED, RETRY).needs_header
+    record = read_of(path, undrawn, FAILED, RETRY, HEADER, ATTEMPT, round_line(0))
+    assert (record.header, record.needs_header, len(record.rounds)) == (HEADER, False, 1)
+    with pytest.raises(JournalError, match="the header after a retry has another key"):
+        read_of(path, undrawn, FAILED, RETRY, {**HEADER, "key": "other"})
+
+
+def test_a_header_or_a_retry_at_another_place_is_passed_over(path: Path) -> None:
+    record = read_of(path, HEADER, RETRY, {**HEADER, "start": [7]}, ATTEMPT, round_line(0))
+    assert (record.header, record.status, len(record.rounds)) == (HEADER, "unfinished", 1)
+
+
+def test_attempts_before_a_retry_do_not_count_as_deaths(path: Path) -> None:
+    assert not read_of(path, HEADER, ATTEMPT, ATTEMPT, FAILED, RETRY, HEADER, ATTEMPT).died_twice
+    assert read_of(path, HEADER, ATTEMPT, ATTEMPT, FAILED, RETRY, HEADER, ATTEMPT, ATTEMPT).died_twice
+
+
+def test_whether_a_journal_is_locked_can_be_asked_without_making_a_file(path: Path) -> None:
+    assert not is_locked(path)
+    assert not path.parent.exists()
+    with locked(path):
+        assert is_locked(path)
+    assert not is_locked(path)
+
+
+def test_a_text_with_half_a_character_is_written_without_it(path: Path) -> None:
+    write(path, HEADER, {**FAILED, "error": "no such file: \udcff.npz"})
+    assert read(path).end == {**FAILED, "error": "no such file: ?.npz"}
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', "\ud800"], ids=["escaped", "raw"])
+def test_half_a_character_is_no_text_of_a_journal(path: Path, text: str) -> None:
+    write(path, HEADER)
+    with path.open("ab") as file:
+        file.write(f'{{"kind": "end", "status": "failed", "error": {text}}}\n'.encode("utf-8", "surrogatepass"))
+    with pytest.raises(JournalError, match="line 2 is not JSON"):
+        read(path)
+
+
+@pytest.mark.parametrize("status", [None, 5, [], {}, True], ids=str)
+def test_a_status_that_is_no_text_is_an_error(path: Path, status: Any) -> None:
+    with pytest.raises(JournalError, match="line 2: status has to be a text"):
+        read_of(path, HEADER, {"kind": "end", "status": status})
+
+
+@pytest.mark.parametrize("start", [None, 5, [True], [1.5], "12"], ids=str)
+def test_a_start_set_that_is_no_list_of_indices_is_an_error(path: Path, start: Any) -> None:
+    with pytest.raises(JournalError, match="line 1: start has to be a list of indices"):
+        read_of(path, {**HEADER, "start": start})
+
+
+@pytest.mark.parametrize("seconds", [None, 5, [1.0], {"train": "long"}, {"train": [1.0]}, {"train": True}], ids=str)
+def test_seconds_that_cannot_be_added_up_are_an_error(path: Path, seconds: Any) -> None:
+    with pytest.raises(JournalError, match="line 2: seconds has to be a mapping of phases to numbers"):
+        read_of(path, HEADER, {**round_line(0), "seconds": seconds})

@@ -1,5 +1,6 @@
 """What is left behind by a crash or an interrupt at an odd moment, and how the next run takes it up."""
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 import yaml
 
-from softal_bench.bench import trials
+from softal_bench.bench import attempts, trial_work
 from softal_bench.bench.cells import cell_jobs, run_cells
 from softal_bench.bench.trials import trial_jobs
+from softal_bench.report.page import write_pages
+from softal_bench.report.records import collect
 from softal_bench.suite import Suite, load_cost_suite, load_suite
 
-from .example import CPU, Recorder, journals, run
+from .example import CPU, Recorder, journals, run, settled
 
 Lines = list[dict[str, Any]]
 
@@ -26,7 +29,7 @@ def test_an_interrupt_while_the_data_are_loaded_leaves_an_empty_journal_that_is_
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(trials, "load_splits", interrupted)
+        patch.setattr(trial_work, "load_splits", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(suite, tmp_path / "runs")
     assert all(job.path.stat().st_size == 0 for job in trial_jobs(suite, tmp_path / "runs") if job.path.exists())
@@ -104,3 +107,36 @@ def test_training_that_fails_fails_its_cells_and_not_the_run(tmp_path: Path, fak
     counts = run_cells(load_cost_suite(path), tmp_path / "runs", tmp_path, CPU, recorder)
     assert counts == {"failed": 1, "done": 1}
     assert any(error and error.startswith("model 'model_raises' raised") for error in recorder.errors.values())
+
+
+def test_a_journal_of_another_suite_is_named_and_affects_its_trial_only(
+    load: Callable[..., Suite], tmp_path: Path
+) -> None:
+    other = load(name="other", budget=20)
+    run(other, tmp_path / "runs")
+    suite = load()
+    job = trial_jobs(suite, tmp_path / "runs")[0]
+    job.path.parent.mkdir()
+    text = trial_jobs(other, tmp_path / "runs")[0].path.read_text()
+    job.path.write_text(text)
+    recorder = Recorder()
+    assert run(suite, tmp_path / "runs", recorder) == {"unreadable": 1, "done": 1}
+    assert "of suite 'other'; move it away" in str(recorder.errors[job.name])
+    assert job.path.read_text() == text
+
+
+def test_a_clock_that_is_set_back_does_no_harm(
+    load: Callable[..., Suite], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = itertools.count(28, -1)
+    monkeypatch.setattr(attempts, "_now", lambda: f"2026-01-{next(days):02}T00:00:00+00:00")
+    suite = load()
+    for stop_after in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            run(suite, tmp_path / "runs", Recorder(stop_after=stop_after))
+    assert run(suite, tmp_path / "runs") == {"done": 2}
+    run(suite, tmp_path / "undisturbed")
+    assert settled(tmp_path / "runs") == settled(tmp_path / "undisturbed")
+    assert all(line["seconds"]["train"] > 0 for lines in journals(tmp_path / "runs").values() for line in lines[2:3])
+    page = write_pages(collect(suite, tmp_path / "runs", tmp_path / "pages"), tmp_path / "pages")
+    assert "2 of 2 trials done" in page.read_text()

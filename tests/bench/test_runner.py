@@ -12,8 +12,8 @@ import pytest
 import torch
 from suite.example import acquiring
 
+from softal_bench.bench.jobs import Job
 from softal_bench.bench.journal import locked, read
-from softal_bench.bench.runner import Job
 from softal_bench.bench.trials import num_trainings, preflight, trial_jobs
 from softal_bench.errors import DataMissingError, StorageError, SuiteError
 from softal_bench.suite import Suite
@@ -202,6 +202,7 @@ FAILURES = [
     ("exits", "failed", "acquisition function 'exits' raised SystemExit: 0"),
     ("hungry", "out_of_memory", "MemoryError"),
     ("hungry_for_tensors", "out_of_memory", "memory"),
+    ("hungry_on_cuda", "out_of_memory", "CUDA out of memory"),
 ]
 
 

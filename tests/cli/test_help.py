@@ -11,8 +11,16 @@ from softal_bench.cli import main
 from .conftest import CommandLine
 
 OPTIONS = {
-    "run": ["--device", "--data-dir", "--runs", "--leaderboard", "--trials", "--only", "--set", "--dry-run", "--quiet"],
+    "run": [
+        *["--device", "--data-dir", "--runs", "--leaderboard", "--trials", "--only", "--set", "--dry-run", "--quiet"],
+        *["--executor", "--jobs", "--devices", "--ray-address"],
+        "--retry",
+    ],
+    "status": ["--runs", "--leaderboard", "--trials", "--only", "--set", "--json"],
     "leaderboard": ["--runs", "--leaderboard", "--trials", "--only", "--set", "--quiet"],
+    "export": ["--runs", "--leaderboard", "--trials", "--only", "--set", "--format", "--output"],
+    "merge": ["--into"],
+    "verify": ["--sample", "--data-dir", "--device"],
     "check": ["--data-dir"],
     "list": ["--json"],
     "info": [],
@@ -65,7 +73,15 @@ def test_help_imports_nothing_heavy(cli: CommandLine, arguments: list[str]) -> N
         ["run", "a.yaml", "--trials", "0"],
         ["run", "a.yaml", "--trials", "many"],
         ["run", "a.yaml", "--only"],
+        ["run", "a.yaml", "--retry", "done"],
         ["leaderboard"],
+        ["status"],
+        ["export", "a.yaml"],
+        ["export", "a.yaml", "--format", "xlsx"],
+        ["merge", "--into", "a"],
+        ["merge", "a"],
+        ["verify"],
+        ["verify", "a", "--sample", "-1"],
         ["check"],
         ["info"],
         ["list", "nonsense"],

@@ -85,7 +85,7 @@ def test_a_dry_run_prints_the_matrix_and_the_number_of_trainings_and_writes_noth
     assert outcome.exit_code == 0
     assert cli.files() == before
     assert outcome.output.count("power(bald, T=0.125)") == 2
-    assert outcome.output.count("uniform") == 4
+    assert outcome.output.count("│ uniform ") == 4
     assert "training.max_epochs" in outcome.output
     # 3 trials of 2 x (4 rounds at B = 5 for two methods, 3 at B = 10 for one)
     assert "6 conditions" in outcome.output
@@ -257,3 +257,32 @@ def test_runs_leave_no_temporary_files(cli: CommandLine) -> None:
     cli("run", write_suite(cli.folder))
     assert [name for name in cli.files() if name.endswith((".tmp", "~"))] == []
     assert not list(Path.cwd().glob("*.tmp"))
+
+
+def test_a_dry_run_tells_time_and_memory_of_each_condition_and_of_the_suite(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "150")
+    suite = write_suite(cli.folder, trials=3)
+    outcome = cli("run", suite, "--dry-run", "--executor", "processes", "--jobs", 2)
+    assert outcome.exit_code == 0
+    assert "a trial, about" in outcome.output
+    assert re.search(
+        r"^about \d+ s one trial after another, \d+ s left, \d+ s with 2 at a time; 0 cond", outcome.output, re.M
+    )
+    assert "2 from a short sample here, with training at its longest" in outcome.output
+    assert re.search(r"^most memory: \w+, B=5: about [\d.]+ GiB$", outcome.output, re.M)
+    cli("run", suite, "--trials", 1)
+    assert "; 2 conditions from their journals, 0 from a short sample here\n" in cli("run", suite, "--dry-run").output
+
+
+def test_a_dry_run_without_data_says_that_time_and_memory_are_not_known(cli: CommandLine) -> None:
+    outcome = cli("run", write_suite(cli.folder, dataset="mnist", model="lenet5"), "--dry-run")
+    assert outcome.exit_code == 0
+    assert "time and memory are not known without data" in outcome.output
+
+
+def test_a_dry_run_of_a_cost_suite_tells_how_long_it_can_take_at_most(cli: CommandLine) -> None:
+    path = cli.folder / "cost.yaml"
+    path.write_text("{kind: cost, name: c, pool_size: 9, matrix: {acquisition: [uniform], batch_size: [1, 2, 3]}}")
+    assert "at most 60 s, as limits.cell_seconds says" in cli("run", path, "--dry-run").output

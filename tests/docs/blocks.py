@@ -4,6 +4,7 @@
 - `pytest`: a test of the package that the Python block before it makes (README only).
 - `file PATH`: the block is written to this file, relative to the folder that the commands before it ended in.
 - `is PATH`: the file is this block; `python -m docs.fill` in tests/ fills it.
+- `keys`: keys of a suite of trials. `none, WHY`: it cannot be run in a test, which says why; bash has to be sound.
 """
 
 import re
@@ -13,11 +14,11 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 PAGES = sorted((REPOSITORY / "docs").glob("*.md"))
 MARKED = re.compile(
-    r"<!-- test: (?P<mark>[a-z]+)(?: (?P<path>[^>]*?))? -->\s*\n```(?P<language>\w+)\n(?P<code>.*?)^```",
+    r"<!-- test: (?P<mark>[a-z]+),?(?: (?P<path>[^>]*?))? -->\s*\n```(?P<language>\w+)\n(?P<code>.*?)^```",
     re.DOTALL | re.MULTILINE,
 )
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
-LANGUAGES = {"run": {"bash"}, "python": {"python"}, "pytest": {"python"}}
+LANGUAGES = {"run": {"bash"}, "none": {"bash"}, "keys": {"yaml"}, "python": {"python"}, "pytest": {"python"}}
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,22 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from softal_bench.suite.keys import TrialSuiteKeys
 
 from .blocks import FENCED, LANGUAGES, PAGES, REPOSITORY, Block, blocks_of
 from .fill import PAGES as FILLED
 from .keys import SECTIONS, schema
 
-PYTHON = [pytest.param(block, id=block.place) for page in PAGES for block in blocks_of(page) if block.mark == "python"]
+
+def marked(mark: str) -> list[object]:
+    """The blocks of all pages with this mark, as parameters of a test."""
+    blocks = [block for page in PAGES for block in blocks_of(page)]
+    return [pytest.param(block, id=block.place) for block in blocks if block.mark == mark]
+
+
+PYTHON, UNTRIED, KEYS = marked("python"), marked("none"), marked("keys")
 
 
 @pytest.mark.parametrize("name", FILLED)
@@ -31,7 +41,7 @@ def test_every_key_of_the_schema_has_its_table() -> None:
 def test_every_block_is_run_or_compared(page: Path) -> None:
     text, marked = page.read_text(encoding="utf-8"), blocks_of(page)
     assert marked
-    assert {block.mark for block in marked} <= {"run", "python", "file", "is"}
+    assert {block.mark for block in marked} <= {"run", "python", "file", "is", "keys", "none"}
     assert [block.place for block in marked if block.language not in LANGUAGES.get(block.mark, {block.language})] == []
     commands = "\n".join(block.code for block in marked)
     unmarked = set(FENCED.findall(text)) - {block.code for block in marked}
@@ -45,6 +55,18 @@ def test_a_block_of_python_runs(block: Block, tmp_path: Path) -> None:
         [sys.executable, "-c", block.code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 0, f"{block.place}:\n{ended.stderr}"
+
+
+@pytest.mark.parametrize("block", UNTRIED)
+def test_a_block_that_cannot_run_here_says_why_and_is_sound_bash(block: Block) -> None:
+    assert block.path
+    subprocess.run(["bash", "-n"], input=block.code, text=True, check=True)
+
+
+@pytest.mark.parametrize("block", KEYS)
+def test_a_block_of_keys_is_taken_by_a_suite(block: Block) -> None:
+    keys = yaml.safe_load(block.code)
+    assert TrialSuiteKeys(name="documented", **keys).model_dump(include=keys.keys(), exclude_unset=True) == keys
 
 
 @pytest.mark.parametrize("page", [*PAGES, REPOSITORY / "README.md"], ids=lambda page: page.name)

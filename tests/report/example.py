@@ -40,7 +40,8 @@ class ExampleCondition:
         return f"{letters}-{self.batch_size}-{self.patience}-{trial}"
 
     def value(self, key: str) -> Any:
-        return {"training.patience": self.patience, "batch_size": self.batch_size}[key]
+        values = {"acquisition": self.acquisition.label, "batch_size": self.batch_size}
+        return {"training.patience": self.patience, **values}[key]
 
     def describe(self) -> dict[str, Any]:
         described = asdict(self)

@@ -165,3 +165,22 @@ def test_a_folder_that_cannot_be_written_says_where_and_what_to_do(suite: Exampl
 def test_no_temporary_file_is_left(suite: ExampleSuite) -> None:
     publish(suite)
     assert not [name for name in contents(suite.leaderboard) if "tmp" in name]
+
+
+def test_failures_are_counted_for_every_method_where_there_are_any(suite: ExampleSuite) -> None:
+    power = ExampleCondition(POWER)
+    suite = replace(suite, conditions=[FIRST, power], trials=4)
+    for trial, status in enumerate(["failed", "timeout", "out_of_memory"]):
+        write(suite.path(power, trial), lines(power, trial, [0.5], status, "why"))
+    page = publish(suite)
+    assert "| Acquisition function | Trials | Done | Failed | Timed out | Out of memory | Not run |" in page
+    assert "| uniform | 4 | 3 | 0 | 0 | 0 | 1 |" in page
+    assert "| power(bald, T=0.125) | 4 | 0 | 1 | 1 | 1 | 1 |" in page
+
+
+def test_batch_sizes_at_which_a_method_s_trials_stand_alike_share_a_line(suite: ExampleSuite) -> None:
+    others = [replace(FIRST, batch_size=size) for size in (5, 20, 50)]
+    suite = replace(suite, conditions=[*others, FIRST])
+    write(suite.path(others[1], 0), lines(others[1], 0, [0.5], "failed", "why"))
+    page = publish(suite)
+    assert "\n- uniform, B = 5, 50: 3 not run each; B = 20: 1 failed, 2 not run\n" in page

@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from softal_bench.bayes.batch_bald import batch_epig_bald
+from softal_bench.bayes.batch_bald import batch_bald_bytes, batch_epig_bald
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.contracts.acquisition import require_batch_fits
 
@@ -36,3 +36,6 @@ class BatchEPIGBALD(AcquisitionFunction):
         require_batch_fits(pool, batch_size)
         positions_B, gains_B = batch_epig_bald(pool, pool.evaluation, batch_size, self.joint_samples, generator)
         return AcquiredBatch(positions_B, gains_B)
+
+    def peak_bytes(self, pool_size: int, num_samples: int, num_classes: int, batch_size: int) -> int:
+        return 2 * batch_bald_bytes(pool_size, num_samples, num_classes, batch_size, self.joint_samples)

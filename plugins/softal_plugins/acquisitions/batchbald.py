@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from softal_bench.bayes.batch_bald import batch_bald
+from softal_bench.bayes.batch_bald import batch_bald, batch_bald_bytes
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.contracts.acquisition import require_batch_fits
 
@@ -34,3 +34,6 @@ class BatchBALD(AcquisitionFunction):
         require_batch_fits(pool, batch_size)
         positions_B, gains_B = batch_bald(pool, batch_size, self.joint_samples, generator)
         return AcquiredBatch(positions_B, gains_B)
+
+    def peak_bytes(self, pool_size: int, num_samples: int, num_classes: int, batch_size: int) -> int:
+        return batch_bald_bytes(pool_size, num_samples, num_classes, batch_size, self.joint_samples)

@@ -23,7 +23,7 @@ from softal_bench.report.index import entry
 from softal_bench.report.journals import DONE, describe_counts, devices
 from softal_bench.report.markdown import counted, escape, escape_block, table
 from softal_bench.report.numbers import significant, size
-from softal_bench.report.parts import ending, failures, opening, provenance, titled, unreadable
+from softal_bench.report.parts import ending, failure_counts, failures, opening, provenance, titled, unreadable
 from softal_bench.report.provenance import leaves
 from softal_bench.report.publishing import Figures, figure_name, publish
 from softal_bench.report.sections import all_labels
@@ -57,7 +57,8 @@ def cost_page(results: CostResults) -> tuple[str, Figures]:
     for number, setting in enumerate(settings(results), start=1):
         parts += _setting(results, setting, number, figures)
     parts += ["## Notes", *notes.ALL]
-    parts += failures("## Cells that failed", [_failure(cell) for cell in results.cells if cell.status == "failed"])
+    failed = [_failure(cell) for cell in results.cells if cell.status == "failed"]
+    parts += failures("## Cells that failed or were over a limit", failure_counts(results.cells, "cells"), failed)
     parts += unreadable(results.problems)
     parts += provenance(results.cells, "cell", suite.conditions, {*suite.varied, *IN_THE_TABLES})
     parts += ["The sources of log-probs:", "\n".join(_sources(results))]

@@ -11,7 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from softal_bench.bench.journal import TrialRecord
 from softal_bench.errors import JournalError
-from softal_bench.report.journals import DONE, Problem, Recorded, Seconds, look_up, read_record, validated
+from softal_bench.report.journals import (
+    DONE,
+    Bytes,
+    Problem,
+    Recorded,
+    Seconds,
+    look_up,
+    many_journals,
+    require_of,
+    validated,
+)
 from softal_bench.report.statistics import quartiles
 from softal_bench.suite import CostCondition, CostSuite
 
@@ -34,8 +44,8 @@ class CostLine(BaseModel):
     posterior_samples: int
     status: str
     seconds: list[Seconds]
-    peak_bytes: int | None = Field(ge=0)
-    acquired: list[Annotated[int, Field(ge=0)]] | None = None
+    peak_bytes: Bytes | None
+    acquired: list[Annotated[int, Field(ge=0, le=2**53)]] | None = None
     predict_seconds: list[Seconds] = []
     error: str | None = None
 
@@ -96,16 +106,17 @@ def collect_cells(suite: CostSuite, runs: Path, leaderboard: Path) -> CostResult
     """
     folders = [runs / suite.name, leaderboard / "records" / suite.name]
     problems: list[Problem] = []
-    cells = [_cell(condition, folders, problems) for condition in suite.conditions]
+    with many_journals():
+        cells = [_cell(condition, folders, problems) for condition in suite.conditions]
     return CostResults(suite, tuple(with_not_tried(cells)), tuple(problems))
 
 
 def _cell(condition: CostCondition, folders: list[Path], problems: list[Problem]) -> Cell:
     key = condition.key(0)
 
-    def read(path: Path) -> Cell:
-        record = read_record(path, key, 0)
-        return Cell(key, record.status, record, condition, _checked_line(record, condition))
+    def read(record: TrialRecord) -> Cell:
+        require_of(record, key, 0)
+        return Cell(key, record.status, record, condition, checked_line(record, condition))
 
     def absent(status: str) -> Cell:
         return Cell(key, status, None, condition)
@@ -113,7 +124,8 @@ def _cell(condition: CostCondition, folders: list[Path], problems: list[Problem]
     return look_up(key, folders, read, absent, problems)
 
 
-def _checked_line(record: TrialRecord, condition: CostCondition) -> CostLine | None:
+def checked_line(record: TrialRecord, condition: CostCondition) -> CostLine | None:
+    """Return the cost line of a cell, if it has one; raise JournalError if it is none of this condition."""
     lines = validated(record, _lines, "cost line")
     if len(lines) > 1:
         raise JournalError(f"{record.path}: {len(lines)} cost lines; a cell is measured once. Move the file away")

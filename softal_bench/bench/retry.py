@@ -1,0 +1,51 @@
+"""Trying again what ended other than well. A retry goes on after the rounds that stand; see `journal` for its form."""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from softal_bench.bench import journal
+from softal_bench.bench.jobs import Job
+from softal_bench.errors import JournalError
+from softal_bench.suite import AnyCondition
+
+RETRIED = ("failed", "timeout", "out_of_memory")
+
+C = TypeVar("C", bound=AnyCondition)
+
+
+def ended_as(jobs: Sequence[Job[C]], statuses: Collection[str]) -> list[Job[C]]:
+    """The jobs whose journals end with one of these statuses; journals that cannot be read are left out."""
+    return [job for job in jobs if _status(job) in statuses]
+
+
+def reopen(jobs: Sequence[Job[C]], statuses: Collection[str]) -> list[Job[C]]:
+    """Reopen these jobs' journals; those that another runner has, or has reopened meanwhile, are left to it.
+
+    Returns:
+        The jobs reopened. Until a runner takes them up they are unfinished, so that nothing is lost if none does.
+
+    Raises:
+        StorageError: if a journal cannot be written.
+    """
+    return [job for job in jobs if _reopened(job, statuses)]
+
+
+def _reopened(job: Job[C], statuses: Collection[str]) -> bool:
+    with journal.locked(job.path) as mine:
+        if not mine or _status(job) not in statuses:
+            return False
+        writer = journal.JournalWriter(job.path)
+        try:
+            writer.write({"kind": "retry", "time": datetime.now(UTC).isoformat(timespec="seconds")})
+        finally:
+            writer.close()
+        return True
+
+
+def _status(job: Job[C]) -> str | None:
+    try:
+        record = journal.read_started(job.path)
+    except JournalError:
+        return None
+    return record.status if record is not None and record.header["key"] == job.key else None

@@ -1,0 +1,90 @@
+"""What taking up a trial means, in the process that computes it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from softal_bench.bench.data import require_taken
+from softal_bench.bench.failures import blame
+from softal_bench.bench.jobs import Attempt, Job, Line
+from softal_bench.bench.limits import Clock, Told, untold
+from softal_bench.bench.local import LocalWork
+from softal_bench.bench.trial import Trial, load_splits
+from softal_bench.contracts import Splits
+from softal_bench.errors import DataError
+from softal_bench.suite import Condition, TrialLimits
+
+TrialJob = Job[Condition]
+
+
+class TrialWork(LocalWork):
+    """Trials with their data, which are kept while trials that share them follow one another.
+
+    Args:
+        data_root: the folder of data.
+        device: where to compute.
+        limits: what a trial may take.
+        told: see `Clock`.
+
+    Attributes:
+        data_root: the folder of data.
+    """
+
+    def __init__(self, data_root: Path, device: torch.device, limits: TrialLimits, told: Told = untold) -> None:
+        super().__init__(device)
+        self.data_root = data_root
+        self._limits = limits
+        self._told = told
+        self._splits: tuple[str, Splits] | None = None
+        self._warm: set[str] = set()
+
+    def take_up(self, job: TrialJob, done: Sequence[Line]) -> Attempt:
+        spent = sum(sum(line["seconds"].values()) for line in done)
+        clock = Clock(self._limits, spent, self._told)
+        with clock.trial():
+            splits = self._splits_of(job)
+            trial = Trial(job.condition, job.trial, splits, self._device, clock)
+            acquired = [line["acquired"] for line in done]
+            trial.require_replayable(acquired)
+        return _TrialAttempt(trial, acquired, asdict(splits.provenance))
+
+    def warm_up(self, job: TrialJob) -> None:
+        """Have the model load what is loaded once in a process, so that no round is charged for it.
+
+        In an inline run the check of the suite against its data does that.
+        """
+        label = job.condition.model.label
+        if label not in self._warm:
+            self._warm.add(label)
+            with suppress(DataError):  # the trial tells it
+                require_taken(job.condition.model, self._splits_of(job))
+
+    def _splits_of(self, job: TrialJob) -> Splits:
+        identity = f"{identity_of_data(job.condition)} {job.condition.seed} {job.trial}"
+        if self._splits is None or self._splits[0] != identity:
+            self._splits = None  # the old data go before the new ones come
+            with blame("data set", job.condition.dataset):
+                self._splits = (identity, load_splits(job.condition, job.trial, self.data_root))
+        return self._splits[1]
+
+
+@dataclass(frozen=True)
+class _TrialAttempt:
+    trial: Trial
+    acquired: list[list[int]]
+    provenance: Line
+
+    @property
+    def start(self) -> list[int]:
+        return self.trial.start
+
+    def lines(self) -> Iterator[Line]:
+        return self.trial.rounds(self.acquired)
+
+
+def identity_of_data(condition: Condition) -> str:
+    """The same for conditions with the same data set."""
+    return f"{condition.dataset.name} {condition.dataset.parameters}"

@@ -1,0 +1,70 @@
+"""`softal-bench status`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from softal_bench.cli.failures import told
+from softal_bench.cli.options import SuiteRequest, suite_options
+
+if TYPE_CHECKING:
+    from softal_bench.report.standing import Standing
+
+
+@click.command(short_help="Tell how the trials of a suite stand.")
+@suite_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@told
+def status(request: SuiteRequest, as_json: bool) -> int:
+    """Tell which trials of SUITE are done, running, failed (with why) or left; writes nothing.
+
+    Taken from the journals in the runs folder and in LEADERBOARD/records. Running: a runner on this machine has it.
+    """
+    import json
+
+    from softal_bench.cli.kinds import of_request
+    from softal_bench.report.standing import counts, failed, standings
+
+    suite = of_request(request).suite
+    found, problems = standings(suite, request.runs, request.pages)
+    if as_json:
+        methods = {label: counts(of) for label, of in _by_method(found).items()}
+        unreadable = [{"path": str(problem.path), "error": problem.message} for problem in problems]
+        summary = {"suite": suite.name, "total": len(found), "counts": counts(found), "acquisitions": methods}
+        click.echo(
+            json.dumps({**summary, "failed": [one.as_json() for one in failed(found)], "not_readable": unreadable})
+        )
+        return 0
+    _show(suite.name, found)
+    for problem in problems:
+        click.echo(f"not readable: {problem.path}: {problem.message}", err=True)
+    return 0
+
+
+def _show(name: str, found: "list[Standing]") -> None:
+    from softal_bench.cli.tables import show_table
+    from softal_bench.report.standing import WORDS, counts, failed
+
+    total = counts(found)
+    rows = [
+        [label, str(len(of)), *(str(counts(of).get(status, 0)) for status in total)]
+        for label, of in _by_method(found).items()
+    ]
+    show_table(name, ["acquisition function", "all", *(WORDS[status] for status in total)], rows)
+    ended = [
+        [one.condition.acquisition.label, one.name, WORDS[one.status], one.key, _short(one.error)]
+        for one in failed(found)
+    ]
+    if ended:
+        show_table("ended otherwise", ["acquisition function", "which", "how", "key", "why"], ended)
+    click.echo(", ".join(f"{count} {WORDS[status]}" for status, count in total.items()) + f", of {len(found)}")
+
+
+def _by_method(found: "list[Standing]") -> "dict[str, list[Standing]]":
+    from softal_bench.report.parts import by_method
+
+    return by_method(found)
+
+
+def _short(error: str, limit: int = 200) -> str:
+    return error if len(error) <= limit else f"{error[: limit - 1]}…"

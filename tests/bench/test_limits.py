@@ -1,0 +1,94 @@
+"""Limits of a trial: a plugin that hangs is ended, and what is left of a suite goes on."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from suite.example import acquiring, tiny
+
+from softal_bench.bench.failures import Ended
+from softal_bench.bench.journal import read
+from softal_bench.bench.limits import Clock
+from softal_bench.bench.trials import trial_jobs
+from softal_bench.errors import SuiteError
+from softal_bench.suite import TrialLimits
+
+from .conftest import Loader
+from .example import Recorder, journals, run, settled
+
+
+@pytest.fixture
+def hangs(tmp_path: Path) -> dict[str, dict[str, str]]:
+    """An acquisition function that hangs in its second round, and goes on where anything is raised in it."""
+    (tmp_path / "notes").touch()
+    return {"crashes": {"how": "hang", "notes": str(tmp_path / "notes")}}
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_select_that_hangs_ends_its_trial_as_timed_out_and_the_others_go_on(
+    load: Loader, hangs: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    suite = load(model="flat", matrix=acquiring(hangs, "uniform"), limits={"select_seconds": 0.2})
+    recorder = Recorder()
+    assert run(suite, tmp_path / "runs", recorder) == {"timeout": 1, "done": 1}
+    job = trial_jobs(suite, tmp_path / "runs")[0]
+    assert recorder.errors[job.name] == "select took more than 0.2 s (limits.select_seconds)"
+    assert (read(job.path).status, len(read(job.path).rounds)) == ("timeout", 1)
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_trial_over_its_hours_is_ended_also_where_they_were_spent_in_earlier_runs(
+    load: Loader, tmp_path: Path
+) -> None:
+    naps = {"naps": {"seconds": 0.3}}
+    suite = load(model="flat", matrix=acquiring(naps), limits={"trial_hours": 0.5 / 3600})
+    with pytest.raises(KeyboardInterrupt):
+        run(suite, tmp_path / "runs", Recorder(stop_after=1))
+    start = time.monotonic()
+    assert run(suite, tmp_path / "runs") == {"timeout": 1}
+    assert time.monotonic() - start < 0.4
+    (lines,) = journals(tmp_path / "runs").values()
+    assert lines[-1]["error"].startswith("the trial took more than")
+
+
+def test_limits_are_no_part_of_a_trial_s_key(load: Loader, tmp_path: Path) -> None:
+    plain = load()
+    run(plain, tmp_path / "runs")
+    limited = load(limits={"select_seconds": 100, "trial_hours": 2}, resources={"cpus": 2, "gpus": 0.25})
+    assert [job.key for job in trial_jobs(limited, tmp_path)] == [job.key for job in trial_jobs(plain, tmp_path)]
+    recorder = Recorder()
+    assert run(limited, tmp_path / "runs", recorder) == {"done": 2}
+    assert recorder.rounds == []
+
+
+def test_limits_that_are_not_reached_change_nothing(load: Loader, tmp_path: Path) -> None:
+    run(load(), tmp_path / "plain")
+    run(load(limits={"select_seconds": 100, "trial_hours": 1}), tmp_path / "limited")
+    assert settled(tmp_path / "limited") == settled(tmp_path / "plain")
+
+
+@pytest.mark.parametrize("limits", [{"select_seconds": 0}, {"trial_hours": -1}, {"round_seconds": 1}, 5], ids=str)
+def test_limits_that_make_no_sense_are_refused(load: Loader, limits: object) -> None:
+    assert "limits" not in tiny()
+    with pytest.raises(SuiteError, match="limits"):
+        load(limits=limits)
+
+
+def test_the_earlier_of_two_deadlines_counts() -> None:
+    told: list[float | None] = []
+    clock = Clock(TrialLimits(select_seconds=5, trial_hours=0.1 / 3600), told=lambda seconds, _: told.append(seconds))
+    with pytest.raises(Ended, match="the trial took more than"), clock.trial(), clock.selection():
+        time.sleep(2)
+    assert told[-1] is None
+    with clock.selection():  # the trial's own limit counts only where the trial goes on
+        pass
+
+
+def test_durations_are_told_by_a_clock_that_nobody_sets_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    clock = Clock(TrialLimits(select_seconds=0.1))
+    monkeypatch.setattr(time, "time", lambda: -1e9)
+    with pytest.raises(Ended, match="select took more than"), clock.selection():
+        time.sleep(2)
