@@ -14,7 +14,8 @@ from softal_bench.report.numbers import percentage
 from softal_bench.report.sections import Section
 from softal_bench.report.statistics import quantile
 
-_WHOLE, _PART = 8, 5
+_WHOLE, _PART = 8, 5  # sizes of markers
+_STEP, _MOST_GROWN = 1.2, 8.0  # by how much a marker is larger than the one over it, and than the last
 _FILLS = ("full", "left", "bottom", "right", "top")  # a device each
 
 
@@ -64,14 +65,14 @@ def _draw(
     shown = [point for point in aim.points if not point.why_not_drawn]
     for above, point in zip(reversed(range(len(shown))), shown, strict=True):
         number = labels.index(point.label)
-        look = {**method_style(number), "linestyle": "", "markersize": _WHOLE + 1.2 * above}
+        grown = above * min(_STEP, _MOST_GROWN / len(shown))
+        look = {**method_style(number), "linestyle": "", "markersize": _WHOLE + grown}
         look |= {"markeredgecolor": look["color"]}
         choosing, selection = quantile(point.choosing_n, 0.5), quantile(point.selection_n, 0.5)
         if 0 < selection < choosing:
             axes.plot([selection, choosing], [point.labels] * 2, color=look["color"], linewidth=0.7, alpha=0.6)
-            axes.plot(
-                selection, point.labels, **{**look, "markersize": _PART + 0.8 * above, "markerfacecolor": "white"}
-            )
+            axes.plot(selection, point.labels, **{**look, "markersize": _PART + grown / 2, "markerfacecolor": "white"})
         # Methods that need the same would hide one another: each is drawn larger than those drawn over it.
         look |= {"fillstyle": fills[point.device], "markerfacecoloralt": "white"}
-        (handles[number, point.name],) = axes.plot(choosing, point.labels, **look)
+        axes.plot(choosing, point.labels, **look)
+        handles[number, point.name] = Line2D([], [], **{**look, "markersize": _WHOLE})
