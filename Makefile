@@ -9,7 +9,7 @@ PEERS := .venv-peers/installed
 PEERS_BIN := .venv-peers/bin
 
 .DELETE_ON_ERROR:
-.PHONY: quickstart cost test bench bench-check bench-baseline bench-prove test-peers compare lint types clean
+.PHONY: quickstart cost test test-all bench bench-check bench-baseline bench-prove test-peers compare lint types clean
 
 quickstart: $(VENV)
 	$(BIN)/softal-bench run suites/quickstart.yaml
@@ -21,6 +21,10 @@ cost: $(VENV)
 	    --only 'acquisition=[uniform, bald, softmax, power, softrank, "batchbald(M=1000)"]'
 
 test: $(DEVELOP) lint types
+	$(BIN)/python -m pytest -m "not long"
+
+# What CI runs: the long tests too (thousands of damaged inputs, a hundred kills, a Ray cluster, every command of docs/).
+test-all: $(DEVELOP) lint types
 	$(BIN)/python -m pytest
 
 # The gate for speed: ratios to controls, against the baseline for this kind of CPU in tests/benchmarks/baseline.json.

@@ -30,7 +30,6 @@ from softal_bench.cli.tally import Tally
 from softal_bench.suite import load_suite
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of Linux
-process.start_method = "fork"  # the server that is forked from is this process
 
 
 class Begins(FailuresOnly):
@@ -78,6 +77,7 @@ def _kill_a_worker(begun: Path, seconds: float) -> None:
 
 
 def main() -> None:
+    process.start_method = "fork"  # the server that is forked from is this process
     vars(processes)["WorkerProcess"] = Noted
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that are killed
     ctypes.CDLL(None).prctl(_SUBREAPER, 1)  # nor for their workers, which are ours then

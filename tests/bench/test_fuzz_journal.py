@@ -156,7 +156,7 @@ def test_the_journal_that_is_damaged_below_is_sound(header: dict[str, Any], fold
         assert isinstance(submitted, Submitted), submitted
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=10_000)
 @given(
     st.booleans(),

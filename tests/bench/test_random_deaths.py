@@ -99,7 +99,7 @@ def complete_lines(runs: Path) -> dict[Path, bytes]:
     return {path: data[: data.rfind(b"\n") + 1] for path, data in found.items()}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("workers", "moments"), [(0, 60), (2, 40)], ids=["inline", "processes"])
 def test_a_runner_killed_at_any_moment_loses_no_round(
     nursery: Nursery, suite: Path, tmp_path: Path, workers: int, moments: int
@@ -124,7 +124,7 @@ def test_a_runner_killed_at_any_moment_loses_no_round(
     assert cut_short > moments / 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_worker_killed_at_any_moment_loses_no_round(nursery: Nursery, suite: Path, tmp_path: Path) -> None:
     run(load_suite(suite), tmp_path / "undisturbed")
     chance, deaths = random.Random(0), 0

@@ -37,6 +37,12 @@ class CommandLine:
         result = CliRunner().invoke(main, list(map(str, arguments)), catch_exceptions=False)
         return Outcome(result.exit_code, result.output)
 
+    def alone(self, *arguments: object) -> Outcome:
+        """Run a command in another process, as users do, to its end."""
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=300)
+        return Outcome(process.returncode, output)
+
     def start(self, *arguments: object) -> subprocess.Popen[str]:
         """Start a command in another process."""
         command = [sys.executable, "-m", "softal_bench", *map(str, arguments)]

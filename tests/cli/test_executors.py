@@ -12,6 +12,8 @@ import pytest
 from bench.example import journals, of_kind, settled
 from suite.example import acquiring, write_suite
 
+from softal_bench.cli.executors import num_cores
+
 from .conftest import CommandLine
 
 WAIT = 120  # seconds for what takes 5 on an idle machine
@@ -21,7 +23,7 @@ NAPS: list[dict[str, Any]] = [{"naps": {"seconds": 0.1}}, {"naps": {"seconds": 0
 
 def test_a_run_in_processes_says_where_it_runs_and_ends_as_an_inline_run_does(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, trials=2)
-    outcome = cli("run", suite, "--executor", "processes", "--jobs", 2)
+    outcome = cli.alone("run", suite, "--executor", "processes", "--jobs", 2)
     assert outcome.exit_code == 0, outcome.output
     assert outcome.lines[0].startswith("tiny on cpu (")
     assert outcome.lines[0].endswith(", 2 processes")
@@ -32,12 +34,12 @@ def test_a_run_in_processes_says_where_it_runs_and_ends_as_an_inline_run_does(cl
     assert settled(cli.folder / "runs") == settled(cli.folder / "inline")
 
 
-def test_more_threads_than_cores_are_told_in_one_line(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("softal_bench.cli.executors.num_cores", lambda: 2)
-    suite = write_suite(cli.folder, threads=2)
-    outcome = cli("run", suite, "--executor", "processes", "--jobs", 3, "--quiet")
-    assert outcome.exit_code == 0
-    assert outcome.lines[0] == "3 processes with 2 threads each are more than the 2 cores here"
+def test_more_threads_than_cores_are_told_in_one_line(cli: CommandLine) -> None:
+    suite = write_suite(cli.folder, threads=num_cores())
+    outcome = cli.alone("run", suite, "--executor", "processes", "--jobs", 3, "--quiet")
+    assert outcome.exit_code == 0, outcome.output
+    told = f"3 processes with {num_cores()} threads each are more than the {num_cores()} cores here"
+    assert outcome.lines[0] == told
 
 
 def test_as_many_processes_as_cores_have_threads_unless_told(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +150,7 @@ def test_a_stopped_run_with_workers_says_what_is_left_and_leaves_no_process_behi
         assert are_gone(below)
     lines = [line for journal in journals(runs).values() for line in journal]
     assert len(of_kind(lines, "interrupt")) == 4
-    assert cli(*command).exit_code == 0
+    assert cli.alone(*command).exit_code == 0
     cli("run", suite, "--runs", "undisturbed")
     assert settled(runs) == settled(cli.folder / "undisturbed")
 
@@ -205,7 +207,7 @@ def test_a_full_disk_is_a_clear_error_and_the_run_goes_on_once_there_is_room(
     assert "Traceback" not in ended.stderr
     cut = {path: path.read_bytes() for path in (cli.folder / "runs" / "tiny").glob("*.jsonl")}
     assert max(len(data) for data in cut.values()) == 4096
-    outcome = cli("run", suite, *executor)
+    outcome = cli.alone("run", suite, *executor)
     assert outcome.exit_code == 0, outcome.output
     for path, data in cut.items():
         assert path.read_bytes().startswith(data[: data.rfind(b"\n") + 1])

@@ -8,7 +8,7 @@ from docs.blocks import PAGES, Block, blocks_of
 
 from .conftest import Installed
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 RUN = 'cd "$(cat {place})"\n{code}\npwd > {place}\n'
 
 

@@ -12,7 +12,7 @@ from .example import ExampleCondition, ExampleSuite, lines
 CONDITIONS, TRIALS, ROUNDS = 100, 100, 30
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ten_thousand_journals_are_read_in_less_than_ten_seconds(tmp_path: Path) -> None:
     conditions = [ExampleCondition(patience=number) for number in range(CONDITIONS)]
     suite = replace(ExampleSuite(tmp_path), conditions=conditions, trials=TRIALS)

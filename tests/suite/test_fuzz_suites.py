@@ -118,7 +118,7 @@ def test_the_suites_that_are_damaged_below_are_sound(path: Path, cost: bool) -> 
     assert isinstance(loaded(path, cost), CostSuite if cost else Suite)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=10_000)
 @given(
     st.booleans(),

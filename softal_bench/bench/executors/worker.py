@@ -112,7 +112,7 @@ def _depend_on_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.dup2(2, 1)
-    faulthandler.enable()
+    faulthandler.enable(2)  # whatever stands for sys.stderr
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -17,7 +17,7 @@ from ..conftest import Loader
 from ..example import Line, Recorder, journals, of_kind, run, settled
 
 ray = pytest.importorskip("ray", reason="Ray is not installed; pip install 'softal-bench[ray]'")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
 HEAD, OTHER = "127.0.0.2", "127.0.0.3"  # Ray takes 127.0.0.1 for the machine's address on a network
 
