@@ -1,6 +1,5 @@
 """One job with its journal: attempts at it, until one ends it."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from softal_bench.bench import journal
@@ -18,7 +17,7 @@ def run_job(suite_name: str, job: Job[Any], work: Work[Any], observer: Observer)
     """
     deaths: list[tuple[int, Died]] = []  # in this run, each with the number of rounds that were done
     while True:
-        record = None if journal.is_empty(job.path) else journal.read(job.path)
+        record = journal.read_started(job.path)
         attempt = _Attempt(suite_name, job, work, observer, record)
         try:
             why = _blamed(record, deaths)
@@ -110,7 +109,7 @@ class _Attempt:
             _require_same_data(self._header, attempt)
         environment = self._work.origin(self._job)["environment"]
         self._begun = True
-        self._writer.write({"kind": "attempt", "time": _now(), **environment})
+        self._writer.write({"kind": "attempt", "time": journal.now(), **environment})
         for line in attempt.lines():
             self._writer.write(line)
             self.rounds += 1
@@ -132,10 +131,10 @@ class _Attempt:
 
     def _interrupted(self) -> None:
         if self._begun:  # else the journal has no attempt that could be interrupted
-            self._writer.write({"kind": "interrupt", "time": _now()})
+            self._writer.write({"kind": "interrupt", "time": journal.now()})
 
     def _end(self, status: str, error: str | None, details: str | None = None) -> str:
-        line = {"kind": "end", "status": status, "error": error, "time": _now()}
+        line = {"kind": "end", "status": status, "error": error, "time": journal.now()}
         self._writer.write(line if details is None else {**line, "traceback": details})
         self._observer.trial_ended(self._job, status, error, ran=True)
         return status
@@ -146,7 +145,3 @@ def _require_same_data(header: Line, attempt: Attempt) -> None:
     for name, now in (("start", attempt.start), ("provenance", attempt.provenance)):
         if header.get(name, now) != now:
             raise JournalError(f"its {name} is {shown(header[name])}, these data give {shown(now)}; were they changed?")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -101,7 +101,7 @@ def _part_left(job: TrialJob) -> float:
 
 def _record(job: TrialJob) -> journal.TrialRecord | None:
     try:
-        return None if journal.is_empty(job.path) else journal.read(job.path)
+        return journal.read_started(job.path)
     except JournalError:
         return None
 

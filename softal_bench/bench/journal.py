@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import filelock
@@ -32,9 +33,9 @@ __all__ = [
     "Line",
     "TrialRecord",
     "complete_lines",
-    "is_empty",
     "is_locked",
     "locked",
+    "now",
     "read",
     "read_started",
 ]
@@ -87,7 +88,7 @@ def read(path: Path) -> TrialRecord:
 
 
 def read_started(path: Path) -> TrialRecord | None:
-    """Read a journal, or return None where `is_empty`.
+    """Read a journal; None while it has no complete line: the file is missing, empty, or its header was torn.
 
     Raises:
         JournalError: as `read`.
@@ -99,15 +100,6 @@ def read_started(path: Path) -> TrialRecord | None:
     except OSError as error:
         raise _unreadable(path, error) from error
     return _record(path, data) if b"\n" in data else None
-
-
-def is_empty(path: Path) -> bool:
-    """Whether no complete line has been written (the file is missing, empty, or its header was torn).
-
-    Raises:
-        JournalError: if the file cannot be read.
-    """
-    return not path.exists() or b"\n" not in _bytes(path)
 
 
 def complete_lines(path: Path) -> bytes:
@@ -174,6 +166,11 @@ class JournalWriter:
                 f"{self.path}: cannot be written: {error.strerror}; the lines before stand. Make room or permit it, "
                 "then run the same command again: it goes on after the last complete line"
             ) from error
+
+
+def now() -> str:
+    """The time as lines tell it: UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Trying again what ended other than well. A retry goes on after the rounds that stand; see `journal` for its form."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from softal_bench.bench import journal
@@ -37,7 +36,7 @@ def _reopened(job: Job[C], statuses: Collection[str]) -> bool:
             return False
         writer = journal.JournalWriter(job.path)
         try:
-            writer.write({"kind": "retry", "time": datetime.now(UTC).isoformat(timespec="seconds")})
+            writer.write({"kind": "retry", "time": journal.now()})
         finally:
             writer.close()
         return True

@@ -92,7 +92,7 @@ class Runner(Generic[C]):
     def _ended_before(self, job: Job[C]) -> str | None:
         """The status of a job that ended before, or whose journal cannot be used; None if it is to be run."""
         try:
-            record = None if journal.is_empty(job.path) else journal.read(job.path)
+            record = journal.read_started(job.path)
             if record is not None and record.header["key"] != job.key:
                 suite, key = record.header["suite"], record.header["key"]
                 raise JournalError(f"{job.path}: the journal of another trial, {key} of suite {suite!r}; move it away")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softal_bench.bench.journal import SCHEMA, JournalWriter, TrialRecord, is_empty, is_locked, locked, read
+from softal_bench.bench.journal import SCHEMA, JournalWriter, TrialRecord, is_locked, locked, read, read_started
 from softal_bench.errors import JournalError, StorageError
 
 HEADER = {"kind": "header", "schema": SCHEMA, "suite": "s", "key": "k", "condition": {}, "trial": 0, "start": [1, 2]}
@@ -137,7 +137,7 @@ def test_a_journal_cut_at_any_byte_reads_as_its_complete_lines_and_goes_on(
     for length in range(len(whole) + 1):
         path.write_bytes(whole[:length])
         complete = whole[:length].count(b"\n")
-        assert is_empty(path) == (complete == 0)
+        assert (read_started(path) is None) == (complete == 0)
         if complete:
             record = read(path)
             assert len(record.attempts) + len(record.rounds) + bool(record.end) == complete - 1
@@ -230,13 +230,14 @@ def test_a_missing_or_unreadable_file_is_a_journal_error(path: Path) -> None:
 
 
 def test_a_journal_is_empty_until_its_first_line_is_complete(path: Path) -> None:
-    assert is_empty(path)
+    assert read_started(path) is None
     write(path)
-    assert is_empty(path)
+    assert read_started(path) is None
     path.write_bytes(b'{"kind": "header"')
-    assert is_empty(path)
+    assert read_started(path) is None
     path.write_bytes(b"{}\n")
-    assert not is_empty(path)
+    with pytest.raises(JournalError, match="first line is no header"):
+        read_started(path)
 
 
 @pytest.mark.parametrize(

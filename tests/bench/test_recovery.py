@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from softal_bench.bench import attempts, trial_work
+from softal_bench.bench import journal, trial_work
 from softal_bench.bench.cells import cell_jobs, run_cells
 from softal_bench.bench.trials import trial_jobs
 from softal_bench.report.page import write_pages
@@ -129,7 +129,7 @@ def test_a_clock_that_is_set_back_does_no_harm(
     load: Callable[..., Suite], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days = itertools.count(28, -1)
-    monkeypatch.setattr(attempts, "_now", lambda: f"2026-01-{next(days):02}T00:00:00+00:00")
+    monkeypatch.setattr(journal, "now", lambda: f"2026-01-{next(days):02}T00:00:00+00:00")
     suite = load()
     for stop_after in (1, 2):
         with pytest.raises(KeyboardInterrupt):
