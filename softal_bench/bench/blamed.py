@@ -12,7 +12,9 @@ class BlamedModel(FittedModel):
     """A fitted model; what it raises becomes PluginFailed with the plugin's name."""
 
     def __init__(self, fitted: FittedModel, plugin: Plugin[BayesianModel]) -> None:
+        self.epochs = fitted.epochs
         self.best_epoch = fitted.best_epoch
+        self.stochastic_posterior = fitted.stochastic_posterior
         self._fitted = fitted
         self._plugin = plugin
 

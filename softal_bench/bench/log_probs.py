@@ -109,7 +109,7 @@ def _train(
         fitted = source.model.instance.fit(
             train.at(labelled).to(device),
             train.at(validation).to(device),
-            source.training,
+            source.training.for_model(source.model.instance),
             device,
             seeds.generator("training"),
         )

@@ -91,12 +91,16 @@ class RoundPools:
 
         It learns, from the inputs of labelled set and pool, the geometric mean of the predictions of some samples.
         """
-        training, seeds = self.condition.training, self.seeds
+        training, seeds = self.condition.regime, self.seeds
         labelled = torch.tensor(self.labelled, device=self._scored_N.device)
         inputs = self.examples.train.inputs[torch.cat([labelled, self._scored_N])]
-        masks = seeds.generator("distillation targets", self.number)
-        samples = self.fitted.posterior(training.evaluation_samples, masks)
-        targets_N_C = evaluation_log_probs(samples, inputs, "geometric")
+        targets_N_C = evaluation_log_probs(
+            self.fitted,
+            inputs,
+            training.samples_in_training,
+            training.model_copy(update={"evaluation_mean": "geometric"}),
+            seeds.generator("distillation targets", self.number),
+        )
         generator = seeds.generator("distillation", self.number)
         return self.fitted.distil(inputs, targets_N_C, self.fitted.best_epoch, training, generator)
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from softal_bench.bayes.training import accuracy_and_nll
+from softal_bench.bayes.training import evaluation_log_probs
 from softal_bench.bench.failures import Ended, blame
 from softal_bench.bench.limits import Clock
 from softal_bench.bench.partition import draw_start, draw_validation, pool_size
@@ -54,7 +54,7 @@ class ModelSample:
         Raises:
             Ended: if the time of the sample is over, or a plugin fails.
         """
-        training, points = condition.training, self._num_points(condition)
+        training, points = condition.regime, self._num_points(condition)
         epochs = training.max_epochs
         seconds = epochs * (self._epoch_seconds + self._draw_seconds * training.epoch_draws) + self._evaluate_seconds
         with self._in_time():
@@ -104,7 +104,7 @@ class ModelSample:
     def _fit(self, draws: int) -> tuple[FittedModel, float]:
         """The model after one epoch of so many draws, and the seconds that it took."""
         condition = self._condition
-        training = condition.training.model_copy(update={"epoch_draws": draws, "max_epochs": 1})
+        training = condition.regime.model_copy(update={"epoch_draws": draws, "max_epochs": 1})
         start = self._now()
         with blame("model", condition.model):
             fitted = condition.model.instance.fit(
@@ -114,12 +114,11 @@ class ModelSample:
 
     def _evaluate(self) -> float:
         """Seconds of an evaluation on the test set."""
-        test, training = self._splits.test, self._condition.training
+        test, training = self._splits.test, self._condition.regime
         part = test.at(torch.arange(min(_POINTS, len(test)))).to(self._device)
         start = self._now()
         with blame("model", self._condition.model):
-            posterior = self._fitted.posterior(training.evaluation_samples, torch.Generator())
-            accuracy_and_nll(posterior, part, training.evaluation_mean)
+            evaluation_log_probs(self._fitted, part.inputs, training.test_samples, training, torch.Generator())
         return (self._now() - start) * len(test) / len(part)
 
     def _predict(self, num_samples: int) -> tuple[Tensor, float]:

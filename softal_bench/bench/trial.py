@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from softal_bench.bayes.training import accuracy_and_nll
+from softal_bench.bayes.training import accuracy_and_nll, evaluation_log_probs
 from softal_bench.bench.blamed import BlamedModel
 from softal_bench.bench.data import load
 from softal_bench.bench.failures import blame
@@ -120,33 +120,42 @@ class Trial:
 
     def _round(self, number: int, labelled: list[int]) -> dict[str, Any]:
         condition, given, stopwatch = self._condition, self._examples, Stopwatch(self._device)
+        training = condition.regime
         reset_peak_memory(self._device)
         examples = given.train.at(torch.tensor(labelled, device=self._device))
         with stopwatch.phase("train"), blame("model", condition.model):
             generator = self._seeds.generator("training", number)
             fitted: FittedModel = BlamedModel(
-                condition.model.instance.fit(examples, given.validation, condition.training, self._device, generator),
+                condition.model.instance.fit(examples, given.validation, training, self._device, generator),
                 condition.model,
             )
         with stopwatch.phase("evaluate"), blame("model", condition.model):
-            posterior = fitted.posterior(
-                condition.training.evaluation_samples, self._seeds.generator("evaluation", number)
-            )
-            accuracy, nll = accuracy_and_nll(posterior, given.test, condition.training.evaluation_mean)
+            generator = self._seeds.generator("evaluation", number)
+            log_probs_n_C = evaluation_log_probs(fitted, given.test.inputs, training.test_samples, training, generator)
+            accuracy, nll = accuracy_and_nll(log_probs_n_C, given.test.labels)
             _require_number(nll)
-        acquired = self._acquire(number, labelled, fitted, stopwatch) if len(labelled) < condition.budget else []
+        acquired: list[int] = []
+        scores: list[float] = []
+        if len(labelled) < condition.budget:
+            acquired, scores = self._acquire(number, labelled, fitted, stopwatch)
         return {
             "kind": "round",
             "round": number,
             "labels": len(labelled),
             "accuracy": accuracy,
             "nll": nll if math.isfinite(nll) else None,
+            "epochs": fitted.epochs,
+            "best_epoch": fitted.best_epoch,
             "acquired": acquired,
+            "scores": scores,
             "seconds": dict.fromkeys(PHASES, 0.0) | stopwatch.seconds,
             "peak_bytes": peak_memory(self._device),
         }
 
-    def _acquire(self, number: int, labelled: list[int], fitted: FittedModel, stopwatch: Stopwatch) -> list[int]:
+    def _acquire(
+        self, number: int, labelled: list[int], fitted: FittedModel, stopwatch: Stopwatch
+    ) -> tuple[list[int], list[float]]:
+        """The indices acquired, in the order in which they were chosen, and the score of each."""
         condition = self._condition
         unlabelled = self._unlabelled(labelled)
         pools = RoundPools(condition, self._seeds, self._examples, number, labelled, unlabelled, fitted, stopwatch)
@@ -156,7 +165,7 @@ class Trial:
             batch = condition.acquisition.instance.select(pool, condition.batch_size, generator)
         with blame("acquisition function", condition.acquisition):
             _require_batch(batch, condition.batch_size)
-            return pool.indices(batch.positions)
+            return pool.indices(batch.positions), batch.scores.double().tolist()
 
     def _unlabelled(self, labelled: list[int]) -> Tensor:
         unlabelled = self._is_candidate.clone()

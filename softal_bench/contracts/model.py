@@ -17,6 +17,7 @@ from torch import Tensor
 
 from softal_bench.contracts.dataset import Examples
 
+EVALUATION_SAMPLES = 100  # of a model that does not say how many it needs; enough for MC dropout
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -57,11 +58,44 @@ class TrainingRegime(BaseModel):
         None, description="crop_and_flip shifts training images by up to 4 pixels and mirrors half of them."
     )
     weight_decay: float = Field(5e-4, ge=0, description="Adam's coupled L2 penalty.")
-    evaluation_samples: int = Field(4, ge=1, description="Posterior samples of a validation or test prediction.")
+    evaluation_samples: int | None = Field(
+        None,
+        ge=1,
+        description="Posterior samples of a test prediction. If absent, the model's own number: all members of an "
+        "ensemble, 100 for MC dropout.",
+    )
+    validation_samples: int | None = Field(
+        None,
+        ge=1,
+        description="Posterior samples of a validation prediction, and of the targets of a distillation; as many as "
+        "evaluation_samples if absent.",
+    )
+    evaluation_batch_size: int | None = Field(
+        None,
+        ge=1,
+        description="Draw posterior samples anew for every so many inputs of a validation or test prediction, so that "
+        "its error averages out over the inputs. If absent, all inputs share one draw.",
+    )
     evaluation_mean: Literal["geometric", "arithmetic"] = Field(
         "geometric",
         description="How these samples are averaged: mean of log-probs, or log of the mean of probs.",
     )
+
+    def for_model(self, model: "BayesianModel") -> "TrainingRegime":
+        """The same regime, with the model's own number of evaluation samples where it has none."""
+        if self.evaluation_samples is not None:
+            return self
+        return self.model_copy(update={"evaluation_samples": model.evaluation_samples})
+
+    @property
+    def test_samples(self) -> int:
+        """K of a test prediction."""
+        return self.evaluation_samples or EVALUATION_SAMPLES
+
+    @property
+    def samples_in_training(self) -> int:
+        """K of a validation prediction and of the targets of a distillation."""
+        return self.validation_samples or self.test_samples
 
     @property
     def patiences(self) -> list[int]:
@@ -91,11 +125,13 @@ class FittedModel(ABC):
     """A trained model, on the device of the examples that it was fitted to.
 
     Attributes:
-        best_epoch: the epoch whose weights it has, from 1; as many epochs does its distillation take.
+        epochs: how many epochs its training ran.
+        best_epoch: the epoch whose weights it has, from 1; its distillation takes as many epochs.
         stochastic_posterior: whether another generator state can give another posterior; not so where the samples are
             members or snapshots that are always the same.
     """
 
+    epochs: int = 1
     best_epoch: int = 1
     stochastic_posterior: bool = True
 
@@ -129,6 +165,12 @@ class BayesianModel(ABC):
 
     citation: ClassVar[str] = ""
     revision: ClassVar[int] = 1
+
+    @property
+    def evaluation_samples(self) -> int:
+        """How many posterior samples a test prediction needs, where a suite does not say: all members of an ensemble,
+        enough masks for MC dropout."""
+        return EVALUATION_SAMPLES
 
     @abstractmethod
     def fit(

@@ -33,6 +33,10 @@ class Part(BaseModel):
 
 NAMED = (Plugin, Part)
 
+# Part of every key. Raised by one when a change of the harness alters what a trial or a cost cell gives: training,
+# partition, seeds, evaluation, pools or the measurement. The golden trials fail where it was forgotten.
+PROTOCOL_REVISION = 2
+
 
 class StartSet(BaseModel):
     """The labelled set that a trial starts from, drawn at random from the training examples outside validation."""
@@ -106,11 +110,13 @@ class AnyCondition(BaseModel):
         return {name: value for name, value in _as_json(self.decisive(), labels=True).items() if value is not None}
 
     def key(self, trial: int) -> str:
-        """16 hexadecimal digits: a hash of the condition, the trial's number and the revisions of its plugins.
+        """16 hexadecimal digits: a hash of the condition, the trial's number, the revisions of its plugins, and the
+        harness's protocol revision.
 
         Versions of packages are not in it, so that a refactor does not orphan records.
         """
-        parts = [_as_json(self.decisive(), labels=False), trial, [plugin.revision for plugin in _plugins_in(self)]]
+        revisions = [plugin.revision for plugin in _plugins_in(self)]
+        parts = [_as_json(self.decisive(), labels=False), trial, revisions, PROTOCOL_REVISION]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def spec(self) -> dict[str, Any]:
@@ -146,6 +152,11 @@ class Condition(AnyCondition):
         description="Score a random subset of this many points of the pool in each round; all of them if absent.",
     )
     training: TrainingRegime = Field(TrainingRegime(), description="How the model is trained in each round.")
+
+    @property
+    def regime(self) -> TrainingRegime:
+        """How the model is trained and evaluated, with its own number of posterior samples where the suite has none."""
+        return self.training.for_model(self.model.instance)
 
     @property
     def target_set(self) -> TargetSet | None:

@@ -4,7 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from softal_bench.bayes.augmentation import augmented, crop_and_flip
+from softal_bench.bayes.augmentation import crop_and_flip, draw_crops
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def all_crops(image: Tensor) -> list[Tensor]:
@@ -18,7 +22,7 @@ def all_crops(image: Tensor) -> list[Tensor]:
 def test_each_image_becomes_one_of_its_crops_or_their_mirror_images_all_of_which_occur() -> None:
     image = torch.randn(2, 6, 5)
     crops = all_crops(image)
-    outcomes = crop_and_flip(image.expand(4000, -1, -1, -1))
+    outcomes = crop_and_flip(image.expand(4000, -1, -1, -1), draw_crops(4000, seeded(0)))
     assert outcomes.shape == (4000, 2, 6, 5)
     found = [next(i for i, crop in enumerate(crops) if torch.equal(crop, outcome)) for outcome in outcomes]
     counts = torch.bincount(torch.tensor(found), minlength=162)
@@ -29,20 +33,24 @@ def test_each_image_becomes_one_of_its_crops_or_their_mirror_images_all_of_which
 def test_the_images_given_are_left_as_they_are() -> None:
     images = torch.randn(5, 3, 8, 8)
     kept = images.clone()
-    assert augmented(images, None) is images
-    augmented(images, "crop_and_flip")
+    crop_and_flip(images, draw_crops(5, seeded(0)))
     assert torch.equal(images, kept)
 
 
-def test_the_global_generator_decides() -> None:
-    images = torch.randn(20, 1, 8, 8)
+def test_the_crop_that_skips_the_padding_alone_is_the_image() -> None:
+    images = torch.randn(3, 2, 6, 5)
+    assert torch.equal(crop_and_flip(images, torch.tensor([[4, 4, 0]] * 3)), images)
+    assert torch.equal(crop_and_flip(images, torch.tensor([[4, 4, 1]] * 3)), images.flip(3))
+
+
+def test_the_generator_alone_decides() -> None:
     torch.manual_seed(1)
-    first = crop_and_flip(images)
-    torch.manual_seed(1)
-    assert torch.equal(crop_and_flip(images), first)
-    assert not torch.equal(crop_and_flip(images), first)
+    first = draw_crops(20, seeded(7))
+    torch.manual_seed(2)
+    assert torch.equal(draw_crops(20, seeded(7)), first)
+    assert not torch.equal(draw_crops(20, seeded(8)), first)
 
 
 def test_features_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(7,\); need images"):
-        augmented(torch.randn(3, 7), "crop_and_flip")
+        crop_and_flip(torch.randn(3, 7), draw_crops(3, seeded(0)))

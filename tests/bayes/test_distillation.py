@@ -9,6 +9,7 @@ from softal_bench.contracts import Examples, TrainingRegime
 
 CPU = torch.device("cpu")
 REGIME = TrainingRegime(batch_size=16, epoch_draws=256, max_epochs=4, patience=2, learning_rate=0.01)
+ARITHMETIC = REGIME.model_copy(update={"evaluation_mean": "arithmetic"})
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -31,11 +32,11 @@ def striped(count: int, seed: int) -> Examples:
 def test_the_distilled_network_predicts_what_it_was_fitted_to_on_new_inputs_too() -> None:
     fitted = fit_mc_dropout(build, striped(60, 0), striped(30, 1), REGIME, CPU, seeded(0))
     inputs, new = striped(600, 2).inputs, striped(90, 3).inputs
-    targets_N_C = evaluation_log_probs(fitted.posterior(4, seeded(1)), inputs, "geometric")
+    targets_N_C = evaluation_log_probs(fitted, inputs, 4, REGIME, seeded(1))
     distilled = fitted.distil(inputs, targets_N_C, 3, REGIME, seeded(2))
     fresh = distil_mc_dropout(build, inputs, targets_N_C, 0, REGIME, seeded(2))
     expected, found, untrained = (
-        evaluation_log_probs(one.posterior(20, seeded(3)), new, "arithmetic") for one in (fitted, distilled, fresh)
+        evaluation_log_probs(one, new, 20, ARITHMETIC, seeded(3)) for one in (fitted, distilled, fresh)
     )
     divergence = (expected.exp() * (expected - found)).sum(dim=1).mean()
     assert divergence < 0.1 * (expected.exp() * (expected - untrained)).sum(dim=1).mean()
@@ -46,7 +47,7 @@ def test_its_weights_are_fresh_and_the_model_it_comes_from_stays_as_it_is() -> N
     fitted = fit_mc_dropout(build, striped(60, 0), striped(30, 1), REGIME, CPU, seeded(0))
     before = [parameter.clone() for parameter in fitted.network.parameters()]
     inputs = striped(32, 2).inputs
-    targets_N_C = evaluation_log_probs(fitted.posterior(4, seeded(1)), inputs, "geometric")
+    targets_N_C = evaluation_log_probs(fitted, inputs, 4, REGIME, seeded(1))
     one, again, other = (fitted.distil(inputs, targets_N_C, 1, REGIME, seeded(seed)) for seed in (2, 2, 3))
     predictions = [model.posterior(3, seeded(0)).log_probs(inputs) for model in (one, again, other)]
     assert torch.equal(predictions[0], predictions[1])
@@ -58,10 +59,11 @@ def test_a_fit_says_which_epoch_was_its_best() -> None:
     first = fit_mc_dropout(
         build, striped(60, 0), striped(30, 1), REGIME.model_copy(update={"max_epochs": 1}), CPU, seeded(0)
     )
-    assert first.best_epoch == 1
+    assert (first.epochs, first.best_epoch) == (1, 1)
     wrong = striped(30, 1)
     wrong = Examples(wrong.inputs, (wrong.labels + 1) % 3, 3)  # validation gets worse from the first epoch on
     patient = REGIME.model_copy(update={"patience": 4})
-    assert fit_mc_dropout(build, striped(60, 0), wrong, patient, CPU, seeded(0)).best_epoch == 1
+    stopped = fit_mc_dropout(build, striped(60, 0), wrong, patient, CPU, seeded(0))
+    assert (stopped.epochs, stopped.best_epoch) == (4, 1)
     right = REGIME.model_copy(update={"learning_rate": 0.001, "max_epochs": 3})
     assert fit_mc_dropout(build, striped(60, 0), striped(30, 1), right, CPU, seeded(0)).best_epoch == 3

@@ -25,7 +25,7 @@ from softal_bench.bayes.training import (
     make_optimiser,
     training_step,
 )
-from softal_bench.contracts import Examples, Posterior, TrainingRegime
+from softal_bench.contracts import Examples, FittedModel, Posterior, TrainingRegime
 from softal_bench.errors import NumericalError
 
 CPU = torch.device("cpu")
@@ -58,6 +58,12 @@ def regime(**changes: object) -> TrainingRegime:
 
 def fit(training: TrainingRegime, validation: Examples, seed: int = 0, network: Build = build) -> FittedMCDropout:
     return fit_mc_dropout(network, examples(30, 0), validation, training, CPU, seeded(seed))
+
+
+def result_on(fitted: FittedModel, unseen: Examples, num_samples: int) -> tuple[float, float]:
+    """Accuracy and NLL on unseen examples."""
+    log_probs_n_C = evaluation_log_probs(fitted, unseen.inputs, num_samples, regime(), seeded(0))
+    return accuracy_and_nll(log_probs_n_C, unseen.labels)
 
 
 def weights_of(fitted: FittedMCDropout) -> Tensor:
@@ -131,17 +137,32 @@ def counted(counter: CountingReLU) -> Build:
     return lambda: nn.Sequential(nn.Linear(6, 16), counter, MCDropout(16), nn.Linear(16, 3), nn.LogSoftmax(dim=-1))
 
 
+class StoredModel(FittedModel):
+    """The same stored log-probs for whatever posterior is drawn, and how many inputs each was asked for."""
+
+    def __init__(self, log_probs_N_K_C: Tensor, stochastic_posterior: bool = True) -> None:
+        self._log_probs_N_K_C = log_probs_N_K_C
+        self.stochastic_posterior = stochastic_posterior
+        self.drawn: list[StoredPosterior] = []
+
+    def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
+        self.drawn.append(StoredPosterior(self._log_probs_N_K_C[:, :num_samples]))
+        return self.drawn[-1]
+
+
 class StoredPosterior(Posterior):
     """Log-probs by input: input i is [i]."""
 
     def __init__(self, log_probs_N_K_C: Tensor) -> None:
         self._log_probs_N_K_C = log_probs_N_K_C
+        self.inputs = 0
 
     @property
     def num_samples(self) -> int:
         return self._log_probs_N_K_C.shape[1]
 
     def log_probs(self, inputs: Tensor) -> Tensor:
+        self.inputs += len(inputs)
         return self._log_probs_N_K_C[inputs[:, 0].long()]
 
 
@@ -154,7 +175,9 @@ def test_the_defaults_are_the_regime_of_table_1() -> None:
         "monitor": "nll",
         "learning_rate": 1e-3,
         "weight_decay": 5e-4,
-        "evaluation_samples": 4,
+        "evaluation_samples": None,
+        "validation_samples": None,
+        "evaluation_batch_size": None,
         "evaluation_mean": "geometric",
         "learning_rate_decay": None,
         "augmentation": None,
@@ -220,10 +243,7 @@ def test_the_best_epoch_is_restored_where_training_makes_the_validation_set_wors
 def test_the_last_epoch_is_kept_where_it_is_the_best() -> None:
     better_and_better = examples(300, 1)
     one, all_of_them = (fit(regime(max_epochs=epochs, learning_rate=0.003), better_and_better) for epochs in (1, 4))
-    nlls = [
-        accuracy_and_nll(fitted.posterior(50, seeded(0)), better_and_better, "geometric")[1]
-        for fitted in (one, all_of_them)
-    ]
+    nlls = [result_on(fitted, better_and_better, 50)[1] for fitted in (one, all_of_them)]
     assert nlls[1] < nlls[0] - 0.05
 
 
@@ -302,7 +322,7 @@ def test_a_fitted_network_lies_on_the_device_and_has_learned(device: torch.devic
     training = regime(epoch_draws=640)
     fitted = fit_mc_dropout(build, examples(200, 0), examples(50, 1), training, device, seeded(0))
     unseen = examples(200, 2).to(device)
-    accuracy, nll = accuracy_and_nll(fitted.posterior(10, seeded(0)), unseen, "geometric")
+    accuracy, nll = result_on(fitted, unseen, 10)
     assert all(parameter.device.type == device.type for parameter in fitted.network.parameters())
     assert accuracy > 0.85
     assert nll < 0.5
@@ -314,7 +334,9 @@ def test_the_evaluation_prediction_is_the_mean_of_the_samples(mean: str, device:
     probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
     expected = np.log(probs_N_K_C).mean(axis=1) if mean == "geometric" else np.log(probs_N_K_C.mean(axis=1))
     inputs = torch.arange(700).unsqueeze(1).to(device)
-    result = evaluation_log_probs(StoredPosterior(log_probs_N_K_C.to(device)), inputs, mean)
+    stored = StoredModel(log_probs_N_K_C.to(device))
+    result = evaluation_log_probs(stored, inputs, 4, regime(evaluation_mean=mean), seeded(0))
+    assert [posterior.inputs for posterior in stored.drawn] == [700]
     assert result.device.type == device.type
     assert result.cpu().numpy() == pytest.approx(expected, abs=1e-6)
 
@@ -329,6 +351,54 @@ def test_accuracy_and_nll_are_those_of_the_evaluation_prediction(mean: str) -> N
     nll = -math.fsum(math.log(row[label]) for row, label in zip(predicted, labels.tolist(), strict=True)) / 50
 
     inputs = torch.arange(50, dtype=torch.float32).unsqueeze(1)
-    measured = accuracy_and_nll(StoredPosterior(log_probs_N_K_C), Examples(inputs, labels, 3), mean)
+    log_probs_n_C = evaluation_log_probs(
+        StoredModel(log_probs_N_K_C), inputs, 4, regime(evaluation_mean=mean), seeded(0)
+    )
+    measured = accuracy_and_nll(log_probs_n_C, labels)
 
     assert measured == pytest.approx((sum(right) / 50, nll), abs=1e-6)
+
+
+def test_each_evaluation_batch_has_posterior_samples_of_its_own() -> None:
+    log_probs_N_K_C, inputs = oracles.random_log_probs(0, 150, 4, 3), torch.arange(150).unsqueeze(1)
+    stored = StoredModel(log_probs_N_K_C)
+    in_batches = evaluation_log_probs(stored, inputs, 4, regime(evaluation_batch_size=64), seeded(0))
+    assert [(posterior.num_samples, posterior.inputs) for posterior in stored.drawn] == [(4, 64), (4, 64), (4, 22)]
+    assert torch.equal(in_batches, evaluation_log_probs(stored, inputs, 4, regime(), seeded(0)))
+
+
+def test_a_posterior_that_is_always_the_same_is_drawn_once() -> None:
+    stored = StoredModel(oracles.random_log_probs(0, 150, 4, 3), stochastic_posterior=False)
+    evaluation_log_probs(stored, torch.arange(150).unsqueeze(1), 4, regime(evaluation_batch_size=64), seeded(0))
+    assert [posterior.inputs for posterior in stored.drawn] == [150]
+
+
+def test_training_draws_nothing_from_the_device_but_what_the_generator_seeds() -> None:
+    # Masks and order come from the generator: the same training by hand, with masks drawn as an epoch draws them.
+    training, labelled = regime(max_epochs=1), examples(30, 0)
+    fitted = fit(training, examples(10, 1))
+    generator = seeded(0)
+    with seeded_global_rng(generator, CPU):
+        network = build().train()
+    torch.randint(2**63 - 1, (), generator=generator)  # the seed of validation
+    order = epoch_order(30, 64, generator)
+    kept_64_16 = torch.empty(64, 16, dtype=torch.bool).bernoulli_(0.7, generator=generator)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.02, weight_decay=5e-4)
+    for start in range(0, 64, 8):
+        batch = order[start : start + 8]
+        hidden = network[0](labelled.inputs[batch]).relu() * kept_64_16[start : start + 8] / 0.7
+        optimiser.zero_grad()
+        functional.nll_loss(network[3](hidden).log_softmax(dim=1), labelled.labels[batch]).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    by_hand = torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
+    torch.testing.assert_close(weights_of(fitted), by_hand, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+def test_training_on_cuda_has_the_masks_and_order_of_training_on_the_cpu() -> None:
+    on_cpu, on_cuda = (
+        fit_mc_dropout(build, examples(30, 0), examples(10, 1), regime(max_epochs=2), torch.device(name), seeded(0))
+        for name in ("cpu", "cuda")
+    )
+    torch.testing.assert_close(weights_of(on_cuda), weights_of(on_cpu), atol=1e-3, rtol=1e-3)

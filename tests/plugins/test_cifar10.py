@@ -14,7 +14,7 @@ from softal_plugins.models.resnet18 import ResNet18
 from torchvision import datasets
 
 from softal_bench.bayes.mc_dropout import CombinedPosterior, draw_masks, log_probs_plain, posterior_of
-from softal_bench.bayes.training import accuracy_and_nll
+from softal_bench.bayes.training import accuracy_and_nll, evaluation_log_probs
 from softal_bench.contracts import Examples, TrainingRegime
 from softal_bench.errors import DataError, DataMissingError
 
@@ -129,5 +129,7 @@ def test_the_resnet_learns_real_images_better_than_chance(cifar10_subset: Path) 
     regime = TrainingRegime(batch_size=32, epoch_draws=960, max_epochs=2, patience=[1, 1], augmentation="crop_and_flip")
     fitted = ResNet18().fit(labelled, validation, regime, torch.device("cpu"), seeded(0))
     some = splits.test.at(torch.arange(0, 1000, 2))
-    accuracy, _ = accuracy_and_nll(fitted.posterior(4, seeded(1)), some, "geometric")
+    unseen = some
+    log_probs_n_C = evaluation_log_probs(fitted, unseen.inputs, 4, TrainingRegime(), seeded(1))
+    accuracy, _ = accuracy_and_nll(log_probs_n_C, unseen.labels)
     assert accuracy > 0.1 + 4 * (0.1 * 0.9 / len(some)) ** 0.5  # chance, and four standard deviations of it

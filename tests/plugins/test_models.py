@@ -9,7 +9,7 @@ from softal_plugins.datasets.digits import Digits
 from softal_plugins.models.digits_cnn import DigitsCNN
 from softal_plugins.models.lenet5 import LeNet5
 
-from softal_bench.bayes.training import accuracy_and_nll
+from softal_bench.bayes.training import accuracy_and_nll, evaluation_log_probs
 from softal_bench.contracts import BayesianModel, Examples, TrainingRegime
 from softal_bench.errors import DataError
 
@@ -33,7 +33,9 @@ def test_the_small_model_learns_the_digits_from_120_labels(device: torch.device)
     labelled, validation = splits.train.at(order[:120]), splits.train.at(order[120:320])
     regime = TrainingRegime(batch_size=32, epoch_draws=1024, max_epochs=12)
     fitted = DigitsCNN().fit(labelled, validation, regime, device, seeded(0))
-    accuracy, nll = accuracy_and_nll(fitted.posterior(4, seeded(1)), splits.test.to(device), "geometric")
+    unseen = splits.test.to(device)
+    log_probs_n_C = evaluation_log_probs(fitted, unseen.inputs, 4, TrainingRegime(), seeded(1))
+    accuracy, nll = accuracy_and_nll(log_probs_n_C, unseen.labels)
     assert accuracy >= 0.9
     assert nll < 0.5
 

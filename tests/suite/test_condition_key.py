@@ -14,7 +14,7 @@ from softal_bench.suite import Condition
 from .conftest import Loader
 from .example import acquiring
 
-PINNED = "e2a768a4a670337d"
+PINNED = "bb54ed48c3088871"
 
 
 @pytest.fixture

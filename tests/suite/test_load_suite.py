@@ -35,7 +35,7 @@ def test_what_the_file_leaves_out_has_the_paper_s_defaults(load: Loader) -> None
     training = condition.training
     assert (training.batch_size, training.epoch_draws, training.max_epochs, training.patience) == (64, 24576, 10, 3)
     assert (training.learning_rate, training.weight_decay, training.monitor) == (1e-3, 5e-4, "nll")
-    assert (training.evaluation_samples, training.evaluation_mean) == (4, "geometric")
+    assert (training.evaluation_samples, training.evaluation_mean) == (None, "geometric")
 
 
 def test_a_suite_may_do_without_a_matrix(load: Loader) -> None:

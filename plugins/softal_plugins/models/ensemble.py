@@ -27,6 +27,11 @@ class Ensemble(BayesianModel):
         if self.members < 1:
             raise ValueError(f"members is {self.members}; need at least 1")
 
+    @property
+    def evaluation_samples(self) -> int:
+        """One of each member, or as many more as members with samples of their own need together."""
+        return self.members * -(-self.of.evaluation_samples // self.members)
+
     def fit(
         self,
         labelled: Examples,
@@ -43,11 +48,13 @@ class FittedEnsemble(FittedModel):
     """The fitted members.
 
     Attributes:
+        epochs: the largest of the members'.
         best_epoch: the largest of the members', so that distillation is brief for none of them.
     """
 
     def __init__(self, members: Sequence[FittedModel]) -> None:
         self.members = tuple(members)
+        self.epochs = max(member.epochs for member in members)
         self.best_epoch = max(member.best_epoch for member in members)
 
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:

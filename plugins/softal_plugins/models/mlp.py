@@ -38,6 +38,11 @@ class MLP(BayesianModel):
         if self.dropout and not self.hidden:
             raise ValueError(f"dropout is {self.dropout}, but with no hidden layer nothing is dropped; set it to 0")
 
+    @property
+    def evaluation_samples(self) -> int:
+        """1 without dropout, where all samples are equal."""
+        return super().evaluation_samples if self.dropout else 1
+
     def fit(
         self,
         labelled: Examples,

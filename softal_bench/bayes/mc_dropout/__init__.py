@@ -22,7 +22,7 @@ Source: Gal and Ghahramani 2016, "Dropout as a Bayesian Approximation"; consiste
 from softal_bench.bayes.mc_dropout.combined import CombinedPosterior, can_be_combined
 from softal_bench.bayes.mc_dropout.deterministic import DeterministicPosterior
 from softal_bench.bayes.mc_dropout.fitted import FittedMCDropout, posterior_of
-from softal_bench.bayes.mc_dropout.masks import Masks, MCDropout, draw_masks
+from softal_bench.bayes.mc_dropout.masks import Masks, MCDropout, draw_masks, masked_batches
 from softal_bench.bayes.mc_dropout.plain import PlainPosterior, log_probs_plain
 from softal_bench.bayes.mc_dropout.structure import Structure, structure_of
 from softal_bench.bayes.mc_dropout.thinned import ThinnedPosterior
@@ -41,6 +41,7 @@ __all__ = [
     "draw_masks",
     "flops_per_input",
     "log_probs_plain",
+    "masked_batches",
     "posterior_of",
     "structure_of",
 ]

@@ -35,13 +35,18 @@ class FittedMCDropout(FittedModel):
 
     Args:
         network: the network.
+        epochs: how many epochs it was trained for.
         best_epoch: the epoch whose weights it has, from 1.
         distil: how a fresh copy is fitted to soft targets; see `softal_bench.bayes.training.distil_mc_dropout`.
     """
 
-    def __init__(self, network: nn.Sequential, best_epoch: int = 1, distil: Distil | None = None) -> None:
+    def __init__(
+        self, network: nn.Sequential, epochs: int = 1, best_epoch: int = 1, distil: Distil | None = None
+    ) -> None:
         self.network = network.eval().to(memory_format=torch.channels_last)  # the faster layout for convolutions
+        self.epochs = epochs
         self.best_epoch = best_epoch
+        self.stochastic_posterior = bool(dropout_layers(network))
         self._distil = distil
 
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:

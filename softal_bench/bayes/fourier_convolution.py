@@ -1,4 +1,4 @@
-"""Convolutions with large kernels and many channels by fewer products: through the Fourier transform of their inputs.
+"""Convolutions with large kernels and many channels by fewer products, through the Fourier transform of their inputs.
 
 Along one dimension, the outputs y_o = sum_k x_(o + k) w_k of L inputs and a kernel of K are
 
@@ -17,13 +17,12 @@ Source: Winograd 1980, "Arithmetic Complexity of Computations"; for layers: Math
 import math
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from softal_bench.bayes.gradients.sizes import grad_of, has_unit_steps, pair
-
-_LEAST_SAVING = 2.0  # matrix products with few rows, and copies, take what a smaller saving would bring
+_LEAST_SAVING = 2.0  # a smaller saving is lost to copies and to matrix products with few rows
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,21 @@ def bilinear(size: int, kernel: int, padding: int, dtype: torch.dtype, device: t
     return Bilinear(of_inputs[:, padding : padding + size].contiguous(), of_kernel, of_outputs)
 
 
+def training_log_probs(network: nn.Module, inputs_b: Tensor) -> Tensor:
+    """The network's outputs, with each convolution of an `nn.Sequential` in the form that is cheaper.
+
+    The same function as `network(inputs_b)` to rounding, and autograd goes through it. On two cores it makes a training
+    step of the LeNet 1.4 to 1.6 times as fast.
+    """
+    if type(network) is not nn.Sequential:
+        return network(inputs_b)  # type: ignore[no-any-return]
+    hidden = inputs_b
+    for layer in network:
+        cheaper = type(layer) is nn.Conv2d and is_cheaper(layer, hidden)
+        hidden = convolution(layer, hidden) if cheaper else layer(hidden)  # type: ignore[arg-type]
+    return hidden
+
+
 def is_cheaper(layer: nn.Conv2d, inputs: Tensor) -> bool:
     """Whether a layer is covered with these inputs and saves much arithmetic; on the CPU alone, where it was measured.
 
@@ -80,58 +94,63 @@ def is_cheaper(layer: nn.Conv2d, inputs: Tensor) -> bool:
 
 
 def is_covered(layer: nn.Conv2d, inputs: Tensor) -> bool:
-    """Whether a layer is of this form: unit stride, a kernel of 2 to as many inputs as there are with the padding."""
-    lengths = [size + 2 * padding for size, padding in zip(inputs.shape[2:], pair(layer.padding), strict=True)]
-    fits = all(2 <= kernel <= length >= 3 for kernel, length in zip(layer.kernel_size, lengths, strict=True))
-    return has_unit_steps(layer) and fits
-
-
-class FourierConvolution:
-    """A two-dimensional convolution of stride 1, [n, c, h, w] to [n, o, h', w'], and its gradients.
-
-    The same function as `torch.nn.functional.conv2d` to rounding. Costs m m' products of n x c and c x o matrices, and
-    of two products of matrices for each transform; m and m' are the products along rows and along columns.
-
-    Args:
-        layer: a convolution that is covered with these inputs.
-        inputs: a batch; what is read of it is copied.
-    """
-
-    def __init__(self, layer: nn.Conv2d, inputs: Tensor) -> None:
-        self._layer = layer
-        self._rows, self._columns = algorithms(layer, inputs)
-        kernel = layer.weight.detach().permute(2, 3, 1, 0)
-        self._inputs_m_n_c = _transform(self._rows.inputs_m_L, self._columns.inputs_m_L, inputs.permute(2, 3, 0, 1))
-        self._kernel_m_c_o = _transform(self._rows.kernel_m_K, self._columns.kernel_m_K, kernel)
-
-    def outputs(self) -> Tensor:
-        """outputs [n, o, h', w'], channels last."""
-        products_m_n_o = torch.bmm(self._inputs_m_n_c, self._kernel_m_c_o)
-        outputs = _back(self._rows.outputs_m_O, self._columns.outputs_m_O, products_m_n_o).permute(2, 3, 0, 1)
-        into = torch.empty_like(outputs, memory_format=torch.channels_last)
-        bias = self._layer.bias
-        return into.copy_(outputs) if bias is None else torch.add(outputs, bias.detach().view(-1, 1, 1), out=into)
-
-    def backward(self, gradient: Tensor, wanted: bool) -> Tensor:
-        """Write the gradients of weight and bias; return that of the inputs, channels last, if it is wanted."""
-        if self._layer.bias is not None:
-            torch.sum(gradient, dim=(0, 2, 3), out=grad_of(self._layer.bias))
-        gradient_m_n_o = _transform(self._rows.outputs_m_O, self._columns.outputs_m_O, gradient.permute(2, 3, 0, 1))
-        of_kernel_m_c_o = torch.bmm(self._inputs_m_n_c.transpose(1, 2), gradient_m_n_o)
-        of_kernel = _back(self._rows.kernel_m_K, self._columns.kernel_m_K, of_kernel_m_c_o)
-        grad_of(self._layer.weight).copy_(of_kernel.permute(3, 2, 0, 1))
-        if not wanted:
-            return gradient
-        of_inputs_m_n_c = torch.bmm(gradient_m_n_o, self._kernel_m_c_o.transpose(1, 2))
-        of_inputs = _back(self._rows.inputs_m_L, self._columns.inputs_m_L, of_inputs_m_n_c)
-        return of_inputs.permute(2, 3, 0, 1).contiguous(memory_format=torch.channels_last)
+    """Whether a layer has this form: stride 1, one group, padding by zeros, and at least as many inputs, with the
+    padding, as its kernel of 2 or more."""
+    plain = (layer.stride, layer.dilation, layer.groups, layer.padding_mode) == ((1, 1), (1, 1), 1, "zeros")
+    if not plain or isinstance(layer.padding, str):
+        return False
+    lengths = [size + 2 * padding for size, padding in zip(inputs.shape[2:], layer.padding, strict=True)]
+    return all(2 <= kernel <= length >= 3 for kernel, length in zip(layer.kernel_size, lengths, strict=True))
 
 
 def algorithms(layer: nn.Conv2d, inputs: Tensor) -> tuple[Bilinear, Bilinear]:
     """The algorithms along rows and along columns of a layer's inputs."""
-    sizes = zip(inputs.shape[2:], layer.kernel_size, pair(layer.padding), strict=True)
+    assert not isinstance(layer.padding, str)
+    sizes = zip(inputs.shape[2:], layer.kernel_size, layer.padding, strict=True)
     rows, columns = (bilinear(*size, inputs.dtype, inputs.device) for size in sizes)
     return rows, columns
+
+
+def convolution(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
+    """outputs [n, o, h', w'] of a layer that is covered with inputs [n, c, h, w]; autograd goes through it.
+
+    The same function as `torch.nn.functional.conv2d` to rounding. Costs m m' products of n x c and c x o matrices, and
+    two matrix products for each transform; m and m' are the products along rows and along columns.
+    """
+    outputs: Tensor = _FourierConvolution.apply(inputs, layer.weight, layer.bias, *algorithms(layer, inputs))
+    return outputs
+
+
+class _FourierConvolution(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None, rows: Bilinear, columns: Bilinear
+    ) -> Tensor:
+        inputs_m_n_c = _transform(rows.inputs_m_L, columns.inputs_m_L, inputs.permute(2, 3, 0, 1))
+        kernel_m_c_o = _transform(rows.kernel_m_K, columns.kernel_m_K, weight.permute(2, 3, 1, 0))
+        ctx.rows, ctx.columns = rows, columns
+        ctx.save_for_backward(inputs_m_n_c, kernel_m_c_o)
+        products_m_n_o = torch.bmm(inputs_m_n_c, kernel_m_c_o)
+        outputs = _back(rows.outputs_m_O, columns.outputs_m_O, products_m_n_o).permute(2, 3, 0, 1)
+        into = torch.empty_like(outputs, memory_format=torch.channels_last)
+        return into.copy_(outputs) if bias is None else torch.add(outputs, bias.view(-1, 1, 1), out=into)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        rows, columns = ctx.rows, ctx.columns
+        inputs_m_n_c, kernel_m_c_o = ctx.saved_tensors
+        of_inputs = of_weight = of_bias = None
+        gradient_m_n_o = _transform(rows.outputs_m_O, columns.outputs_m_O, gradient.permute(2, 3, 0, 1))
+        if ctx.needs_input_grad[0]:
+            of_inputs_m_n_c = torch.bmm(gradient_m_n_o, kernel_m_c_o.transpose(1, 2))
+            of_inputs = _back(rows.inputs_m_L, columns.inputs_m_L, of_inputs_m_n_c).permute(2, 3, 0, 1)
+            of_inputs = of_inputs.contiguous(memory_format=torch.channels_last)
+        if ctx.needs_input_grad[1]:
+            of_kernel_m_c_o = torch.bmm(inputs_m_n_c.transpose(1, 2), gradient_m_n_o)
+            of_weight = _back(rows.kernel_m_K, columns.kernel_m_K, of_kernel_m_c_o).permute(3, 2, 0, 1)
+        if ctx.needs_input_grad[2]:
+            of_bias = gradient.sum(dim=(0, 2, 3))
+        return of_inputs, of_weight, of_bias, None, None
 
 
 def _transform(rows_m_L: Tensor, columns_m_L: Tensor, values: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from softal_plugins.models.digits_cnn import DigitsCNN
 from softal_plugins.models.lenet5 import LeNet5
 from torch import nn
 
-from softal_bench.bayes.gradients.fourier import FourierConvolution, bilinear, is_cheaper, is_covered
+from softal_bench.bayes.fourier_convolution import bilinear, convolution, is_cheaper, is_covered, training_log_probs
 
 CPU = torch.device("cpu")
 
@@ -36,30 +36,39 @@ def test_outputs_and_gradients_are_those_of_the_direct_convolution(
     inputs = torch.randn(6, 3, *size, dtype=torch.float64, requires_grad=True)
     expected = layer(inputs)
     gradient = torch.randn_like(expected)
-    expected.backward(gradient)
-    gradients = [parameter.grad for parameter in layer.parameters()]
-    for parameter in layer.parameters():
-        parameter.grad = torch.full_like(parameter, torch.nan)
+    variables = [inputs, *layer.parameters()]
+    expected_gradients = torch.autograd.grad(expected, variables, gradient)
 
     assert is_covered(layer, inputs)
-    with torch.no_grad():
-        ours = FourierConvolution(layer, inputs)
-        assert torch.allclose(ours.outputs(), expected, atol=1e-12)
-        of_inputs = ours.backward(gradient, True)
+    ours = convolution(layer, inputs)
+    assert torch.allclose(ours, expected, atol=1e-12)
+    for found, wanted in zip(torch.autograd.grad(ours, variables, gradient), expected_gradients, strict=True):
+        assert torch.allclose(found, wanted, atol=1e-12)
 
-    assert inputs.grad is not None
-    assert torch.allclose(of_inputs, inputs.grad, atol=1e-12)
-    for parameter, of_parameter in zip(layer.parameters(), gradients, strict=True):
-        assert parameter.grad is not None
-        assert of_parameter is not None
-        assert torch.allclose(parameter.grad, of_parameter, atol=1e-12)
+
+def test_only_the_gradients_that_are_needed_are_computed() -> None:
+    layer = nn.Conv2d(3, 4, 3)
+    layer.weight.requires_grad_(False)
+    convolution(layer, torch.randn(2, 3, 6, 6)).sum().backward()  # type: ignore[no-untyped-call]
+    assert layer.weight.grad is None
+    assert layer.bias is not None
+    assert layer.bias.grad is not None
+    assert torch.allclose(layer.bias.grad, torch.full((4,), 32.0))
+
+
+def test_a_network_gives_the_same_outputs_whichever_form_its_convolutions_take() -> None:
+    network = LeNet5().network(10).eval()
+    inputs = torch.randn(64, 1, 28, 28)
+    assert isinstance(network[4], nn.Conv2d)
+    assert is_cheaper(network[4], torch.zeros(64, 32, 12, 12))
+    assert torch.allclose(training_log_probs(network, inputs), network(inputs), atol=1e-5)
 
 
 def test_rounding_in_float32_is_no_worse_than_that_of_a_direct_convolution() -> None:
     layer, inputs = nn.Conv2d(32, 64, 5), torch.randn(16, 32, 12, 12)
     with torch.no_grad():
         exact = nn.functional.conv2d(inputs.double(), layer.weight.double(), layer.bias.double())  # type: ignore[union-attr]
-        ours = (FourierConvolution(layer, inputs).outputs() - exact).abs().max()
+        ours = (convolution(layer, inputs) - exact).abs().max()
         direct = (layer(inputs) - exact).abs().max()
     assert ours <= 2 * direct
 
@@ -77,3 +86,5 @@ def test_it_is_taken_where_it_saves_much_arithmetic() -> None:
     assert not is_cheaper(nn.Conv2d(32, 64, 5, stride=2), torch.zeros(4, 32, 12, 12))
     assert not is_cheaper(nn.Conv2d(32, 64, 5, dilation=2), torch.zeros(4, 32, 12, 12))
     assert not is_cheaper(nn.Conv2d(32, 64, 5, groups=2), torch.zeros(4, 32, 12, 12))
+    assert not is_cheaper(nn.Conv2d(32, 64, 5, padding="same"), torch.zeros(4, 32, 12, 12))
+    assert not is_cheaper(nn.Conv2d(32, 64, 5, padding=2, padding_mode="reflect"), torch.zeros(4, 32, 12, 12))
