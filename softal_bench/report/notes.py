@@ -52,6 +52,11 @@ interval goes from the least to the largest trial and holds the true median in t
 "outside" in four is expected even where nothing differs, and "inside" of a wide interval says little. The published
 median is itself of few trials. not run: no trial of ours is done, and nothing is guessed. {ABSENT}: not known."""
 
+COURSE = """\
+Means over the rounds of the done trials: the epochs that a training ran, and the epoch whose weights were kept. The
+score of an acquired batch is the mean of the scores that its points had when they were chosen. Each acquisition
+function has a scale of its own, so compare a score along its line, and with the same function elsewhere."""
+
 AGAINST = """\
 Above: median labels to the accuracy, with the 25 % and 75 % quantiles as a bar; a median that is ∞ has no mark. Below:
 mean area under the accuracy curve with its 95 % bootstrap interval. Functions without the parameter are horizontal

@@ -6,6 +6,7 @@ from softal_bench.report import notes
 from softal_bench.report.against_figure import against_figure
 from softal_bench.report.choosing import Aim, aims, choosing_table
 from softal_bench.report.choosing_figure import choosing_figure
+from softal_bench.report.course import course_figure, course_table
 from softal_bench.report.drawing import to_svg
 from softal_bench.report.figures import accuracy_figure
 from softal_bench.report.index import entry
@@ -76,6 +77,7 @@ def _section(results: Results, section: Section, number: int, figures: Figures) 
         *_ranking(section, level),
         f"{level} Accuracy curves",
         *_curves(results, section, number, figures),
+        *_course(results, section, number, figures),
         *_against(results, section, number, figures),
         f"{level} Labels against seconds of acquisition",
         *_choosing(results, section, number, figures),
@@ -126,6 +128,22 @@ def _curves(results: Results, section: Section, number: int, figures: Figures) -
         parts.append(f"![Test accuracy against labels, B = {size}](figures/{name})")
         parts += _not_drawn(section, size)
     return parts
+
+
+def _course(results: Results, section: Section, number: int, figures: Figures) -> list[str]:
+    """Epochs and acquired scores, for comparison with the runs that the suite's reference was published from."""
+    if results.suite.reference is None:
+        return []
+    parts: list[str] = []
+    for size in section.batch_sizes:
+        if course := course_table(section, size):
+            parts += titled(course)
+        if figure := course_figure(section, size, all_labels(results.suite.conditions)):
+            name = figure_name(results.suite.name, f"course-B{size}", number)
+            figures[name] = to_svg(figure)
+            parts.append(f"![Epochs and acquired scores against labels, B = {size}](figures/{name})")
+    heading = f"{'###' if section.heading else '##'} Epochs and acquired scores"
+    return [heading, *parts, notes.COURSE] if parts else []
 
 
 def _against(results: Results, section: Section, number: int, figures: Figures) -> list[str]:

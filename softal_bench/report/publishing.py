@@ -10,7 +10,7 @@ from softal_bench.report.index import NAME, write_index
 Figures = dict[str, bytes]
 # The figures of pages of either kind: <suite>-B10.svg, <suite>-seconds.svg, <suite>-against-B.2.svg,
 # <suite>-over-temperature.svg.
-_FIGURE = r"-(B\d+|seconds|against-[BN]|over-\w+)(\.\d+)?\.svg"
+_FIGURE = r"-(B\d+|course-B\d+|seconds|against-[BN]|over-\w+)(\.\d+)?\.svg"
 
 
 def figure_name(suite_name: str, what: str, number: int) -> str:

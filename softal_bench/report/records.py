@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -32,6 +33,9 @@ class Round(BaseModel):
         labels: size of the labelled set that the accuracy was measured with.
         accuracy: test accuracy, a fraction.
         nll: test negative log-likelihood, in nats; None where it is infinite.
+        epochs, best_epoch: how many epochs the training ran, and which one's weights were kept; None in earlier
+            journals.
+        scores: the score of each point acquired, in the same order; empty in earlier journals.
         acquired: indices acquired after it; empty in the last round, which has no prediction on the pool and
             no selection.
         seconds: seconds by phase.
@@ -43,6 +47,9 @@ class Round(BaseModel):
     accuracy: float = Field(ge=0, le=1)
     nll: float | None = Field(allow_inf_nan=False)
     acquired: list[int]
+    epochs: int | None = Field(None, ge=1, le=2**53)
+    best_epoch: int | None = Field(None, ge=1, le=2**53)
+    scores: list[Annotated[float, Field(allow_inf_nan=False)]] = []
     seconds: dict[str, Seconds | None]
     peak_bytes: Bytes | None
 

@@ -1,0 +1,78 @@
+"""Epochs and acquired scores on a page, round by round."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from softal_bench.report.course import course, course_figure, course_table
+from softal_bench.report.numbers import ABSENT
+from softal_bench.report.page import page
+from softal_bench.report.sections import sections
+
+from .example import ExampleCondition, ExampleSuite, lines, write
+from .test_reference_tables import _beside, reference
+
+FIRST = ExampleCondition()
+
+
+def with_course(journal: list[dict[str, Any]], epochs: list[int]) -> list[dict[str, Any]]:
+    """The journal with these epochs, the best one before the last, and a score of 1, 2, ... in each round."""
+    rounds = [line for line in journal if line["kind"] == "round"]
+    for number, (line, run) in enumerate(zip(rounds, epochs, strict=True), start=1):
+        scores = [float(number)] * len(line["acquired"])
+        line.update(epochs=run, best_epoch=max(1, run - 1), scores=scores)
+    return journal
+
+
+@pytest.fixture
+def written(suite: ExampleSuite) -> ExampleSuite:
+    for trial, epochs in enumerate([[4, 6, 5], [6, 6, 7], [8, 6, 6]]):
+        write(suite.path(FIRST, trial), with_course(lines(FIRST, trial, [0.5, 0.7, 0.9]), epochs))
+    return suite
+
+
+def test_the_course_is_the_mean_over_trials_at_each_number_of_labels(written: ExampleSuite) -> None:
+    (section,) = sections(written.collect())
+    cell = section.cells["uniform", 10]
+    assert course(cell, lambda one: one.epochs) == ([20, 30, 40], [6.0, 6.0, 6.0])
+    assert course(cell, lambda one: one.best_epoch) == ([20, 30, 40], [5.0, 5.0, 5.0])
+    table = course_table(section, 10)
+    assert table is not None
+    assert table.cells.loc["uniform"].tolist() == ["6.00", "5.00", "1", "2"]  # the last round acquires nothing
+    assert course_figure(section, 10, ["uniform"]) is not None
+
+
+def test_a_page_shows_it_where_the_suite_names_published_figures(
+    written: ExampleSuite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, figures = page(written.collect())
+    assert "Epochs and acquired scores" not in text
+    monkeypatch.setattr("softal_bench.report.published.beside", _beside)
+    text, figures = page(replace(written, reference=reference()).collect())
+    assert "## Epochs and acquired scores" in text
+    assert "(figures/example-course-B10.svg)" in text
+    assert figures["example-course-B10.svg"].startswith(b"<?xml")
+
+
+def test_journals_without_them_have_no_such_section(suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(suite.path(FIRST, 0), lines(FIRST, 0, [0.5, 0.9]))
+    monkeypatch.setattr("softal_bench.report.published.beside", _beside)
+    text, figures = page(replace(suite, reference=reference()).collect())
+    assert "Epochs and acquired scores" not in text
+    assert not [name for name in figures if "course" in name]
+
+
+def test_scores_of_one_method_are_absent_where_its_journals_have_none(written: ExampleSuite) -> None:
+    journal = with_course(lines(FIRST, 0, [0.5, 0.7, 0.9]), [4, 6, 5])
+    for line in journal:
+        line.pop("scores", None)
+    for trial in range(3):
+        write(
+            written.path(FIRST, trial),
+            [{**line, "trial": trial} if line["kind"] == "header" else line for line in journal],
+        )
+    (section,) = sections(replace(written, trials=1).collect())
+    table = course_table(section, 10)
+    assert table is not None
+    assert table.cells.loc["uniform"].tolist() == ["5.00", "4.00", ABSENT, ABSENT]
