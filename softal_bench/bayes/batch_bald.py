@@ -10,9 +10,17 @@ cheaper than the gain, rule most points out:
 - its gain given configurations that are told apart less (`Configurations.coarser`), in two stages. That is a bound for
   the same draws, so it needs no slack.
 
-BatchEPIG-BALD takes the difference of two such gains, one under the model and one under the evaluation posterior. It is
-not submodular, so what was known of the difference bounds nothing. But what is subtracted is at least 0, so the bounds
-of the first gain are bounds of the difference too, and only points that they do not rule out are looked at under both.
+BatchEPIG-BALD takes the difference of two such gains, one under the model and one under the evaluation posterior. The
+difference is not submodular, so an earlier difference bounds nothing. An upper bound of the first gain minus a lower
+bound of the second is an upper bound of the difference:
+
+- the second gain is at least 0, so every bound of the first gain bounds the difference too;
+- merged configurations bound the second gain from below (`MergedConfigurations`), again for the same draws. That bound
+  is about as tight as `Configurations.coarser` is from above, at the price of a few hundred rows.
+
+The points of largest difference in the step before come first: they give a difference that others are compared with.
+Then every point that its bounds of the first gain do not rule out gets a bound of the difference, and differences are
+computed by falling bound until the largest one found is above all bounds that remain.
 
 All is in float64, so that gains are told apart however small they get in a large batch. Once no point can gain more
 than `_TIE` the weights are known, as far as K samples go, and the points left are taken by position.
@@ -23,7 +31,7 @@ from torch import Tensor
 
 from softal_bench.bayes.information import bald
 from softal_bench.bayes.joint_entropy import Configurations, Points
-from softal_bench.bayes.merged_configurations import MergedConfigurations
+from softal_bench.bayes.merged_configurations import MergedConfigurations, merging_bytes
 from softal_bench.bayes.shortlist import Shortlist, shortlist_bytes
 from softal_bench.bayes.streaming import scored_chunks
 from softal_bench.contracts import Pool
@@ -80,7 +88,9 @@ def batch_epig_bald(
     objective is a difference of submodular functions and not submodular itself, so its greedy batch comes with no
     guarantee; the points taken are those of full greedy search, as in `batch_bald`.
 
-    Costs twice what `batch_bald` does, and more where the first term alone rules out fewer points.
+    Costs one pass over each pool, O(N K C); in each step O(M K²) to merge configurations and O(K² C) for each point
+    that the first gain does not rule out; then O(M K C) for each point whose difference is computed, in practice few.
+    Memory: twice that of `batch_bald`.
 
     Args:
         pool: the candidates under the model.
@@ -113,11 +123,34 @@ def batch_bald_bytes(
     The shortlist, O(N) bounds and places, and, while the configurations are extended, `_TABLES` tables of D x K
     float64, where D = min(M, C^(B-1)) configurations are kept.
     """
+    table = _table_bytes(num_samples, num_classes, batch_size, max_configurations)
+    return _pool_bytes(pool_size, num_samples, num_classes) + _TABLES * table
+
+
+def batch_epig_bald_bytes(
+    pool_size: int, num_samples: int, num_classes: int, batch_size: int, max_configurations: int
+) -> int:
+    """The same of `batch_epig_bald`: two shortlists, and one term's table while the other's is extended.
+
+    Merging configurations holds fewer tables, but up to K eigenproblems of K x K.
+    """
+    table = _table_bytes(num_samples, num_classes, batch_size, max_configurations)
+    return (
+        2 * _pool_bytes(pool_size, num_samples, num_classes)
+        + (1 + _TABLES) * table
+        + merging_bytes(num_samples, table // (8 * num_samples))
+    )
+
+
+def _pool_bytes(pool_size: int, num_samples: int, num_classes: int) -> int:
+    return min(shortlist_bytes("cpu"), 4 * pool_size * num_samples * num_classes) + 32 * pool_size
+
+
+def _table_bytes(num_samples: int, num_classes: int, batch_size: int, max_configurations: int) -> int:
     configurations = max_configurations
     if num_classes ** min(batch_size - 1, 64) < max_configurations:
         configurations = num_classes ** (batch_size - 1)
-    shortlist = min(shortlist_bytes("cpu"), 4 * pool_size * num_samples * num_classes)
-    return shortlist + 32 * pool_size + 8 * _TABLES * configurations * num_samples
+    return 8 * configurations * num_samples
 
 
 def _greedy(
@@ -276,7 +309,9 @@ class _DifferenceStep(_Step):
     def __init__(self, gains: _Gains, deducted: _Gains, difference_N: Tensor) -> None:
         super().__init__(gains)
         self._deducted = deducted
-        self._lower = MergedConfigurations.of(deducted.configurations) or deducted.configurations
+        self._lower: Configurations | MergedConfigurations = deducted.configurations
+        if MergedConfigurations.worth_it(deducted.configurations):
+            self._lower = MergedConfigurations.of(deducted.configurations)
         self._difference_N = difference_N
         self._bounded: list[tuple[Tensor, Tensor]] = []
 

@@ -1,9 +1,9 @@
 """A lower bound of the information that a point adds to a batch, from merged label configurations.
 
 `Configurations.coarser` merges configurations into *cells* and so bounds `Configurations.information` from above. The
-second moments of a cell's posteriors bound it from below, for the same draws. Take one cell: configurations with weights
-v_m and posteriors r_mk, means E over them with weights v_m / V and V = sum_m v_m. For one class of a point let
-q_m = sum_k r_mk p(Y = c | w_k). Because log q <= log t + q/t - 1 for every t > 0,
+second moments of a cell's posteriors bound it from below, for the same draws. Take one cell, whose configurations have
+weights v_m and posteriors r_mk, and let E be the mean over them with weights v_m / V, where V = sum_m v_m. For one
+class of a point let q_m = sum_k r_mk p(Y = c | w_k). Because log q <= log t + q/t - 1 for every t > 0,
 
     E[-q log q] >= -E[q] log t - E[q²]/t + E[q],    which is largest at t = E[q²] / E[q]:
 
@@ -19,8 +19,8 @@ d_k² = E[r_k] and let T = S / (d d') have the eigenvalues λ_1 >= λ_2 >= ... a
 
     p·S p = sum_i λ_i (u_i·x)² <= sum_{i<=R} (λ_i - λ_{R+1}) (u_i·x)² + λ_{R+1} (|x|² - (d·x)²),
 
-since the r_k sum to 1 in each configuration, so that T d = 0 and d, of length 1, is an eigenvector of eigenvalue 0. With
-`_DIRECTIONS` = R this costs R + 2 products of length K for each cell and class.
+since the r_k sum to 1 in each configuration, so that T d = 0 and d, of length 1, is an eigenvector of eigenvalue 0.
+This takes R + 2 products of length K for each cell and class; R is `_DIRECTIONS`.
 """
 
 from dataclasses import dataclass
@@ -31,10 +31,17 @@ from torch import Tensor
 from softal_bench.bayes.information import block_elements
 from softal_bench.bayes.joint_entropy import Configurations, Points
 
-_DIRECTIONS = 4  # R
-_MOST_SAMPLES = 256  # K; above it the K x K eigenproblems of up to K cells cost more than they save
+_DIRECTIONS = 2  # R
+_MOST_SAMPLES = 256  # K
 _LEAST_SQUARE = 1e-30  # of d_k, so that nothing is divided by 0; the inequality holds for every d > 0
 _ROUNDING = 1e-12  # nats, more than the rounding of the bound in float64
+
+
+def merging_bytes(num_samples: int, num_configurations: int) -> int:
+    """About how many bytes the eigenproblems of `MergedConfigurations.of` hold on a CPU; 0 where it is not worth it."""
+    if num_samples > _MOST_SAMPLES or num_configurations < 2 * (_DIRECTIONS + 2):
+        return 0
+    return 3 * 8 * num_samples**3
 
 
 @dataclass(frozen=True)
@@ -44,31 +51,39 @@ class MergedConfigurations:
     Attributes:
         weights_L: V, float64, summing to 1.
         posterior_L_K: E[r_k] of each cell.
-        directions_LR_K: sqrt(λ_i - λ_{R+1}) d u_i for i <= R, cell by cell.
+        directions_R_L_K: sqrt(λ_i - λ_{R+1}) d u_i for i <= R.
         remainder_L: λ_{R+1} of each cell.
         sample_probs_K: sum_m v_m r_mk.
     """
 
     weights_L: Tensor
     posterior_L_K: Tensor
-    directions_LR_K: Tensor
+    directions_R_L_K: Tensor
     remainder_L: Tensor
     sample_probs_K: Tensor
 
     @classmethod
-    def of(cls, configurations: Configurations) -> "MergedConfigurations | None":
-        """Merge configurations by their most probable sample; None where that does not save half of the work.
+    def worth_it(cls, configurations: Configurations) -> bool:
+        """Whether the bound takes at most half the work of the gains themselves, and its moments not too much.
 
-        Costs O(D K²) time, K eigenproblems of K x K, and memory for those: K³ float64.
+        With more than `_MOST_SAMPLES` samples the eigenproblems cost more than what they save.
         """
-        num_samples = configurations.posterior_D_K.shape[1]
-        if num_samples > _MOST_SAMPLES:
-            return None
+        num_configurations, num_samples = configurations.posterior_D_K.shape
+        if num_samples > _MOST_SAMPLES or num_configurations < 2 * (_DIRECTIONS + 2):
+            return False
+        cells = int(configurations.cells(1).max()) + 1
+        return num_configurations >= 2 * (_DIRECTIONS + 2) * cells
+
+    @classmethod
+    def of(cls, configurations: Configurations) -> "MergedConfigurations":
+        """Merge configurations by their most probable sample.
+
+        Costs O(D K²) time and an eigenproblem of K x K for each of at most K cells. Holds about 3 K³ float64, and two
+        copies of the table of configurations while it takes the moments.
+        """
         cell_D = configurations.cells(1)
-        cells = int(cell_D.max()) + 1
-        if len(cell_D) < 2 * cells * (_DIRECTIONS + 2):
-            return None
         merged = configurations.merged(cell_D)
+        cells, num_samples = merged.posterior_D_K.shape
         order_D = cell_D.argsort()
         square_L_K = merged.posterior_D_K.clamp_min(_LEAST_SQUARE)
         scaled_L_K_K = merged.posterior_D_K.new_empty(cells, num_samples, num_samples)
@@ -80,13 +95,14 @@ class MergedConfigurations:
             scaled_L_K_K[cell] = covariance_K_K / scale_K.outer(scale_K)
         values_L_K, vectors_L_K_K = torch.linalg.eigh(scaled_L_K_K)  # by rising eigenvalue
         directions = min(_DIRECTIONS, num_samples - 1)
-        remainder_L = values_L_K[:, -directions - 1].clamp_min(0)
-        beyond_L_R = (values_L_K[:, -directions:] - remainder_L.unsqueeze(1)).clamp_min(0)
-        directions_L_R_K = vectors_L_K_K[:, :, -directions:].mT * beyond_L_R.sqrt().unsqueeze(2)
+        rest = num_samples - directions
+        remainder_L = values_L_K[:, rest - 1].clamp_min(0)
+        beyond_L_R = (values_L_K[:, rest:] - remainder_L.unsqueeze(1)).clamp_min(0)
+        directions_L_R_K = vectors_L_K_K[:, :, rest:].mT * beyond_L_R.sqrt().unsqueeze(2)
         return cls(
             merged.weights_D,
             square_L_K,
-            (directions_L_R_K * square_L_K.sqrt().unsqueeze(1)).flatten(0, 1),
+            (directions_L_R_K * square_L_K.sqrt().unsqueeze(1)).transpose(0, 1).contiguous(),
             remainder_L,
             configurations.weights_D @ configurations.posterior_D_K,
         )
@@ -98,14 +114,15 @@ class MergedConfigurations:
         """
         num_points, num_classes, _ = points.probs_n_C_K.shape
         lower_n = -(points.conditional_n_K @ self.sample_probs_K) - _ROUNDING
-        columns = len(self.directions_LR_K) * num_classes
-        at_once = max(1, block_elements(lower_n.device) // columns)
+        at_once = max(1, block_elements(lower_n.device) // (len(self.weights_L) * num_classes))
         for start in range(0, num_points, at_once):
             probs_nC_K = points.probs_n_C_K[start : start + at_once].flatten(0, 1)
             mean_nC_L = probs_nC_K @ self.posterior_L_K.T
-            spread_nC_L = (probs_nC_K.square() @ self.posterior_L_K.T - mean_nC_L.square()).clamp_min_(0)
-            projected_nC_LR = (probs_nC_K @ self.directions_LR_K.T).square_()
-            variance_nC_L = projected_nC_LR.view(*mean_nC_L.shape, -1).sum(dim=-1).addcmul_(spread_nC_L, self.remainder_L)
+            variance_nC_L = (probs_nC_K.square() @ self.posterior_L_K.T).addcmul_(mean_nC_L, mean_nC_L, value=-1)
+            variance_nC_L.clamp_min_(0).mul_(self.remainder_L)
+            for directions_L_K in self.directions_R_L_K:
+                projected_nC_L = probs_nC_K @ directions_L_K.T
+                variance_nC_L.addcmul_(projected_nC_L, projected_nC_L)
             mean_nC_L.clamp_min_(torch.finfo(torch.float64).tiny)
             # E[q²] / E[q], at most 1 since q is
             ratio_nC_L = variance_nC_L.div_(mean_nC_L).add_(mean_nC_L).clamp_max_(1)
