@@ -146,7 +146,8 @@ class Configurations:
         """cell_D, which cell `coarser` merges each configuration into: 0, 1, ... without gaps."""
         largest_D, sample_D = self.posterior_D_K.max(dim=1)
         part_D = (largest_D * parts).long().clamp_max(parts - 1)
-        return torch.unique(sample_D * parts + part_D, return_inverse=True)[1]
+        cell_D: Tensor = torch.unique(sample_D * parts + part_D, return_inverse=True)[1]
+        return cell_D
 
     def merged(self, cell_D: Tensor) -> "Configurations":
         """One configuration for each cell, with the total weight and the mean posterior of those in it."""
