@@ -95,9 +95,11 @@ def say_what_is_published(request: SuiteRequest, found: Found) -> None:
     count = sum(job.published is not None for job in jobs)
     folder = request.pages / "records"
     if count and count == len(jobs):
-        click.echo(f"all {count} {kind.plural} are published under {folder}; use --fresh to compute them again")
+        which = "the" if count == 1 else f"all {count}"
+        click.echo(f"{which} {_are(count, kind)} published under {folder}; use --fresh to compute again")
     elif count:
-        click.echo(f"{count} of {len(jobs)} {kind.plural} are published under {folder} and are not run again")
+        verb = "is" if count == 1 else "are"
+        click.echo(f"{count} of {len(jobs)} {kind.plural} {verb} published under {folder} and not run again")
 
 
 def warn_of_stale(kind: Kind, recorded: Iterable[HasRecord], differing: Survey) -> None:
@@ -110,7 +112,7 @@ def warn_of_stale(kind: Kind, recorded: Iterable[HasRecord], differing: Survey) 
         for change in _changes(one, differing):
             methods = by_change.setdefault(change, {})
             methods[one.condition.acquisition.label] = methods.get(one.condition.acquisition.label, 0) + 1
-    lines = [f"Warning: {len(stale)} {kind.plural} are stale: {WHY_STALE}. They do not count as done."]
+    lines = [f"Warning: {len(stale)} {_are(len(stale), kind)} stale: {WHY_STALE}. Stale ones do not count as done."]
     for change, methods in by_change.items():
         counts = ", ".join(f"{label} ({count})" for label, count in methods.items())
         noun = registries[change.kind].noun if change.kind in registries else change.kind
@@ -142,6 +144,10 @@ def restart_changed(jobs: Sequence[Job[Any]], differing: Survey) -> None:
             f"the journal so far is kept as {kept}",
             err=True,
         )
+
+
+def _are(count: int, kind: Kind) -> str:
+    return f"{kind.plural.removesuffix('s')} is" if count == 1 else f"{kind.plural} are"
 
 
 def _path(of: HasRecord) -> Path | None:

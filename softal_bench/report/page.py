@@ -45,7 +45,7 @@ def page(results: Results) -> tuple[str, Figures]:
     parts += published_sections(results)
     failed = [_failure(trial) for trial in trials if trial.status in FAILED]
     parts += failures("## Trials that failed", failure_counts(trials, "trials"), failed)
-    parts += stale(trials, _place, "trials")
+    parts += stale(trials, _place, "trial")
     parts += unreadable(results.problems)
     parts += provenance(trials, "trial", suite.conditions, set(suite.varied))
     return "\n\n".join(parts) + "\n", figures

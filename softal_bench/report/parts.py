@@ -9,7 +9,7 @@ import pandas as pd
 from softal_bench.bench.stale import STALE
 from softal_bench.report.index import Entry, to_comment
 from softal_bench.report.journals import DONE, FAILED, STATUSES, HasStatus, Problem, Recorded
-from softal_bench.report.markdown import escape, escape_block, one_line, table
+from softal_bench.report.markdown import counted, escape, escape_block, one_line, table
 from softal_bench.report.numbers import ABSENT
 from softal_bench.report.provenance import facts, methods_table, shared_settings
 from softal_bench.report.tables import METHOD, Table
@@ -89,9 +89,9 @@ def stale(recorded: Iterable[OfACondition], rows: Callable[[Any], dict[str, str]
     told = "; ".join(f"{label}: {count}" for label, count in counts.items())
     cells = pd.DataFrame([{**rows(one), **_stale_columns(one)} for one in found]).set_index(METHOD)
     return [
-        f"## Stale {noun}",
-        f"{escape_block(f'Stale: {len(found)} {noun} ({told}).')} They are finished, but the source of a plugin has "
-        "changed since, so they do not count as done above. `softal-bench run --fresh` computes them again.",
+        f"## Stale {noun}s",
+        f"{escape_block(f'Stale: {counted(len(found), noun)} ({told}).')} Each is finished, but the source of a plugin "
+        "has changed since, so it does not count as done above. `softal-bench run --fresh` computes it again.",
         table(cells, align="left"),
     ]
 
@@ -123,7 +123,8 @@ def provenance(
     known = facts([one for one in recorded if one.record and one.status != STALE], noun)
     return [
         "## Provenance",
-        "\n".join(f"- {escape_block(f'{name}: {value}')}" for name, value in known) or f"No {noun} was run.",
+        "\n".join(f"- {escape_block(f'{name}: {value}')}" for name, value in known)
+        or f"No {noun} has current results.",
         "The methods, and the settings in which they differ (K: posterior samples):",
         table(methods_table(conditions, shown), align="left"),
         "Settings that all share:",

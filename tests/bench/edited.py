@@ -50,7 +50,7 @@ class EditedPlugin:
         self.write("score", SOURCE)
 
     def write(self, module: str, text: str) -> None:
-        """Write a module, and have this process read all of them again. What it has resolved from a suite stays as it is."""
+        """Write a module. This process reads its source again; what it has resolved from a suite stays as it is."""
         (self._package / f"{module}.py").write_text(text)
         self.forget()
 

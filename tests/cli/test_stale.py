@@ -236,12 +236,12 @@ def test_a_published_trial_is_not_run_again_and_one_method_is_added_to_a_publish
     before = contents(records)
     outcome = cli("run", suite)
     assert outcome.exit_code == 0
-    assert "all 4 trials are published under leaderboard/records; use --fresh to compute them again" in outcome.output
+    assert "all 4 trials are published under leaderboard/records; use --fresh to compute again" in outcome.output
     assert "trials: 4 done" in outcome.output
     assert not (cli.folder / "runs").exists() or not contents(cli.folder / "runs" / "tiny")
     more = write_suite(cli.folder, trials=2, matrix=acquiring("uniform", "edited", "entropy"))
     outcome = cli("run", more)
-    assert "4 of 6 trials are published under leaderboard/records and are not run again" in outcome.output
+    assert "4 of 6 trials are published under leaderboard/records and not run again" in outcome.output
     assert {lines[0]["condition"]["acquisition"]["name"] for lines in journals(cli.folder / "runs").values()} == {
         "entropy"
     }
@@ -325,11 +325,11 @@ def test_cells_become_stale_and_are_measured_again(cli: CommandLine, edited: Edi
         patch.setenv("PYTHONPATH", str(edited.folder))
         assert cli("run", suite, "--quiet").exit_code == 0
         records = publish(cli)
-        assert "all 1 cells are published" in cli("run", suite).output
+        assert "the cell is published" in cli("run", suite).output
         edited.take_from(3)
         outcome = cli("run", suite, "--quiet")
-        assert (outcome.exit_code, "Warning: 1 cells are stale" in outcome.output) == (1, True)
-        assert "Stale: 1 cells (edited: 1)." in (cli.folder / "leaderboard" / "tiny.md").read_text()
+        assert (outcome.exit_code, "Warning: 1 cell is stale" in outcome.output) == (1, True)
+        assert "Stale: 1 cell (edited: 1)." in (cli.folder / "leaderboard" / "tiny.md").read_text()
         assert cli("run", suite, "--fresh", "--quiet").exit_code == 0
     assert "1 of 1 cells done" in (cli.folder / "leaderboard" / "tiny.md").read_text()
     assert len(contents(records)) == len(contents(cli.folder / "runs" / "tiny")) == 1
@@ -394,6 +394,6 @@ def test_between_processes_an_edit_is_seen_as_users_make_it(
     assert cli.alone("run", suite, "--quiet").exit_code == 0
     edited.take_from(3)
     outcome = cli.alone("run", suite)
-    assert (outcome.exit_code, "Warning: 1 trials are stale" in outcome.output) == (1, True)
+    assert (outcome.exit_code, "Warning: 1 trial is stale" in outcome.output) == (1, True)
     assert cli.alone("run", suite, "--fresh", "--quiet").exit_code == 0
     assert cli.alone("run", suite).exit_code == 0

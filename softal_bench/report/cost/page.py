@@ -59,7 +59,7 @@ def cost_page(results: CostResults) -> tuple[str, Figures]:
     parts += ["## Notes", *notes.ALL]
     failed = [_failure(cell) for cell in results.cells if cell.status == "failed"]
     parts += failures("## Cells that failed or were over a limit", failure_counts(results.cells, "cells"), failed)
-    parts += stale(results.cells, _place, "cells")
+    parts += stale(results.cells, _place, "cell")
     parts += unreadable(results.problems)
     parts += provenance(results.cells, "cell", suite.conditions, {*suite.varied, *IN_THE_TABLES})
     parts += ["The sources of log-probs:", "\n".join(_sources(results))]
