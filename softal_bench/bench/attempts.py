@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from softal_bench.bench import journal
+from softal_bench.bench import fresh, journal
 from softal_bench.bench.failures import Died, ending_of
 from softal_bench.bench.jobs import Attempt, Job, Line, Observer, Work
+from softal_bench.bench.stale import changed
 from softal_bench.errors import JournalError, shown
 
 _MOST_LOST = 5  # attempts in one round that lose their machine before the job is blamed after all
@@ -57,6 +58,7 @@ class _Attempt:
         self._observer = observer
         self._done = record.rounds if record else []
         self._header = record.header if record and not record.needs_header else None
+        self._fresh = fresh.is_marked(job.path) or (record is not None and record.is_fresh)
         self._begun = False  # whether the journal says so
         self._writer = journal.JournalWriter(job.path)
         self.rounds = len(self._done)
@@ -107,6 +109,7 @@ class _Attempt:
             self._begin(attempt.start, attempt.provenance)
         else:
             _require_same_data(self._header, attempt)
+            _require_same_source(self._header, self._work.origin(self._job))
         environment = self._work.origin(self._job)["environment"]
         self._begun = True
         self._writer.write({"kind": "attempt", "time": journal.now(), **environment})
@@ -125,9 +128,11 @@ class _Attempt:
             "trial": self._job.trial,
             "start": start,
             "provenance": provenance,
+            **({"fresh": True} if self._fresh else {}),
             **self._work.origin(self._job),
         }
         self._writer.write(self._header)
+        fresh.unmark(self._job.path)
 
     def _interrupted(self) -> None:
         if self._begun:  # else the journal has no attempt that could be interrupted
@@ -145,3 +150,11 @@ def _require_same_data(header: Line, attempt: Attempt) -> None:
     for name, now in (("start", attempt.start), ("provenance", attempt.provenance)):
         if header.get(name, now) != now:
             raise JournalError(f"its {name} is {shown(header[name])}, these data give {shown(now)}; were they changed?")
+
+
+def _require_same_source(header: Line, origin: Line) -> None:
+    """Raise JournalError if a plugin was changed since the journal's earlier lines, even while the run goes on."""
+    changes = changed(header.get("plugins", []), origin["plugins"])
+    if changes:
+        names = ", ".join(change.name for change in changes)
+        raise JournalError(f"the source of {names} has changed since it was begun; run again to begin it afresh")

@@ -1,7 +1,7 @@
 """The cells of a cost suite: which there are, whether their data suffice, and what taking one up means."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import torch
 from softal_bench.bench.cell import Cell, Outcome, measure_cell
 from softal_bench.bench.data import load_if_there, require_taken
 from softal_bench.bench.failures import Ended
-from softal_bench.bench.jobs import Attempt, Job, Line, Observer
+from softal_bench.bench.jobs import NONE_PUBLISHED, Attempt, Job, Line, Observer, Published
 from softal_bench.bench.local import LocalWork
 from softal_bench.bench.log_probs import LogProbs, require_enough
 from softal_bench.bench.runner import Runner
@@ -22,8 +22,11 @@ CellJob = Job[CostCondition]
 _ENDS_SWEEP = ("timeout", "out_of_memory")
 
 
-def cell_jobs(suite: CostSuite, runs: Path) -> list[CellJob]:
-    """The cells of a suite: those of one pool together, of one method from the smallest B to the largest."""
+def cell_jobs(suite: CostSuite, runs: Path, published: Mapping[str, Published] = NONE_PUBLISHED) -> list[CellJob]:
+    """The cells of a suite: those of one pool together, of one method from the smallest B to the largest.
+
+    Arguments are those of `trial_jobs`.
+    """
     pools = {pool: place for place, pool in enumerate(dict.fromkeys(map(_pool, suite.conditions)))}
     sweeps = {sweep: place for place, sweep in enumerate(dict.fromkeys(each.sweep() for each in suite.conditions))}
     order = sorted(suite.conditions, key=lambda each: (pools[_pool(each)], sweeps[each.sweep()], each.batch_size))
@@ -35,6 +38,7 @@ def cell_jobs(suite: CostSuite, runs: Path) -> list[CellJob]:
             1,
             f"{condition.acquisition.label}, B={condition.batch_size}, N={condition.pool_size}, "
             f"K={condition.posterior_samples}, {condition.source.label}",
+            published.get(key),
         )
         for condition in order
         if suite.asks_for(key := condition.key(0))
@@ -64,12 +68,17 @@ def preflight_cells(suite: CostSuite, data_root: Path, fetch: bool) -> list[str]
 
 
 def run_cells(
-    suite: CostSuite, runs: Path, data_root: Path, device: torch.device, observer: Observer
+    suite: CostSuite,
+    runs: Path,
+    data_root: Path,
+    device: torch.device,
+    observer: Observer,
+    published: Mapping[str, Published] = NONE_PUBLISHED,
 ) -> dict[str, int]:
     """Measure the cells of a suite that are not finished; how many there are of each status. See `Runner.run`."""
     with tempfile.TemporaryDirectory(prefix="softal-bench-") as folder:
         work = CellWork(LogProbs(Path(folder), data_root, device), device)
-        return Runner(suite.name, cell_jobs(suite, runs), work, observer).run()
+        return Runner(suite.name, cell_jobs(suite, runs, published), work, observer).run()
 
 
 class CellWork(LocalWork):

@@ -1,6 +1,7 @@
-"""What a journal's header says of the machine and the software. None of it is part of a trial's key."""
+"""What a journal's header says of the machine, the software and the plugins. None of it is part of a trial's key."""
 
 import platform
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import torch
 
 from softal_bench.bench.device import device_name
+from softal_bench.bench.journal import TrialRecord
 from softal_bench.registry import Plugin, registries
 from softal_bench.suite import AnyCondition
 
@@ -22,6 +24,12 @@ def versions(condition: AnyCondition) -> dict[str, str]:
     return found
 
 
+def plugins(condition: AnyCondition) -> list[dict[str, Any]]:
+    """The plugins of a condition, those in others included: where each comes from, and the digest of its source."""
+    found = [_described(plugin) for outer in condition.plugins() for plugin in _with_nested(outer)]
+    return [plugin for place, plugin in enumerate(found) if plugin not in found[:place]]
+
+
 def environment(device: torch.device, threads: int) -> dict[str, Any]:
     """Device, platform, Python and threads."""
     return {
@@ -30,6 +38,41 @@ def environment(device: torch.device, threads: int) -> dict[str, Any]:
         "platform": platform.platform(),
         "python": platform.python_version(),
         "threads": threads,
+    }
+
+
+def was_timed_as_on(device: torch.device, record: TrialRecord) -> bool:
+    """Whether the seconds of a journal are of a processor or GPU of this name, with this version of torch.
+
+    The number of threads is part of the key.
+    """
+    attempts = [attempt for attempt in record.attempts if "device" in attempt]
+    there = attempts[-1] if attempts else record.header.get("environment")
+    packages = record.header.get("versions")
+    return (
+        isinstance(there, dict)
+        and there.get("device_name") == device_name(device)
+        and isinstance(packages, dict)
+        and packages.get("torch") == _version("torch")
+    )
+
+
+def _with_nested(plugin: Plugin[Any]) -> Iterator[Plugin[Any]]:
+    yield plugin
+    for nested in plugin.nested:
+        yield from _with_nested(nested)
+
+
+def _described(plugin: Plugin[Any]) -> dict[str, Any]:
+    distribution, distribution_version = _origin(plugin.kind, plugin.name)
+    return {
+        "kind": plugin.kind,
+        "name": plugin.name,
+        "label": plugin.label,
+        "distribution": distribution,
+        "version": distribution_version,
+        "revision": type(plugin.instance).revision,
+        "source": registries[plugin.kind].source(plugin.name),
     }
 
 

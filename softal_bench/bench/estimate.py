@@ -9,6 +9,7 @@ from statistics import mean
 import torch
 
 from softal_bench.bench import journal
+from softal_bench.bench.environment import was_timed_as_on
 from softal_bench.bench.failures import Ended
 from softal_bench.bench.local import LocalWork
 from softal_bench.bench.sample import ModelSample
@@ -46,7 +47,7 @@ def forecast(jobs: Sequence[TrialJob], data_root: Path, device: torch.device) ->
         DataMissingError: if data are not there.
     """
     of_condition = _grouped(jobs, _condition)
-    found = {key: known for key, group in of_condition.items() if (known := _journalled(group))}
+    found = {key: known for key, group in of_condition.items() if (known := _journalled(group, device))}
     left = [group[0] for key, group in of_condition.items() if key not in found]
     seconds = SAMPLE_SECONDS
     for of_model in _grouped(left, _model_and_data).values():
@@ -84,8 +85,16 @@ def _weight(job: TrialJob) -> tuple[int, int]:
     return declared or 0, condition.batch_size
 
 
-def _journalled(jobs: Sequence[TrialJob]) -> Forecast | None:
-    rounds = [line for job in jobs if (record := _record(job)) for line in record.rounds]
+def _journalled(jobs: Sequence[TrialJob], device: torch.device) -> Forecast | None:
+    """From the journals of a condition: published ones count if they are of such a device, or if nothing is left."""
+    records = [(job, record) for job in jobs if (record := _record(job))]
+    nothing_left = len(records) == len(jobs) and all(record.end for _, record in records)
+    rounds = [
+        line
+        for job, record in records
+        if job.published is None or nothing_left or was_timed_as_on(device, record)
+        for line in record.rounds
+    ]
     if not rounds:
         return None
     seconds = mean(sum(line["seconds"].values()) for line in rounds)
@@ -100,6 +109,8 @@ def _part_left(job: TrialJob) -> float:
 
 
 def _record(job: TrialJob) -> journal.TrialRecord | None:
+    if job.published is not None:
+        return job.published.record
     try:
         return journal.read_started(job.path)
     except JournalError:

@@ -1,9 +1,10 @@
 """Jobs, what they do, and who is told of it: a trial of a suite, or a cell of a cost suite."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 from softal_bench.bench import journal
@@ -11,6 +12,24 @@ from softal_bench.suite import AnyCondition
 
 C = TypeVar("C", bound=AnyCondition)
 Line = journal.Line
+
+
+@dataclass(frozen=True)
+class Published:
+    """A finished record of a job among those of the leaderboard, which a run counts and does not compute again.
+
+    Attributes:
+        status: how it ended, or "stale".
+        error: why it ended so, if not well.
+        record: as read.
+    """
+
+    status: str
+    error: str | None
+    record: journal.TrialRecord
+
+
+NONE_PUBLISHED: Mapping[str, Published] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -23,6 +42,7 @@ class Job(Generic[C]):
         path: where its journal is; the file's name is the key.
         rounds: how many lines of measurements it will have.
         name: for people.
+        published: its record on the leaderboard, if that counts in place of a journal in `path`.
     """
 
     condition: C
@@ -30,6 +50,7 @@ class Job(Generic[C]):
     path: Path
     rounds: int
     name: str
+    published: Published | None = None
 
     @property
     def key(self) -> str:
@@ -74,7 +95,7 @@ class Work(Protocol[C]):
         """
 
     def origin(self, job: Job[C]) -> Line:
-        """`versions` and `environment` of where a job that was taken up is computed, for the journal."""
+        """`plugins`, `versions` and `environment` of where a job that was taken up is computed, for the journal."""
 
     def ended(self, job: Job[C], status: str) -> None:
         """A job ended, now or in an earlier run."""

@@ -10,6 +10,9 @@ A retry line after an end reopens the trial. The rounds before it stand, for the
 the trial, and the retry goes on after them; a cost line does not, for a cell is one measurement. Where no round stands,
 a header follows anew: what failed may have been the data, so that the first one has no start set. The end before a
 retry no longer counts, and stays in the file.
+
+A stale line after an end says that the source of some of its plugins differs from what is installed; one without
+plugins says that they agree again. The last one counts. See `softal_bench.bench.stale`.
 """
 
 import fcntl
@@ -52,8 +55,10 @@ class TrialRecord:
         rounds: the lines of kind "round", or of kind "cost" in a cost suite, in order.
         attempts: the lines of kind "attempt", each with `rounds_before` (how many rounds stood before it) and
             `interrupted` (whether it ended by the user's will: stopped, or tried again after its end).
-        end: the last line, or None while the trial is unfinished.
+        end: the last line of kind "end", or None while the trial is unfinished.
         needs_header: whether the next line has to be a header.
+        reopened: whether a retry line made it unfinished again.
+        stale: the last stale line after the end, if it names plugins.
     """
 
     path: Path
@@ -62,6 +67,13 @@ class TrialRecord:
     attempts: list[Line]
     end: Line | None
     needs_header: bool = False
+    reopened: bool = False
+    stale: Line | None = None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it was begun by `run --fresh`, in place of whatever other record there is of its trial."""
+        return self.header.get("fresh") is True
 
     @property
     def status(self) -> str:
@@ -221,7 +233,8 @@ def _record(path: Path, data: bytes) -> TrialRecord:
         )
     header, rounds, attempts = lines[0], list[Line](), list[Line]()
     end: Line | None = None
-    needs_header = False
+    stale: Line | None = None
+    needs_header = reopened = False
     for line in lines[1:]:
         kind = line.get("kind")  # lines of kinds unknown to this version are passed over
         if kind in ("round", "cost"):
@@ -231,16 +244,18 @@ def _record(path: Path, data: bytes) -> TrialRecord:
         elif kind == "interrupt" and attempts:
             attempts[-1]["interrupted"] = True
         elif kind == "end":
-            end = line
+            end, reopened = line, False
+        elif kind == "stale" and end is not None:
+            stale = line if line["plugins"] else None
         elif kind == "retry" and end is not None:
-            end = None
+            end, stale, reopened = None, None, True
             rounds = [line for line in rounds if line["kind"] == "round"]
             needs_header = not rounds
             for attempt in attempts:
                 attempt["interrupted"] = True
         elif kind == "header" and needs_header:
             header, needs_header = _same_trial(path, header, line), False
-    return TrialRecord(path, header, rounds, attempts, end, needs_header)
+    return TrialRecord(path, header, rounds, attempts, end, needs_header, reopened, stale)
 
 
 def _same_trial(path: Path, before: Line, header: Line) -> Line:

@@ -25,6 +25,7 @@ _REQUIRED = {
         "peak_bytes",
     },
     "end": {"status"},
+    "stale": {"plugins"},
 }
 _INDICES = ("start", "acquired")
 
@@ -57,13 +58,29 @@ def _why_unsound(line: object) -> str | None:
             return f" lacks {', '.join(sorted(required - line.keys()))}"
         if not isinstance(line.get("status", ""), str):
             return ": status has to be a text"
+    return _why_values_unsound(line)
+
+
+def _why_values_unsound(line: Line) -> str | None:
+    """Why a value of a line, which has all that its kind has to hold, is none that it can have, or None."""
+    kind = line.get("kind")
     if kind == "round" and not _are_seconds(line["seconds"]):
         return ": seconds has to be a mapping of phases to numbers"
+    if kind in ("header", "stale") and not _are_plugins(line.get("plugins", [])):
+        return ": plugins has to be a list of objects with texts as kind and name"
     for name in _INDICES:
         values = line.get(name)
         if name in line and not (isinstance(values, list) and set(map(type, values)) <= {int}):
             return f": {name} has to be a list of indices"
     return None
+
+
+def _are_plugins(value: object) -> bool:
+    """Whether each of them names a plugin."""
+    return isinstance(value, list) and all(
+        isinstance(plugin, dict) and isinstance(plugin.get("kind"), str) and isinstance(plugin.get("name"), str)
+        for plugin in value
+    )
 
 
 def _are_seconds(value: object) -> bool:

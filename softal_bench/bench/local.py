@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from softal_bench.bench.device import computing
-from softal_bench.bench.environment import environment, versions
+from softal_bench.bench.environment import environment, plugins, versions
 from softal_bench.bench.jobs import Job, Line
 
 
@@ -32,7 +32,8 @@ class LocalWork:
 
     def origin(self, job: Job[Any]) -> Line:
         threads = job.condition.threads
-        return {"versions": versions(job.condition), "environment": environment(self._device, threads)}
+        here = environment(self._device, threads)
+        return {"plugins": plugins(job.condition), "versions": versions(job.condition), "environment": here}
 
     @contextmanager
     def computing(self, job: Job[Any]) -> Iterator[None]:

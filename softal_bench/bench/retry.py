@@ -1,9 +1,12 @@
-"""Trying again what ended other than well. A retry goes on after the rounds that stand; see `journal` for its form."""
+"""Trying again what ended other than well. A retry goes on after the rounds that stand; see `journal` for its form.
+
+A published record is not changed: a copy of it in the runs folder is.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import TypeVar
 
-from softal_bench.bench import journal
+from softal_bench.bench import fresh, journal
 from softal_bench.bench.jobs import Job
 from softal_bench.errors import JournalError
 from softal_bench.suite import AnyCondition
@@ -34,6 +37,9 @@ def _reopened(job: Job[C], statuses: Collection[str]) -> bool:
     with journal.locked(job.path) as mine:
         if not mine or _status(job) not in statuses:
             return False
+        if job.published is not None:
+            fresh.set_aside(job.path)
+            job.path.write_bytes(journal.complete_lines(job.published.record.path))
         writer = journal.JournalWriter(job.path)
         try:
             writer.write({"kind": "retry", "time": journal.now()})
@@ -43,6 +49,8 @@ def _reopened(job: Job[C], statuses: Collection[str]) -> bool:
 
 
 def _status(job: Job[C]) -> str | None:
+    if job.published is not None:
+        return job.published.record.status
     try:
         record = journal.read_started(job.path)
     except JournalError:

@@ -8,6 +8,7 @@ from softal_bench.bench import journal
 from softal_bench.bench.attempts import run_job
 from softal_bench.bench.jobs import C, Job, Line, Observer, Work
 from softal_bench.bench.slots import in_slots
+from softal_bench.bench.stale import STALE, WHY_STALE
 from softal_bench.errors import JournalError
 
 _POLL_SECONDS = 0.5  # how often a job that another runner has is asked for
@@ -73,7 +74,7 @@ class Runner(Generic[C]):
 
     def _take_up(self, job: Job[C], timeout: float = 0) -> str | None:
         """Run a job to its end and return its status; None if another runner has it."""
-        status = self._ended_before(job) if job.path.exists() else self._skipped(job)
+        status = self._ended_before(job) if job.published or job.path.exists() else self._skipped(job)
         if status is None:
             with journal.locked(job.path, timeout) as mine:
                 if not mine:
@@ -91,6 +92,9 @@ class Runner(Generic[C]):
 
     def _ended_before(self, job: Job[C]) -> str | None:
         """The status of a job that ended before, or whose journal cannot be used; None if it is to be run."""
+        if job.published is not None:
+            self._observer.trial_ended(job, job.published.status, job.published.error, ran=False)
+            return job.published.status
         try:
             record = journal.read_started(job.path)
             if record is not None and record.header["key"] != job.key:
@@ -101,8 +105,9 @@ class Runner(Generic[C]):
             return "unreadable"
         if record is None or record.end is None:
             return None
-        self._observer.trial_ended(job, record.status, record.end.get("error"), ran=False)
-        return record.status
+        status, why = (STALE, WHY_STALE) if record.stale else (record.status, record.end.get("error"))
+        self._observer.trial_ended(job, status, why, ran=False)
+        return status
 
 
 class _OneAtATime:

@@ -1,10 +1,11 @@
 """The trials of a suite: which there are, whether their data suffice, and running them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from softal_bench.bench.data import load_if_there, require_taken
 from softal_bench.bench.executors.contract import Executor, Setting
-from softal_bench.bench.jobs import Job, Observer
+from softal_bench.bench.jobs import NONE_PUBLISHED, Job, Observer, Published
 from softal_bench.bench.runner import Runner
 from softal_bench.bench.trial import num_rounds, require_feasible
 from softal_bench.bench.trial_work import TrialJob, identity_of_data
@@ -13,8 +14,14 @@ from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition, Suite
 
 
-def trial_jobs(suite: Suite, runs: Path) -> list[TrialJob]:
-    """The trials of a suite: trial 0 of every condition first, so that methods can be compared early."""
+def trial_jobs(suite: Suite, runs: Path, published: Mapping[str, Published] = NONE_PUBLISHED) -> list[TrialJob]:
+    """The trials of a suite: trial 0 of every condition first, so that methods can be compared early.
+
+    Args:
+        suite: as asked for.
+        runs: the folder of journals.
+        published: by key, the records that count in place of a journal there.
+    """
     return [
         Job(
             condition,
@@ -22,6 +29,7 @@ def trial_jobs(suite: Suite, runs: Path) -> list[TrialJob]:
             runs / suite.name / f"{key}.jsonl",
             num_rounds(condition),
             f"{condition.acquisition.label}, B={condition.batch_size}, trial {trial}",
+            published.get(key),
         )
         for trial in range(suite.trials)
         for condition in suite.conditions
@@ -60,7 +68,14 @@ def preflight(suite: Suite, data_root: Path, fetch: bool) -> list[str]:
     return notes
 
 
-def run_trials(suite: Suite, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[str, int]:
+def run_trials(
+    suite: Suite,
+    runs: Path,
+    data_root: Path,
+    observer: Observer,
+    executor: Executor,
+    published: Mapping[str, Published] = NONE_PUBLISHED,
+) -> dict[str, int]:
     """Run the trials of a suite that are not finished; how many there are of each status. See `Runner.run`.
 
     Args:
@@ -69,11 +84,12 @@ def run_trials(suite: Suite, runs: Path, data_root: Path, observer: Observer, ex
         data_root: the folder of data.
         observer: is told how it goes on.
         executor: computes the trials.
+        published: see `trial_jobs`.
     """
     threads = max(condition.threads for condition in suite.conditions)
     setting = Setting(data_root, suite.limits, suite.resources, threads)
     with executor.started(setting) as crew:
-        return Runner(suite.name, trial_jobs(suite, runs), crew.work, observer, crew.slots).run()
+        return Runner(suite.name, trial_jobs(suite, runs, published), crew.work, observer, crew.slots).run()
 
 
 def _by_dataset(conditions: list[Condition]) -> list[list[Condition]]:

@@ -44,7 +44,7 @@ def told(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
 
 
 def _stopped(how: str, status: int) -> int:
-    click.echo(f"\n{how}; what is journalled stands, and the same command goes on from there", err=True)
+    click.echo(f"\n{how}; all complete rounds are kept. To go on, run the same command, without --fresh", err=True)
     return status
 
 

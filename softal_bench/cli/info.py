@@ -47,6 +47,8 @@ def _describe(registry: "Registry[Any]", name: str) -> None:
         text = _text(getattr(plugin, fact, ""))
         if text:
             click.echo(f"  {fact}: {text}")
+    if digest := registry.source(name):
+        click.echo(f"  source: {digest}")
 
 
 def _text(value: object) -> str:

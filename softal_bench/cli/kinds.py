@@ -1,20 +1,25 @@
 """The two kinds of suites, as the commands see them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from softal_bench.bench.cells import cell_jobs, preflight_cells, run_cells
+from softal_bench.bench.environment import was_timed_as_on
 from softal_bench.bench.executors.contract import Executor
 from softal_bench.bench.executors.inline import Inline
-from softal_bench.bench.jobs import Job, Observer
+from softal_bench.bench.jobs import NONE_PUBLISHED, Job, Observer, Published
 from softal_bench.bench.trial import num_rounds
 from softal_bench.bench.trials import num_trainings, preflight, run_trials, trial_jobs
 from softal_bench.cli.options import SuiteRequest
 from softal_bench.cli.outlook import Outlook, of_cells, of_trials
 from softal_bench.errors import SuiteError
+from softal_bench.report.cost.records import Cell, collect_cells
+from softal_bench.report.records import Trial, collect
 from softal_bench.suite import CostSuite, Suite, find_suite, load_cost_suite, load_suite, suite_kind
 
 
@@ -23,13 +28,17 @@ class Kind(ABC):
 
     Attributes:
         noun: what a suite of this kind is of.
+        plural: what its jobs are called.
         columns: of the table of its conditions.
         suite: the suite as asked for.
+        published: by key, the records that count in place of a journal in the runs folder.
     """
 
     noun: str
+    plural: str
     columns: Sequence[str]
     suite: Suite | CostSuite
+    published: Mapping[str, Published]
 
     @abstractmethod
     def rows(self) -> list[list[str]]:
@@ -48,12 +57,24 @@ class Kind(ABC):
         """The same, of which the jobs with these keys are run."""
 
     @abstractmethod
+    def counting(self, published: Mapping[str, Published]) -> "Kind":
+        """The same, with these records counted."""
+
+    @abstractmethod
+    def recorded(self, runs: Path, leaderboard: Path) -> Sequence[Trial | Cell]:
+        """What the journals of the suite say, of each job the one that counts."""
+
+    @abstractmethod
+    def counts_on(self, device: torch.device, of: Trial | Cell) -> bool:
+        """Whether a published record spares a run on this device the job."""
+
+    @abstractmethod
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
         """Check the conditions against their data; what could not be checked."""
 
     @abstractmethod
-    def outlook(self, runs: Path, data_root: Path, executor: Executor) -> Outlook:
-        """What time and memory will be needed."""
+    def outlook(self, runs: Path, data_root: Path, executor: Executor, fresh: bool) -> Outlook:
+        """What time and memory will be needed; with `fresh` if nothing counts as done."""
 
     @abstractmethod
     def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[str, int]:
@@ -67,10 +88,11 @@ class Kind(ABC):
 class Trials(Kind):
     """A suite of trials."""
 
-    noun = "trials"
+    noun = plural = "trials"
 
-    def __init__(self, suite: Suite) -> None:
+    def __init__(self, suite: Suite, published: Mapping[str, Published] = NONE_PUBLISHED) -> None:
         self.suite: Suite = suite
+        self.published = published
         self._others = [key for key in suite.varied if key not in ("acquisition", "batch_size")]
         self.columns = ["acquisition function", "B", "K", *self._others, "rounds a trial", "trials"]
 
@@ -92,19 +114,28 @@ class Trials(Kind):
         return f"{count} conditions, {trials} trials each, {num_trainings(self.suite)} trainings"
 
     def jobs(self, runs: Path) -> Sequence[Job[Any]]:
-        return trial_jobs(self.suite, runs)
+        return trial_jobs(self.suite, runs, self.published)
 
     def only(self, keys: frozenset[str]) -> "Trials":
-        return Trials(replace(self.suite, keys=keys))
+        return Trials(replace(self.suite, keys=keys), self.published)
+
+    def counting(self, published: Mapping[str, Published]) -> "Trials":
+        return Trials(self.suite, published)
+
+    def recorded(self, runs: Path, leaderboard: Path) -> Sequence[Trial | Cell]:
+        return list(collect(self.suite, runs, leaderboard).trials)
+
+    def counts_on(self, device: torch.device, of: Trial | Cell) -> bool:
+        return True
 
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
         return preflight(self.suite, data_root, fetch)
 
-    def outlook(self, runs: Path, data_root: Path, executor: Executor) -> Outlook:
-        return of_trials(self.suite, trial_jobs(self.suite, runs), data_root, executor)
+    def outlook(self, runs: Path, data_root: Path, executor: Executor, fresh: bool) -> Outlook:
+        return of_trials(self.suite, trial_jobs(self.suite, runs, self.published), data_root, executor, fresh)
 
     def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[str, int]:
-        return run_trials(self.suite, runs, data_root, observer, executor)
+        return run_trials(self.suite, runs, data_root, observer, executor, self.published)
 
     def all_well(self, statuses: dict[str, int]) -> bool:
         return set(statuses) <= {"done"}
@@ -114,10 +145,12 @@ class Cost(Kind):
     """A cost suite. That a cell is over its limit is a result, not a failure."""
 
     noun = "cost"
+    plural = "cells"
     columns = ("acquisition function", "B", "N", "K", "source")
 
-    def __init__(self, suite: CostSuite) -> None:
+    def __init__(self, suite: CostSuite, published: Mapping[str, Published] = NONE_PUBLISHED) -> None:
         self.suite: CostSuite = suite
+        self.published = published
 
     def rows(self) -> list[list[str]]:
         return [
@@ -136,20 +169,29 @@ class Cost(Kind):
         return f"{len(self.suite.conditions)} cells, log-probs from {' and '.join(sources)}"
 
     def jobs(self, runs: Path) -> Sequence[Job[Any]]:
-        return cell_jobs(self.suite, runs)
+        return cell_jobs(self.suite, runs, self.published)
 
     def only(self, keys: frozenset[str]) -> "Cost":
-        return Cost(replace(self.suite, keys=keys))
+        return Cost(replace(self.suite, keys=keys), self.published)
+
+    def counting(self, published: Mapping[str, Published]) -> "Cost":
+        return Cost(self.suite, published)
+
+    def recorded(self, runs: Path, leaderboard: Path) -> Sequence[Trial | Cell]:
+        return collect_cells(self.suite, runs, leaderboard).cells
+
+    def counts_on(self, device: torch.device, of: Trial | Cell) -> bool:
+        return of.record is not None and was_timed_as_on(device, of.record)
 
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
         return preflight_cells(self.suite, data_root, fetch)
 
-    def outlook(self, runs: Path, data_root: Path, executor: Executor) -> Outlook:
+    def outlook(self, runs: Path, data_root: Path, executor: Executor, fresh: bool) -> Outlook:
         return of_cells(self.suite)
 
     def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[str, int]:
         assert isinstance(executor, Inline)
-        return run_cells(self.suite, runs, data_root, executor.device, observer)
+        return run_cells(self.suite, runs, data_root, executor.device, observer, self.published)
 
     def all_well(self, statuses: dict[str, int]) -> bool:
         return set(statuses) <= {"done", "timeout", "out_of_memory", "not_tried"}

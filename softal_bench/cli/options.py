@@ -80,6 +80,37 @@ def executor_options(command: Command) -> Command:
     return gathered
 
 
+@dataclass(frozen=True)
+class AgainRequest:
+    """What is to be computed again, as asked for on the command line."""
+
+    retry: tuple[str, ...] = ()
+    fresh: bool = False
+
+
+def again_options(command: Command) -> Command:
+    """`--retry` and `--fresh`, handed on as one AgainRequest."""
+
+    @click.option(
+        "--retry",
+        multiple=True,
+        type=click.Choice(["failed", "timeout", "out_of_memory"]),
+        help="Run only trials that ended so, on from their last round; may be repeated.",
+    )
+    @click.option(
+        "--fresh",
+        is_flag=True,
+        help="Compute every trial of SUITE again, also finished and published ones; old journals are kept. To go on "
+        "after an interruption, run without it.",
+    )
+    @functools.wraps(command)
+    def gathered(*arguments: Any, **options: Any) -> Any:
+        request = {name: options.pop(name) for name in AgainRequest.__dataclass_fields__}
+        return command(*arguments, **options, again=AgainRequest(**request))
+
+    return gathered
+
+
 data_dir_option = click.option(
     "--data-dir",
     type=_FOLDER,

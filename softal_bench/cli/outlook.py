@@ -26,12 +26,15 @@ class Outlook:
     rows: list[list[str]] = field(default_factory=list)
 
 
-def of_trials(suite: Suite, jobs: Sequence[TrialJob], data_root: Path, executor: Executor) -> Outlook:
-    """Time and memory of a trial of each condition, and of the suite."""
+def of_trials(
+    suite: Suite, jobs: Sequence[TrialJob], data_root: Path, executor: Executor, fresh: bool = False
+) -> Outlook:
+    """Time and memory of a trial of each condition, and of the suite; with `fresh` if nothing counts as done."""
     forecasts = forecast(jobs, data_root, device_here(executor))
     of_each = [forecasts[condition.key(0)] for condition in suite.conditions]
     rows = [[_time(each), _memory(each)] for each in of_each]
-    return Outlook([_of_all(suite, jobs, forecasts, executor), _largest(suite.conditions, of_each)], _COLUMNS, rows)
+    sentences = [_of_all(suite, jobs, forecasts, executor, fresh), _largest(suite.conditions, of_each)]
+    return Outlook(sentences, _COLUMNS, rows)
 
 
 def of_cells(suite: CostSuite) -> Outlook:
@@ -43,9 +46,11 @@ def of_cells(suite: CostSuite) -> Outlook:
 _COLUMNS = ("a trial, about", "memory, about")
 
 
-def _of_all(suite: Suite, jobs: Sequence[TrialJob], forecasts: dict[str, Forecast], executor: Executor) -> str:
+def _of_all(
+    suite: Suite, jobs: Sequence[TrialJob], forecasts: dict[str, Forecast], executor: Executor, fresh: bool
+) -> str:
     whole = suite.trials * sum(each.seconds or 0.0 for each in forecasts.values())
-    left = seconds_left(jobs, forecasts)
+    left = whole if fresh else seconds_left(jobs, forecasts)
     unknown = sum(each.seconds is None for each in forecasts.values())
     text = f"{'more than' if unknown else 'about'} {duration(whole)} one trial after another, {duration(left)} left"
     slots = at_a_time(executor)

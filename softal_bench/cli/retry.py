@@ -20,8 +20,8 @@ def chosen_again(jobs: Sequence[Job[Any]], statuses: Sequence[str]) -> list[Job[
     if not found:
         words = " or ".join(dict.fromkeys(statuses))
         raise SuiteError(
-            f"--retry {' --retry '.join(statuses)}: of {len(jobs)} journals in the runs folder none ends as {words}; "
-            "`softal-bench status` tells how each stands, and a run without --retry goes on with what is not finished"
+            f"--retry {' --retry '.join(statuses)}: of {len(jobs)} journals none ends as {words}; "
+            "`softal-bench status` shows each status, and a run without --retry goes on with what is not finished"
         )
     return found
 

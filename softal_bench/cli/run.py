@@ -6,8 +6,10 @@ import click
 
 from softal_bench.cli.failures import told
 from softal_bench.cli.options import (
+    AgainRequest,
     ExecutorRequest,
     SuiteRequest,
+    again_options,
     data_dir_option,
     data_root,
     executor_options,
@@ -20,12 +22,7 @@ from softal_bench.cli.options import (
 @executor_options
 @data_dir_option
 @click.option("--device", default=None, metavar="auto|cpu|cuda[:i]", help="In place of the suite's.")
-@click.option(
-    "--retry",
-    multiple=True,
-    type=click.Choice(["failed", "timeout", "out_of_memory"]),
-    help="Run only trials that ended so, on from their last round; may be repeated.",
-)
+@again_options
 @click.option(
     "--dry-run", is_flag=True, help="Print the conditions, the number of trainings, and what time and memory they need."
 )
@@ -36,38 +33,61 @@ def run(
     executor: ExecutorRequest,
     data_dir: Path | None,
     device: str | None,
-    retry: tuple[str, ...],
+    again: AgainRequest,
     dry_run: bool,
     quiet: bool,
 ) -> int:
     """Run every trial of SUITE that is not finished, then write its page.
 
-    Interrupted or killed, the same command goes on where it stopped. Exit code 0: all done; 1: some trials failed; 2:
-    bad usage or suite; 130: interrupted; 143: terminated.
+    Finished are trials with a journal in the runs folder or a published record in LEADERBOARD/records. Interrupted or
+    killed, the same command goes on where it stopped. A finished trial whose plugins have changed since is stale: it is
+    reported, and computed again with --fresh only.
+
+    Exit code 0: all done; 1: some trials failed or are stale; 2: bad usage or suite; 130: interrupted; 143: terminated.
     """
-    from softal_bench.cli.executors import crowding, executor_of
+    from softal_bench.cli.current import begin_afresh, look, restart_changed, say_what_is_published, warn_of_stale
+    from softal_bench.cli.executors import crowding, device_here, executor_of
     from softal_bench.cli.kinds import of_request
     from softal_bench.cli.progress import make_observer
     from softal_bench.cli.results import show_plan, show_results
     from softal_bench.cli.retry import chosen_again, reopened
+    from softal_bench.errors import SuiteError
 
-    kind = of_request(request)
-    crew = executor_of(executor, kind.suite, device or kind.suite.device)
-    name = f"{kind.suite.name} on {crew.place}"
+    retry, fresh = again.retry, again.fresh
+    if fresh and retry:
+        raise SuiteError("--fresh and --retry: choose one; --fresh computes all rounds again, --retry goes on")
+    asked = of_request(request)
+    crew = executor_of(executor, asked.suite, device or asked.suite.device)
+    name = f"{asked.suite.name} on {crew.place}"
     root = data_root(data_dir)
-    again = chosen_again(kind.jobs(request.runs), retry) if retry else []
+    found = look(request, asked, device_here(crew), write=not dry_run)
+    kind = asked if fresh else found.kind
+    failed = chosen_again(kind.jobs(request.runs), retry) if retry else []
+    if not fresh:
+        warn_of_stale(kind, found.recorded, found.survey)
     if dry_run:
         notes = kind.preflight(root, fetch=False)
-        show_plan(name, kind, notes, lambda: kind.outlook(request.runs, root, crew))
-        for job in again:
+        show_plan(name, kind, notes, lambda: kind.outlook(request.runs, root, crew, fresh))
+        if not fresh:
+            say_what_is_published(request, found)
+        for job in failed:
             click.echo(f"would be tried again: {job.name}")
         return 0
     if not quiet:
         click.echo(name)
     if crowded := crowding(crew, kind.suite):
         click.echo(crowded, err=True)
-    kind.preflight(root, fetch=True)
-    running = kind.only(reopened(again, retry)) if retry else kind
+    if not (quiet or fresh or retry):
+        say_what_is_published(request, found)
+    if fresh or retry or not found.nothing_left:
+        kind.preflight(root, fetch=True)
+    if fresh:
+        begin_afresh(kind, request.runs)
+    running = kind
+    if retry:
+        keys = reopened(failed, retry)
+        running = kind.only(keys).counting({key: one for key, one in kind.published.items() if key not in keys})
+    restart_changed(running.jobs(request.runs), found.survey)
     with make_observer(running.jobs(request.runs), quiet) as observer:
         statuses = running.run(request.runs, root, observer, crew)
     show_results(kind.suite, request.runs, request.pages, statuses, quiet)

@@ -16,26 +16,38 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @told
 def status(request: SuiteRequest, as_json: bool) -> int:
-    """Tell which trials of SUITE are done, running, failed (with why) or left; writes nothing.
+    """Show which trials of SUITE are done, running, stale, failed (with why) or left.
 
     Taken from the journals in the runs folder and in LEADERBOARD/records. Running: a runner on this machine has it.
+    Stale: finished, but a plugin has changed since; a line in its journal says so, and nothing else is written.
     """
     import json
 
+    from softal_bench.cli.current import compared, warn_of_stale
     from softal_bench.cli.kinds import of_request
-    from softal_bench.report.standing import counts, failed, standings
+    from softal_bench.report.standing import counts, failed, stale, standings
 
-    suite = of_request(request).suite
+    kind = of_request(request)
+    suite = kind.suite
+    differing = compared(request, kind, write=True)
     found, problems = standings(suite, request.runs, request.pages)
     if as_json:
         methods = {label: counts(of) for label, of in _by_method(found).items()}
         unreadable = [{"path": str(problem.path), "error": problem.message} for problem in problems]
         summary = {"suite": suite.name, "total": len(found), "counts": counts(found), "acquisitions": methods}
         click.echo(
-            json.dumps({**summary, "failed": [one.as_json() for one in failed(found)], "not_readable": unreadable})
+            json.dumps(
+                {
+                    **summary,
+                    "failed": [one.as_json() for one in failed(found)],
+                    "stale": [one.as_json() for one in stale(found)],
+                    "not_readable": unreadable,
+                }
+            )
         )
         return 0
     _show(suite.name, found)
+    warn_of_stale(kind, found, differing)
     for problem in problems:
         click.echo(f"not readable: {problem.path}: {problem.message}", err=True)
     return 0

@@ -46,7 +46,9 @@ def _sound(paths: list[Path]) -> "list[Submitted]":
             click.echo(f"not sound: {error}")
     cells = sum(not one.rounds for one in sound)
     without = f", {cells} of them without rounds that can be run again" if cells else ""
-    click.echo(f"{len(sound)} of {len(paths)} journals are sound{without}")
+    stale = sum(one.record.stale is not None for one in sound)
+    old = f", {stale} of them stale: a plugin was changed after they were computed" if stale else ""
+    click.echo(f"{len(sound)} of {len(paths)} journals are sound{without}{old}")
     return sound
 
 

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from softal_bench.contracts import AcquisitionFunction, BayesianModel, Dataset
 from softal_bench.errors import PluginError, shown, suggestion
 from softal_bench.registry import parameters as fields
+from softal_bench.registry import source
 from softal_bench.registry.soundness import why_unsound
 
 P = TypeVar("P")
@@ -109,6 +110,23 @@ class Registry(Generic[P]):
         """
         self._require_known(name)
         return self._listings_of(name)[0]
+
+    def source(self, name: str) -> str | None:
+        """The digest of a plugin's source, see `softal_bench.registry.source`; None where it cannot be read.
+
+        Raises:
+            PluginError: as `load`.
+        """
+        return source.source_digest(self.load(name), self._entry_points[name][0])
+
+    def same_results(self, name: str, one: str, other: str) -> bool:
+        """Whether two digests of a plugin's source are equal, or listed by its distribution as equivalent.
+
+        Raises:
+            PluginError: as `load`; and if the list of its distribution cannot be read.
+        """
+        self._require_known(name)
+        return one == other or source.are_equivalent(self._entry_points[name][0].module, name, one, other)
 
     def listings(self) -> list[Listing]:
         """Every entry point with where it comes from and whether it can be used."""

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from softal_bench.bench import journal
+from softal_bench.bench import fresh, journal
 from softal_bench.bench.journal import TrialRecord
+from softal_bench.bench.stale import STALE
 from softal_bench.errors import JournalError, shown
 from softal_bench.report.markdown import one_line
 
@@ -19,6 +20,7 @@ DONE = "done"
 # Each status that a trial or a cell can have here, in the order in which they are told, and its words.
 STATUSES = {
     DONE: "done",
+    STALE: "stale",  # finished, but computed with other code than is installed
     "failed": "failed",
     "timeout": "timed out",
     "out_of_memory": "out of memory",
@@ -120,31 +122,38 @@ def look_up(
     absent: Callable[[str], R],
     problems: list[Problem],
 ) -> R:
-    """Return what the journal of a key says.
+    """Return what the journal of a key says, of the one that counts where there are two.
 
-    Of several folders' journals a done one is taken before one that ended otherwise, that before an unfinished one,
-    then the one with more rounds, then that of the earlier folder.
+    In this order: one that `run --fresh` began in the first folder; one that is done; one that a retry made unfinished
+    again; one that ended otherwise; an unfinished one; a stale one. Then the one with more rounds, then that of the
+    earlier folder. Where `run --fresh` is to compute the trial and has not begun it, only the first folder counts.
 
     Args:
         key: the journals' name.
-        folders: where they may lie.
+        folders: where they may lie; the first is that of runs.
         read: makes the result of one; may raise JournalError.
         absent: makes the result where there is none, from its status, "not_readable" or "not_run".
         problems: a journal that cannot be read is added to them.
     """
-    found: list[R] = []
+    found: list[tuple[_Merit, R]] = []
     broken = False
-    for path in (folder / f"{key}.jsonl" for folder in folders):
+    own, *_ = paths = [folder / f"{key}.jsonl" for folder in folders]
+    for path in paths[:1] if fresh.is_marked(own) else paths:
         try:
             record = journal.read_started(path)
             if record is not None:
-                found.append(read(record))
+                found.append((_merit(record, is_own=path == own), read(record)))
         except (JournalError, OSError) as error:
             broken = True
             problems.append(Problem(path, one_line(str(error).removeprefix(f"{path}: "))))
     if found:
-        return max(found, key=_merit)  # of equals, max takes the first
+        return max(found, key=lambda pair: pair[0])[1]  # of equals, max takes the first
     return absent("not_readable" if broken else "not_run")
+
+
+def status_of(record: TrialRecord) -> str:
+    """Return the status that a journal gives its trial here: "stale" if a stale line says so, else how it ended."""
+    return STALE if record.stale else record.status
 
 
 def require_of(record: TrialRecord, key: str, number: int) -> None:
@@ -198,8 +207,22 @@ def _name(part: int | str) -> str:
     return part if isinstance(part, str) and len(part) < 100 else shown(part)
 
 
-def _merit(of: Recorded) -> tuple[bool, bool, int]:
-    return of.status == DONE, of.status != "unfinished", len(of.record.rounds) if of.record else 0
+_Merit = tuple[int, int]
+
+
+def _merit(record: TrialRecord, *, is_own: bool) -> _Merit:
+    if is_own and record.is_fresh and not record.stale:
+        rank = 6
+    elif record.status == DONE and not record.stale:
+        # A done record with digests has just been compared; one without may be older than the code of the fresh one.
+        rank = 5 if "plugins" in record.header else 3
+    elif is_own and record.is_fresh:
+        rank = 4
+    elif record.end is None:
+        rank = 2 if record.reopened else 0
+    else:
+        rank = -1 if record.stale else 1
+    return rank, len(record.rounds)
 
 
 def _device(environment: dict[str, Any]) -> str:

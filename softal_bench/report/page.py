@@ -12,7 +12,7 @@ from softal_bench.report.figures import accuracy_figure
 from softal_bench.report.index import entry
 from softal_bench.report.journals import DONE, FAILED, describe_counts
 from softal_bench.report.markdown import counted, escape, escape_block, table
-from softal_bench.report.parts import ending, failure_counts, failures, opening, provenance, titled, unreadable
+from softal_bench.report.parts import ending, failure_counts, failures, opening, provenance, stale, titled, unreadable
 from softal_bench.report.published import published_sections
 from softal_bench.report.publishing import Figures, figure_name, publish
 from softal_bench.report.ranking import Ranking, ranking, ranking_table
@@ -46,6 +46,7 @@ def page(results: Results) -> tuple[str, Figures]:
     parts += published_sections(results)
     failed = [_failure(trial) for trial in trials if trial.status in FAILED]
     parts += failures("## Trials that failed", failure_counts(trials, "trials"), failed)
+    parts += stale(trials, _place, "trial")
     parts += unreadable(results.problems)
     parts += provenance(trials, "trial", suite.conditions, set(suite.varied))
     return "\n\n".join(parts) + "\n", figures
@@ -190,6 +191,9 @@ def _off_the_figure(aim: Aim) -> str:
 
 
 def _failure(trial: Trial) -> dict[str, str]:
+    return {**_place(trial), **ending(trial, trial.error)}
+
+
+def _place(trial: Trial) -> dict[str, str]:
     condition: AnyCondition = trial.condition
-    place = {METHOD: condition.acquisition.label, "B": str(condition.batch_size), "Trial": str(trial.number)}
-    return {**place, **ending(trial, trial.error)}
+    return {METHOD: condition.acquisition.label, "B": str(condition.batch_size), "Trial": str(trial.number)}

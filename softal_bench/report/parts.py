@@ -1,14 +1,15 @@
 """Parts in Markdown that pages of suites of trials and of cost suites share."""
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import pandas as pd
 
+from softal_bench.bench.stale import STALE
 from softal_bench.report.index import Entry, to_comment
 from softal_bench.report.journals import DONE, FAILED, STATUSES, HasStatus, Problem, Recorded
-from softal_bench.report.markdown import escape, escape_block, one_line, table
+from softal_bench.report.markdown import counted, escape, escape_block, one_line, table
 from softal_bench.report.numbers import ABSENT
 from softal_bench.report.provenance import facts, methods_table, shared_settings
 from softal_bench.report.tables import METHOD, Table
@@ -73,6 +74,34 @@ def ending(of: Recorded, error: str) -> dict[str, str]:
     return {"Status": STATUSES[of.status], "Key": of.key, "Error": _first_line(error)}
 
 
+def stale(recorded: Iterable[OfACondition], rows: Callable[[Any], dict[str, str]], noun: str) -> list[str]:
+    """Return a section that lists what was computed with other code than is installed; nothing where nothing was.
+
+    Args:
+        recorded: the trials or cells.
+        rows: says which one it is, with METHOD among the keys.
+        noun: what one of them is called.
+    """
+    found = [one for one in recorded if one.status == STALE]
+    if not found:
+        return []
+    counts = {label: len(of) for label, of in by_method(found).items()}
+    told = "; ".join(f"{label}: {count}" for label, count in counts.items())
+    cells = pd.DataFrame([{**rows(one), **_stale_columns(one)} for one in found]).set_index(METHOD)
+    return [
+        f"## Stale {noun}s",
+        f"{escape_block(f'Stale: {counted(len(found), noun)} ({told}).')} Each is finished, but the source of a plugin "
+        "has changed since, so it does not count as done above. `softal-bench run --fresh` computes it again.",
+        table(cells, align="left"),
+    ]
+
+
+def _stale_columns(of: Any) -> dict[str, str]:
+    line = of.record.stale
+    plugins = [f"{one['name']} {one.get('recorded')}, now {one.get('installed')}" for one in line["plugins"]]
+    return {"Key": of.key, "Source that it was computed with": "; ".join(plugins), "Since": str(line.get("time"))}
+
+
 def unreadable(problems: Sequence[Problem]) -> list[str]:
     """Return a section that names the journals that cannot be read; nothing where there are none."""
     lines = [f"- {escape_block(f'{problem.path.name}: {problem.message}')}" for problem in problems]
@@ -91,10 +120,11 @@ def provenance(
         shown: keys of a condition that tables and headings show.
     """
     shared = [f"- {escape_block(f'{key}: {value}')}" for key, value in shared_settings(conditions, shown).items()]
-    known = facts([one for one in recorded if one.record], noun)
+    known = facts([one for one in recorded if one.record and one.status != STALE], noun)
     return [
         "## Provenance",
-        "\n".join(f"- {escape_block(f'{name}: {value}')}" for name, value in known) or f"No {noun} was run.",
+        "\n".join(f"- {escape_block(f'{name}: {value}')}" for name, value in known)
+        or f"No {noun} has current results.",
         "The methods, and the settings in which they differ (K: posterior samples):",
         table(methods_table(conditions, shown), align="left"),
         "Settings that all share:",

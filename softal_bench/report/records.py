@@ -20,6 +20,7 @@ from softal_bench.report.journals import (
     look_up,
     many_journals,
     require_of,
+    status_of,
     validated,
 )
 from softal_bench.report.statistics import labels_to_accuracy
@@ -135,7 +136,7 @@ def _trial(condition: Condition, number: int, folders: list[Path], problems: lis
 
     def read(record: TrialRecord) -> Trial:
         require_of(record, key, number)
-        return Trial(key, record.status, record, condition, number, checked_rounds(record, condition))
+        return Trial(key, status_of(record), record, condition, number, checked_rounds(record, condition))
 
     def absent(status: str) -> Trial:
         return Trial(key, status, None, condition, number)

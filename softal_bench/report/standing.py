@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from softal_bench.bench.journal import is_locked
+from softal_bench.bench.journal import TrialRecord, is_locked
+from softal_bench.bench.stale import STALE
 from softal_bench.report.cost.records import CostResults, collect_cells
 from softal_bench.report.journals import DONE, FAILED, STATUSES, Problem
 from softal_bench.report.markdown import one_line
@@ -25,6 +26,7 @@ class Standing:
         name: for people, without the acquisition function: `B=5, trial 0`.
         status: a key of WORDS.
         error: what ended it, on one line.
+        record: its journal, if it has one.
     """
 
     condition: AnyCondition
@@ -32,6 +34,7 @@ class Standing:
     key: str
     status: str
     error: str
+    record: TrialRecord | None
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -58,6 +61,11 @@ def failed(of: Sequence[Standing]) -> list[Standing]:
     return [one for one in of if one.status in FAILED]
 
 
+def stale(of: Sequence[Standing]) -> list[Standing]:
+    """Return those that were computed with other code than is installed."""
+    return [one for one in of if one.status == STALE]
+
+
 def _of_trials(results: Results, folder: Path) -> tuple[list[Standing], Sequence[Problem]]:
     status = _status_in(folder)
     return [
@@ -67,6 +75,7 @@ def _of_trials(results: Results, folder: Path) -> tuple[list[Standing], Sequence
             trial.key,
             status(trial.key, trial.status),
             one_line(trial.error),
+            trial.record,
         )
         for trial in results.trials
     ], results.problems
@@ -82,6 +91,7 @@ def _of_cells(results: CostResults, folder: Path) -> tuple[list[Standing], Seque
             cell.key,
             status(cell.key, cell.status),
             one_line(cell.error),
+            cell.record,
         )
         for cell in results.cells
     ], results.problems

@@ -2,7 +2,7 @@
 
 Request and messages are JSON, so that nothing that a worker sends is unpickled. A message is a list, first its kind:
 
-    ["origin", {"versions": ..., "environment": ...}]   first
+    ["origin", {"plugins": ..., "versions": ..., "environment": ...}]   first
     ["ready", start indices, provenance]                the trial is taken up
     ["line", round]                                     again and again
     ["within", seconds or None, words]                  what comes next has a time limit, or none any more

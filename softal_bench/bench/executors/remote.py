@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from softal_bench.bench.environment import versions
+from softal_bench.bench.environment import plugins, versions
 from softal_bench.bench.executors.process import Message, Request
 from softal_bench.bench.failures import Died, Ended
 from softal_bench.bench.jobs import Attempt, Line
@@ -51,8 +51,12 @@ class RemoteWork:
                 self._open.pop(job.key).close()
 
     def origin(self, job: TrialJob) -> Line:
-        """As the worker told; where it died before it could, with the versions here."""
-        return self._origins.get(job.key) or {"versions": versions(job.condition), "environment": {}}
+        """As the worker reported; if it died before it could, with the plugins and versions here."""
+        return self._origins.get(job.key) or {
+            "plugins": plugins(job.condition),
+            "versions": versions(job.condition),
+            "environment": {},
+        }
 
     def take_up(self, job: TrialJob, done: Sequence[Line]) -> Attempt:
         if self._stopped.is_set():

@@ -23,7 +23,7 @@ from softal_bench.report.index import entry
 from softal_bench.report.journals import DONE, describe_counts, devices
 from softal_bench.report.markdown import counted, escape, escape_block, table
 from softal_bench.report.numbers import significant, size
-from softal_bench.report.parts import ending, failure_counts, failures, opening, provenance, titled, unreadable
+from softal_bench.report.parts import ending, failure_counts, failures, opening, provenance, stale, titled, unreadable
 from softal_bench.report.provenance import leaves
 from softal_bench.report.publishing import Figures, figure_name, publish
 from softal_bench.report.sections import all_labels
@@ -59,6 +59,7 @@ def cost_page(results: CostResults) -> tuple[str, Figures]:
     parts += ["## Notes", *notes.ALL]
     failed = [_failure(cell) for cell in results.cells if cell.status == "failed"]
     parts += failures("## Cells that failed or were over a limit", failure_counts(results.cells, "cells"), failed)
+    parts += stale(results.cells, _place, "cell")
     parts += unreadable(results.problems)
     parts += provenance(results.cells, "cell", suite.conditions, {*suite.varied, *IN_THE_TABLES})
     parts += ["The sources of log-probs:", "\n".join(_sources(results))]
@@ -158,12 +159,15 @@ def _sources(results: CostResults) -> list[str]:
 
 
 def _failure(cell: Cell) -> dict[str, str]:
+    return {**_place(cell), **ending(cell, cell.error)}
+
+
+def _place(cell: Cell) -> dict[str, str]:
     condition = cell.condition
-    place = {
+    return {
         METHOD: condition.acquisition.label,
         "B": str(condition.batch_size),
         "N": size(condition.pool_size),
         "K": str(condition.posterior_samples),
         "Source": condition.source.label,
     }
-    return {**place, **ending(cell, cell.error)}

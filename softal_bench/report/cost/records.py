@@ -20,6 +20,7 @@ from softal_bench.report.journals import (
     look_up,
     many_journals,
     require_of,
+    status_of,
     validated,
 )
 from softal_bench.report.statistics import quartiles
@@ -116,7 +117,7 @@ def _cell(condition: CostCondition, folders: list[Path], problems: list[Problem]
 
     def read(record: TrialRecord) -> Cell:
         require_of(record, key, 0)
-        return Cell(key, record.status, record, condition, checked_line(record, condition))
+        return Cell(key, status_of(record), record, condition, checked_line(record, condition))
 
     def absent(status: str) -> Cell:
         return Cell(key, status, None, condition)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from softal_bench.bench.stale import STALE
 from softal_bench.report.cost.records import Cell, CostResults, with_not_tried
 from softal_bench.report.journals import devices
 from softal_bench.report.sections import shown
@@ -71,7 +72,8 @@ class Setting:
 
         A measurement of prediction stands in the journals of all cells that share its pool, and counts once.
         """
-        lines = [cell.line for (_, size, _), cell in self.cells.items() if size == pool_size and cell.line]
+        cells = [cell for (_, size, _), cell in self.cells.items() if size == pool_size and cell.status != STALE]
+        lines = [cell.line for cell in cells if cell.line]
         samples = [value for one in dict.fromkeys(tuple(line.predict_seconds) for line in lines) for value in one]
         return quartiles(samples) if samples else None
 
