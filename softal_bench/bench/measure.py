@@ -43,7 +43,7 @@ def sample_seconds(
 
 
 def num_samples(seconds: float, measurement: Measurement) -> int:
-    """The number of samples for a call whose first sample took so many seconds: as many as the time budget has room for.
+    """As many samples as the time budget has room for, of a call whose first sample took so many seconds.
 
     n = min(max_samples, max(1, floor(max_seconds / seconds)))
 

@@ -10,7 +10,7 @@ from softal_bench.suite.sources import Source, SyntheticSource
 class Measurement(BaseModel):
     """How many samples a measurement has: n = min(max_samples, max(1, floor(max_seconds / first))).
 
-    `first` is the seconds of the warm-up, so n is decided before any sample is taken and does not depend on their spread.
+    `first` is the seconds of the warm-up, so n is decided before any sample is taken, whatever their spread.
     """
 
     model_config = STRICT

@@ -67,7 +67,7 @@ class Cell(Recorded):
 
     @property
     def has_enough_samples(self) -> bool:
-        """Whether it has as many samples as the suite needs to show a range; the time budget may have room for fewer."""
+        """Whether it has enough samples to show a range; the time budget may have room for fewer."""
         return len(self.samples) >= self.condition.measurement.min_samples
 
     @cached_property
