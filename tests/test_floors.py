@@ -18,6 +18,7 @@ FLOORS = {
     "pools": 2,
     "timing": 2,
     "seeding": 2,
+    "spinning": 2,
     "registry": 3,
     "suite": 3,
     "conformance": 3,

@@ -1,12 +1,11 @@
 """Repeated timing of one call.
 
-By hand, as `torch.utils.benchmark` looks for a compiler when it is imported, and has no stopping rule on quartiles.
+By hand, as `torch.utils.benchmark` looks for a compiler when it is imported, and does not fix the number of samples.
 """
 
 import time
 from collections.abc import Callable
 
-import numpy as np
 import torch
 
 from softal_bench.suite import Measurement
@@ -28,28 +27,28 @@ def seconds_of(call: Callable[[], object], repeats: int, device: torch.device) -
 def sample_seconds(
     call: Callable[[], object], first: float, measurement: Measurement, device: torch.device
 ) -> list[float]:
-    """Time a call that has been warmed up, again and again, until the quartiles settle or the time budget ends.
+    """Time a call that has been warmed up as often as `num_samples` says.
 
     Args:
         call: what is timed.
-        first: about how many seconds it takes, from the warm-up.
-        measurement: when it is enough.
+        first: the seconds of its first call, the warm-up.
+        measurement: bounds on samples and seconds.
         device: where it computes.
 
     Returns:
-        Samples in seconds, one at least, in the order in which they were taken.
+        Samples in seconds, at least one, in the order in which they were taken.
     """
     repeats = max(1, round(_SHORTEST / max(first, 1e-9)))
-    samples: list[float] = []
-    while not samples or not _is_enough(samples, repeats, measurement):
-        samples.append(seconds_of(call, repeats, device))
-    return samples
+    return [seconds_of(call, repeats, device) for _ in range(num_samples(first * repeats, measurement))]
 
 
-def _is_enough(samples: list[float], repeats: int, measurement: Measurement) -> bool:
-    if len(samples) >= measurement.max_samples or sum(samples) * repeats >= measurement.max_seconds:
-        return True
-    if len(samples) < measurement.min_samples:
-        return False
-    low, median, high = np.quantile(samples, [0.25, 0.5, 0.75])
-    return bool(high - low <= measurement.settled * median)
+def num_samples(seconds: float, measurement: Measurement) -> int:
+    """As many samples as the time budget has room for, of a call whose first sample took so many seconds.
+
+    n = min(max_samples, max(1, floor(max_seconds / seconds)))
+
+    It is decided before the first sample is taken. A rule that stops once the samples lie close together would stop
+    where they happen to do so, and the spread that it reports would be too small.
+    """
+    affordable = measurement.max_seconds / max(seconds, 1e-9)
+    return int(min(measurement.max_samples, max(1, affordable)))

@@ -1,20 +1,18 @@
 """What taking up a trial means, in the process that computes it."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from softal_bench.bench.data import require_taken
 from softal_bench.bench.failures import blame
 from softal_bench.bench.jobs import Attempt, Job, Line
 from softal_bench.bench.limits import Clock, Told, untold
 from softal_bench.bench.local import LocalWork
 from softal_bench.bench.trial import Trial, load_splits
+from softal_bench.bench.warm_up import warm_up
 from softal_bench.contracts import Splits
-from softal_bench.errors import DataError
 from softal_bench.suite import Condition, TrialLimits
 
 TrialJob = Job[Condition]
@@ -49,18 +47,15 @@ class TrialWork(LocalWork):
             trial = Trial(job.condition, job.trial, splits, self._device, clock)
             acquired = [line["acquired"] for line in done]
             trial.require_replayable(acquired)
+            self._warm_up(job.condition, splits)
         return _TrialAttempt(trial, acquired, asdict(splits.provenance))
 
-    def warm_up(self, job: TrialJob) -> None:
-        """Have the model load what is loaded once in a process, so that no round is charged for it.
-
-        In an inline run the check of the suite against its data does that.
-        """
-        label = job.condition.model.label
-        if label not in self._warm:
-            self._warm.add(label)
-            with suppress(DataError):  # the trial tells it
-                require_taken(job.condition.model, self._splits_of(job))
+    def _warm_up(self, condition: Condition, splits: Splits) -> None:
+        """Warm up on this device before the first trial of a model and data set in this process."""
+        identity = f"{condition.model.label} {identity_of_data(condition)}"
+        if identity not in self._warm:
+            self._warm.add(identity)
+            warm_up(condition, splits, self._device)
 
     def _splits_of(self, job: TrialJob) -> Splits:
         identity = f"{identity_of_data(job.condition)} {job.condition.seed} {job.trial}"

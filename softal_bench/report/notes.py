@@ -26,12 +26,13 @@ do not: where it holds 0 the order of the two is open. Of few trials it is too n
 trials, so it looks better than it is; intervals are not adjusted for the number of methods."""
 
 COST = """\
-Seconds are median [quartiles] over the rounds of the n done trials. Training, prediction, selection and evaluation
-are timed apart, with the accelerator synchronised on both edges. Prediction is the time in which the pool computed
-posterior log-probs; selection is the wall time of the acquisition function less the time spent inside the pool. Both
-are taken over the rounds that acquired a batch. A batch's validity is checked outside the timer. Peak memory is the
-largest of a trial's rounds, then the median over trials, in MiB (2^20 bytes): of the device on CUDA; on a CPU of the
-whole process, with interpreter, torch and data."""
+Seconds are median [quartiles] over the rounds of the n done trials. Training, prediction, distillation, selection and
+evaluation are timed apart, with the accelerator synchronised on both edges. Prediction is the time in which the pool
+computed posterior log-probs. Distillation is the time in which the evaluation model was fitted to the model's own
+predictions; it has a column only where an acquisition function needs that model. Selection is the wall time of the
+acquisition function less prediction and distillation. These three are taken over the rounds that acquired a batch. A
+batch's validity is checked outside the timer. Peak memory is the largest of a trial's rounds, then the median over
+trials, in MiB (2^20 bytes): of the device on CUDA; on a CPU of the whole process, with interpreter, torch and data."""
 
 CHOOSING = """\
 How many labels a method needs, against what it costs to choose them: lower left is better, and of two methods

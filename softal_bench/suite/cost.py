@@ -8,15 +8,20 @@ from softal_bench.suite.sources import Source, SyntheticSource
 
 
 class Measurement(BaseModel):
-    """When a measurement has enough samples."""
+    """How many samples a measurement has: n = min(max_samples, max(1, floor(max_seconds / first))).
+
+    `first` is the seconds of the warm-up, so n is decided before any sample is taken, whatever their spread.
+    """
 
     model_config = STRICT
 
-    min_samples: int = Field(5, ge=2, description="Samples at least, if the time budget allows.")
-    max_samples: int = Field(100, ge=2, description="Samples at most.")
-    settled: float = Field(0.05, gt=0, description="Stop once (75 % - 25 % quantile) / median is below this.")
+    min_samples: int = Field(5, ge=2, description="Ranges of ratios are shown from so many samples on.")
+    max_samples: int = Field(30, ge=2, description="Samples at most.")
     max_seconds: float = Field(
-        1.0, gt=0, le=86_400, description="Time budget of the samples; one sample is taken in any case."
+        1.0,
+        gt=0,
+        le=86_400,
+        description="Time budget: as many samples as it has room for, by the seconds of the warm-up; one in any case.",
     )
 
 
@@ -36,7 +41,7 @@ class CostCondition(AnyCondition):
 
     pool_size: int = Field(ge=1, description="Points N of the pool.")
     source: Source = Field(SyntheticSource(), description="Where the log-probs come from: synthetic, or trained.")
-    measurement: Measurement = Field(Measurement(), description="When a measurement has enough samples.")
+    measurement: Measurement = Field(Measurement(), description="How many samples a measurement has.")
     limits: Limits = Field(Limits(), description="What a cell may use.")
 
     def require_sound(self) -> None:

@@ -35,7 +35,7 @@ TINY: dict[str, Any] = {
     "pool_size": 50,
     "posterior_samples": 3,
     "source": {"synthetic": {"num_classes": 4}},
-    "measurement": {"min_samples": 3, "max_samples": 20, "settled": 0.02, "max_seconds": 0.5},
+    "measurement": {"min_samples": 3, "max_samples": 20, "max_seconds": 0.5},
     "limits": {"cell_seconds": 20, "memory_gib": 1},
 }
 TRAINED = {

@@ -19,7 +19,7 @@ TINY: dict[str, Any] = {
     "source": {"synthetic": {"num_classes": 3}},
     "pool_size": 30,
     "posterior_samples": 3,
-    "measurement": {"min_samples": 2, "max_samples": 3, "settled": 1, "max_seconds": 0.05},
+    "measurement": {"min_samples": 2, "max_samples": 3, "max_seconds": 0.05},
     "matrix": {"batch_size": [1, 2], "acquisition": ["bald", "softmax", {"batchbald": {"joint_samples": 50}}]},
     "report": {"ratio": {"of": ["batchbald"], "to": "softmax"}},
 }
@@ -98,7 +98,7 @@ def test_a_bad_request_is_refused_and_nothing_written(
 
 @pytest.mark.slow
 def test_an_interrupted_cost_suite_ends_with_130_and_goes_on(cli: CommandLine) -> None:
-    measurement = {"min_samples": 2, "max_samples": 100, "settled": 0.0001, "max_seconds": 1.0}
+    measurement = {"min_samples": 2, "max_samples": 100, "max_seconds": 1.0}
     suite = write(cli, measurement=measurement)
     process = cli.start("run", suite)
     while not any(b'"kind": "cost"' in data for data in cli.files().values()):

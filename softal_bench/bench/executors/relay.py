@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from softal_bench.bench.executors.process import Message, Request, WorkerProcess
+from softal_bench.spinning import bound_spinning
 
 _workers: list[WorkerProcess] = []  # at most one, kept for the next task that Ray gives to this process
 
@@ -11,5 +12,6 @@ _workers: list[WorkerProcess] = []  # at most one, kept for the next task that R
 def relayed(setting: dict[str, Any], request: Request) -> Iterator[Message]:
     """Yield what a worker process on this node tells of a trial."""
     if not (_workers and _workers[0].is_usable):
+        bound_spinning()  # a node has an environment of its own
         _workers[:] = [WorkerProcess(setting)]
     yield from _workers[0].messages(request)

@@ -53,7 +53,6 @@ def _answers(work: Any, request: Request, fetch: bool) -> Iterator[Message]:
         if fetch:
             _fetch(job, work().data_root)
         with work().computing(job):
-            work().warm_up(job)
             attempt = work().take_up(job, request["done"])
             yield ["ready", attempt.start, attempt.provenance]
             for line in attempt.lines():

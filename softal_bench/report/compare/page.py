@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from softal_bench.report.compare.records import Comparison, Value, read_comparisons
+from softal_bench.report.compare.records import Comparison, Together, Value, read_comparisons
 from softal_bench.report.index import Entry, to_comment
 from softal_bench.report.markdown import escape_block, one_line, table
 from softal_bench.report.numbers import ABSENT, median_and_quartiles, significant, size
@@ -34,9 +34,21 @@ _LIMITS = (
     "that collects garbage at every chunk would else pay for all that the process has imported, many times its own "
     "work on a small pool."
 )
+_APART = (
+    "**The rows below are in {count} groups that were not measured together.** Rows of a group share the start of the "
+    "command that measured them, the version of PyTorch and the processor, as far as the record says. Do not compare "
+    "seconds or ratios of one group with those of another: the two sides of a row were measured in turn, two groups "
+    "were not."
+)
+_NO_RUN = (
+    "The record does not say in which run these rows were measured; they may come from several runs of that day, with "
+    "other software under test. Only the two sides of one row are known to have been measured together."
+)
 _REBUILT = "Measured by `make compare`, which writes `records/compare.json` and this page from it."
 _FACTS = {
+    "run": "Start of the run (UTC)",
     "device_name": "Device",
+    "processor": "Processor",
     "threads": "CPU threads",
     "platform": "Platform",
     "python": "Python",
@@ -59,14 +71,22 @@ def write_comparison(leaderboard: Path) -> Path:
 
 
 def comparison_page(comparisons: Sequence[Comparison]) -> str:
-    """Return the page in Markdown: a section for each work, in the record's order."""
+    """Return the page in Markdown: a section for each group of rows that were measured together, the newest first.
+
+    A row is in one group only, so no table has rows of two runs, two versions of PyTorch or two machines.
+    """
     compared = [one for one in comparisons if one.same_answer is not None]
     agree = sum(bool(one.same_answer) for one in compared)
     parts = [to_comment(Entry(TITLE, _SUMMARY, agree, len(compared), "answers the same")), f"# {TITLE}", _SUMMARY]
     parts += [_standing(agree, len(compared)), _READING]
-    for work in _distinct(one.work for one in comparisons):
-        parts += _section(work, [one for one in comparisons if one.work == work])
-    parts += ["## Limits", _LIMITS, "## Provenance", *_provenance(comparisons), _REBUILT]
+    groups = _measured_together(comparisons)
+    parts += [_APART.format(count=len(groups))] if len(groups) > 1 else []
+    for together, rows in groups.items():
+        parts += _group(together, rows)
+    parts += ["## Limits", _LIMITS]
+    if not any(one.device == "cuda" for one in comparisons):
+        parts.append("CUDA was not measured: all rows are of a CPU.")
+    parts.append(_REBUILT)
     return "\n\n".join(parts) + "\n"
 
 
@@ -75,7 +95,6 @@ def timings(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     rows = [
         {
             "Setting": one.setting,
-            "Device": one.device or ABSENT,
             "Peer": one.peer or ABSENT,
             "Peer, s": median_and_quartiles(one.peer_seconds),
             "Ours, s": median_and_quartiles(one.our_seconds),
@@ -86,10 +105,9 @@ def timings(comparisons: Sequence[Comparison]) -> pd.DataFrame:
         for one in comparisons
     ]
     frame = pd.DataFrame(rows).set_index("Setting")
-    without = ["Device"] if len(set(frame["Device"])) == 1 else []
     if all(one.peer is None for one in comparisons):
-        without += ["Peer", "Peer, s", "Ratio"]
-    return frame.drop(columns=without)
+        frame = frame.drop(columns=["Peer", "Peer, s", "Ratio"])
+    return frame
 
 
 def details(comparisons: Sequence[Comparison]) -> pd.DataFrame:
@@ -100,17 +118,37 @@ def details(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     having = [one for one in comparisons if one.details]
     names = _distinct(name for one in having for name in one.details)
     rows = [
-        {"Setting": one.setting, "Device": one.device, "Peer": one.peer or ABSENT}
-        | {name: _text(one.details.get(name)) for name in names}
+        {"Setting": one.setting, "Peer": one.peer or ABSENT} | {name: _text(one.details.get(name)) for name in names}
         for one in having
     ]
-    frame = pd.DataFrame(rows, columns=["Setting", "Device", "Peer", *names]).set_index("Setting")
-    frame = frame.drop(columns=[name for name in ("Device", "Peer") if frame[name].nunique() < 2])
+    frame = pd.DataFrame(rows, columns=["Setting", "Peer", *names]).set_index("Setting")
+    if frame["Peer"].nunique() < 2:
+        frame = frame.drop(columns="Peer")
     return frame.T.rename_axis("Figure") if len(names) > len(having) else frame
 
 
+def _measured_together(comparisons: Sequence[Comparison]) -> dict[Together, list[Comparison]]:
+    """Group the rows, the newest group first; within a group they are in the record's order."""
+    groups: dict[Together, list[Comparison]] = {}
+    for one in comparisons:
+        groups.setdefault(one.together, []).append(one)
+    newest_first = sorted(groups, key=lambda together: (together.when, together), reverse=True)
+    return {together: groups[together] for together in newest_first}
+
+
+def _group(together: Together, comparisons: Sequence[Comparison]) -> list[str]:
+    torch = f"torch {together.torch}" if together.torch else "torch not recorded"
+    when = f"Measured {together.when}" if together.when else "Measured at a time not recorded"
+    parts = [f"## {escape_block(f'{when}, {torch}')}", *_provenance(comparisons)]
+    if not together.run:
+        parts.append(_NO_RUN)
+    for work in _distinct(one.work for one in comparisons):
+        parts += _section(work, [one for one in comparisons if one.work == work])
+    return parts
+
+
 def _section(work: str, comparisons: Sequence[Comparison]) -> list[str]:
-    parts = [f"## {escape_block(work[:1].upper() + work[1:])}", table(timings(comparisons))]
+    parts = [f"### {escape_block(work[:1].upper() + work[1:])}", table(timings(comparisons))]
     parts += [escape_block(method) for method in _distinct(one.method for one in comparisons if one.method)]
     further = details(comparisons)
     return [*parts, table(further)] if len(further) else parts
@@ -143,9 +181,7 @@ def _provenance(comparisons: Sequence[Comparison]) -> list[str]:
         values = sorted({one_line(_fact(one.environment[key])) for one in comparisons if key in one.environment})
         if values:
             known.append("- " + escape_block(f"{name}: {'; '.join(values)}"))
-    if not any(one.device == "cuda" for one in comparisons):
-        known.append("- CUDA was not measured: all rows are of a CPU.")
-    return ["\n".join(known)]
+    return ["\n".join(known)] if known else []
 
 
 def _fact(value: Value) -> str:

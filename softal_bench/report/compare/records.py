@@ -1,9 +1,11 @@
 """The record of side-by-side timings: a JSON list with an object for each comparison."""
 
 import json
+import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, computed_field
 
@@ -11,6 +13,27 @@ from softal_bench.errors import SoftalError
 from softal_bench.report.files import disk_errors, write_atomically
 
 Value = int | float | str
+
+
+class Together(NamedTuple):
+    """Rows were measured together if all of this is the same. Texts; empty where the record does not say.
+
+    Attributes:
+        run: when the command that measured them was started, UTC; absent in records of earlier versions.
+        date: the day, which orders such records.
+        torch: PyTorch's version.
+        processor: the names of the device and of the CPU.
+    """
+
+    run: str
+    date: str
+    torch: str
+    processor: str
+
+    @property
+    def when(self) -> str:
+        """The start of the run, or the day where the run is not recorded."""
+        return self.run or self.date
 
 
 class Comparison(BaseModel):
@@ -48,6 +71,19 @@ class Comparison(BaseModel):
     def device(self) -> str:
         """The device's kind: cpu or cuda."""
         return str(self.environment.get("device", "")).partition(":")[0]
+
+    @property
+    def together(self) -> "Together":
+        """What rows that were measured together have in common."""
+        packages = re.search(r"(?:^|, )torch ([^,\s]+)", str(self.environment.get("packages", "")))
+        torch = str(self.environment.get("torch") or (packages[1] if packages else ""))
+        processors = [str(self.environment[key]) for key in ("device_name", "processor") if key in self.environment]
+        return Together(
+            run=str(self.environment.get("run", "")),
+            date=str(self.environment.get("date", "")),
+            torch=torch,
+            processor=", ".join(dict.fromkeys(processors)),
+        )
 
     @property
     def place(self) -> tuple[str, str, str | None, str]:

@@ -6,12 +6,14 @@ from softal_bench.report.numbers import ABSENT
 _SECONDS = """\
 **Seconds.** A cell is one acquisition function, B, N, K and source. One cell is measured at a time, each in a fresh
 process. The log-probs were computed before and lie in memory, so seconds are those of the choice alone. A selection
-that is not counted comes first, to warm up. Then selections are timed, with the accelerator synchronised on both
-edges, until their quartiles settle or a time budget ends; very short ones are timed several in a row, and a sample
-is their mean. Tables show the median and the 25 % and 75 % quantiles of these samples, interpolated linearly, and in
-parentheses the number of samples; where the budget allows one sample only, the three are the same number. On Linux
-the C library is told to keep freed memory in the measuring process, so that a sample does not time the page faults
-of the one before; in a trial, where it is not, a selection from a small pool can take several times as long."""
+that is not counted comes first, to warm up; its seconds decide how many samples are taken: as many as the time budget
+(`measurement.max_seconds`) has room for, at most `measurement.max_samples` and at least one. The number is fixed
+before the first sample, so it does not depend on the spread that the quartiles show. Selections are timed with the
+accelerator synchronised on both edges; very short ones are timed several in a row, and a sample is their mean. Tables
+show the median and the 25 % and 75 % quantiles of these samples, interpolated linearly, and in parentheses the number
+of samples; where the budget allows one sample only, the three are the same number. On Linux the C library is told to
+keep freed memory in the measuring process, so that a sample does not time the page faults of the one before; in a
+trial, where it is not, a selection from a small pool can take several times as long."""
 
 _STANDING = f"""\
 **Cells that are not done.** "timeout": the cell had not finished after so many seconds and was ended. The limit is
@@ -27,11 +29,11 @@ joined by dots to the method's last cell that is done. A median of 0 has no plac
 come first in the suite are drawn wider, so that those that cost the same do not hide them."""
 
 _RATIO = f"""\
-**Ratio of seconds.** The ratio of the two medians. In brackets, from (25 % quantile of the first) / (75 % quantile
-of the second) to (75 % quantile of the first) / (25 % quantile of the second): a range, not a confidence interval.
-There are no brackets where one of the two has fewer samples than the suite asks for at least
-(`measurement.min_samples`): the time budget ended it before, and quartiles of so few samples say little of their
-spread. Where one of the two cells is not done, it is said how it stands. {ABSENT}: no such cell in the suite."""
+**Ratio of seconds.** The ratio of the two medians. In brackets, from (25 % quantile of the first) / (75 % quantile of
+the second) to (75 % quantile of the first) / (25 % quantile of the second): a range, not a confidence interval. There
+are no brackets where one of the two has fewer samples than `measurement.min_samples`: the time budget had room for no
+more, and quartiles of so few samples say little of their spread. Where one of the two cells is not done, it is said
+how it stands. {ABSENT}: no such cell in the suite."""
 
 _GROWTH = f"""\
 **Exponents of growth.** The slope of log seconds against log B, or log N, fitted by least squares to the medians of

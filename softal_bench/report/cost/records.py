@@ -68,7 +68,7 @@ class Cell(Recorded):
 
     @property
     def has_enough_samples(self) -> bool:
-        """Whether it has as many samples as the suite asks for at least; the time budget may end it before."""
+        """Whether it has enough samples to show a range; the time budget may have room for fewer."""
         return len(self.samples) >= self.condition.measurement.min_samples
 
     @cached_property

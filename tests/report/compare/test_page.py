@@ -1,9 +1,12 @@
 """The page of side-by-side timings says what its record says."""
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from softal_bench.report.compare.page import comparison_page, write_comparison
-from softal_bench.report.compare.records import merge_comparison
+from softal_bench.report.compare.records import Comparison, merge_comparison
 
 from .example import comparison
 
@@ -28,13 +31,58 @@ def test_the_page_says_where_it_was_measured_and_that_cuda_was_not() -> None:
         assert fact in page
 
 
-def test_rows_of_a_cuda_device_stand_beside_those_of_the_cpu() -> None:
-    cuda = {"device": "cuda:0", "device_name": "Some GPU"}
-    page = comparison_page([comparison(environment=MACHINE), comparison(environment=cuda)])
-    assert "| K = 20 | cpu | another |" in page
-    assert "| K = 20 | cuda | another |" in page
-    assert "Device: Some CPU, 2 cores; Some GPU" in page
-    assert "not measured" not in page
+def measured(setting: str, **environment: Any) -> Comparison:
+    return comparison(setting=setting, environment=MACHINE | {"run": "2025-01-31T10:00:00+00:00"} | environment)
+
+
+def groups(page: str) -> list[str]:
+    """The parts of the page below each heading of a group."""
+    return [f"Measured {part}" for part in page.partition("## Limits")[0].split("\n## Measured ")[1:]]
+
+
+def test_rows_of_one_run_torch_and_processor_share_a_table() -> None:
+    page = comparison_page([measured("K = 20"), measured("K = 100")])
+    (group,) = groups(page)
+    assert group.count("### Prediction") == 1
+    assert "| K = 20 |" in group
+    assert "| K = 100 |" in group
+    assert "Start of the run (UTC): 2025-01-31T10:00:00+00:00" in group
+    assert "not measured together" not in page
+    assert "does not say in which run" not in page
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"run": "2025-01-31T11:00:00+00:00"},
+        {"torch": "2.6"},
+        {"packages": "numpy 1, torch 2.6"},
+        {"device_name": "Other CPU, 2 cores"},
+        {"device": "cuda:0", "device_name": "Some GPU"},
+        {"processor": "Other CPU, 2 cores"},
+    ],
+    ids=str,
+)
+def test_rows_of_another_run_torch_or_processor_are_never_in_one_table(other: dict[str, str]) -> None:
+    page = comparison_page([measured("K = 20"), measured("K = 100", **other)])
+    assert "in 2 groups that were not measured together" in page
+    assert len(parts := groups(page)) == 2
+    assert all(("| K = 20 |" in part) != ("| K = 100 |" in part) for part in parts)
+
+
+def test_the_newest_run_comes_first_whatever_the_order_of_the_record() -> None:
+    rows = [measured("old"), measured("new", run="2025-02-01T09:00:00+00:00"), comparison(environment=MACHINE)]
+    assert ["| new |" in part for part in groups(comparison_page(rows))] == [True, False, False]
+
+
+def test_rows_without_a_run_are_said_to_be_of_an_unknown_one() -> None:
+    page = comparison_page([comparison(environment=MACHINE)])
+    assert "Measured 2025-01-31, torch 2.5" in page
+    assert "does not say in which run" in page
+
+
+def test_cuda_is_not_said_to_be_unmeasured_where_it_was() -> None:
+    assert "CUDA was not measured" not in comparison_page([measured("K = 20", device="cuda:0")])
 
 
 def test_an_answer_that_differs_cannot_be_overlooked() -> None:

@@ -33,7 +33,7 @@ def test_a_page_tells_what_was_measured_and_found(costs: ExampleCosts) -> None:
     assert "\n### Ratio of seconds: batchbald / bald\n" in page
     assert f"| {JOINT} / bald | 1000 | 1.00 | 4.00 |" in page
     assert f"| {JOINT} | 2.00 [2.00, 2.00] (4) |" in page
-    assert "fewer samples than the suite asks for" in page.replace("\n", " ")
+    assert "fewer samples than `measurement.min_samples`" in page.replace("\n", " ")
     assert "\n### N = 100 000\n" in page
     assert "| 0.400 [0.380, 0.440] (3) | timeout (cell over 20 s) | not tried |" in page
     assert "Against N with B = 10" in page

@@ -83,7 +83,7 @@ def test_a_ratio_is_that_of_medians_within_that_of_quartiles(costs: ExampleCosts
 
 
 def test_a_ratio_of_too_few_samples_has_no_range(costs: ExampleCosts) -> None:
-    """Cells of the example have three samples; the suite asks for five."""
+    """Cells of the example have three samples; a range needs five."""
     for label in ("uniform", "bald"):
         write(costs.path(one := costs.condition(label)), lines(one, [1.0] * 5))
     cells = ratio_table(only(costs), Ratio(of=["batchbald", "uniform"], to="bald")).cells

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
+from softal_bench.bench.device import device_name
 from softal_bench.bench.environment import environment
 from softal_bench.report.compare.records import Comparison, Value
 
@@ -25,6 +26,9 @@ def environment_of(settings: Settings) -> dict[str, Value]:
     found = ((package, _version(package)) for package in _PACKAGES)
     return {
         **environment(settings.device, settings.threads),
+        "run": settings.run,
+        "processor": device_name(torch.device("cpu")),
+        "torch": torch.__version__,
         "packages": ", ".join(f"{package} {known}" for package, known in found if known),
         "date": datetime.now(UTC).date().isoformat(),
     }

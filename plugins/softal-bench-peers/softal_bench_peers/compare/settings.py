@@ -1,6 +1,7 @@
 """What all works of a run share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ class Settings:
         data_dir: holds MNIST/raw.
         work_dir: trained models and log-probs are kept here between runs.
         quick: tiny sizes, to see that all works run; the figures mean nothing.
+        run: when the run was started; rows with the same were measured together.
     """
 
     device: torch.device
@@ -25,6 +27,7 @@ class Settings:
     data_dir: Path
     work_dir: Path
     quick: bool = False
+    run: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def size(self, full: int, quick: int) -> int:
         """A size of the run: `full`, or `quick` in a quick one."""
