@@ -106,7 +106,8 @@ def _entropy(pool: Pool) -> Array:
 def _bald(pool: Pool) -> Array:
     """H[p̄] - mean_k H[p_k]."""
     probs_N_K_C = np.exp(log_probs(pool))
-    return _entropies(probs_N_K_C.mean(axis=1)) - _entropies(probs_N_K_C).mean(axis=1)
+    bald_N: Array = _entropies(probs_N_K_C.mean(axis=1)) - _entropies(probs_N_K_C).mean(axis=1)
+    return bald_N
 
 
 def _variation_ratios(pool: Pool) -> Array:
@@ -126,7 +127,8 @@ def _epig(pool: Pool) -> Array:
     for probs_K_C, alone in zip(targets_M_K_C, alone_M, strict=True):
         joint_N_C_C = np.einsum("nkc,kd->ncd", probs_N_K_C, probs_K_C) / len(probs_K_C)
         total_N += alone_N + alone - _entropies(joint_N_C_C.reshape(len(total_N), -1))
-    return total_N / len(targets_M_K_C)
+    mean_N: Array = total_N / len(targets_M_K_C)
+    return mean_N
 
 
 _SCORES = {

@@ -8,8 +8,10 @@ import torch
 from click.testing import CliRunner
 from torch import Tensor
 
+from softal_bench.contracts import OneSampleScore
 from softal_bench.pools import TensorPool
 from softal_bench.registry import Plugin, acquisitions
+from softal_bench.suite.condition import PROTOCOL_REVISION
 
 from . import __main__ as command
 from . import compare as comparison
@@ -17,6 +19,7 @@ from .compare import Difference, compare, differences, failure, read_golden, rou
 from .margins import SCORE_TOLERANCE, margins
 from .record import Record
 from .test_plants import start_set_sorted
+from .trials import TRIALS
 
 TEST_SIZE = 500
 NAME = "mlp_bald"
@@ -157,8 +160,8 @@ def test_another_revision_of_a_plugin_asks_for_a_new_golden_file(
 def test_a_trial_that_is_new_or_edited_asks_for_a_new_golden_file(
     golden: Record, golden_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(comparison.TRIALS, "another", comparison.TRIALS["mlp_uniform"])
-    monkeypatch.setitem(comparison.TRIALS, "mlp_uniform", comparison.TRIALS["mlp_uniform"] | {"seed": 12})
+    monkeypatch.setitem(TRIALS, "another", TRIALS["mlp_uniform"])
+    monkeypatch.setitem(TRIALS, "mlp_uniform", TRIALS["mlp_uniform"] | {"seed": 12})
     for name in ("another", "mlp_uniform"):
         assert "Regenerate" in str(failure(name, golden, golden_data))
 
@@ -171,7 +174,7 @@ def only_one_trial(golden: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path.write_text(command.as_text(golden | {"trials": trials}), encoding="utf-8")
     for module in (comparison, command):
         monkeypatch.setattr(module, "GOLDEN_FILE", path)
-        monkeypatch.setattr(module, "TRIALS", {"mlp_uniform": comparison.TRIALS["mlp_uniform"]})
+        monkeypatch.setattr(module, "TRIALS", {"mlp_uniform": TRIALS["mlp_uniform"]})
     return path
 
 
@@ -191,7 +194,7 @@ def test_regenerating_is_refused_while_results_changed_but_no_revision_did(
     assert result.exit_code == 1
     assert "mlp_uniform: start" in result.output
     assert only_one_trial.read_text(encoding="utf-8") == before
-    higher = comparison.PROTOCOL_REVISION + 1
+    higher = PROTOCOL_REVISION + 1
     for module in (comparison, command):
         monkeypatch.setattr(module, "PROTOCOL_REVISION", higher)
     assert CliRunner().invoke(command.regenerate).exit_code == 0
@@ -228,6 +231,7 @@ def picks(plugin: Plugin, log_probs_N_K_C: Tensor, seed: int) -> list[int]:  # t
 def test_decided_picks_stay_when_scores_are_off_by_less_than_the_tolerance(spec: object, spread: float) -> None:
     plugin = acquisitions.resolve(spec)
     score = plugin.nested[0].instance if plugin.nested else plugin.instance
+    assert isinstance(score, OneSampleScore)
     changed = compared = 0
     for seed in range(40):
         exact, noise = a_pool(seed, spread), a_pool(1000 + seed, 1.0)

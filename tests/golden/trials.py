@@ -49,7 +49,13 @@ TRIALS: dict[str, Spec] = {
     "mlp_softrank": _trial(
         acquisition={"softrank": {"score": "entropy", "temperature": 0.5}},
         pool_subset=200,
-        training={"patience": [1, 1, 1], "learning_rate_decay": 0.5, "max_epochs": 6, "learning_rate": 0.03},
+        training={
+            "monitor": "accuracy",
+            "patience": [1, 1, 1],
+            "learning_rate_decay": 0.5,
+            "max_epochs": 8,
+            "learning_rate": 0.01,
+        },
     ),
     "digits_cnn_power": _trial(
         model="digits_cnn",
@@ -103,34 +109,36 @@ TRIALS: dict[str, Spec] = {
 
 def write_data(folder: Path) -> None:
     """Write the files of the `arrays` data sets under a data folder. They are the same wherever they are written."""
-    np.savez(folder / _GREY, **_grey_images())
-    np.savez(folder / _COLOUR, **_colour_images())
+    _write(folder / _GREY, *_grey_images(), size=400)
+    _write(folder / _COLOUR, *_colour_images(), size=130)
 
 
-def _grey_images() -> dict[str, np.ndarray]:
-    """400 digits of scikit-learn for training and 100 for test, each pixel three times as large, within 28x28."""
+def _write(path: Path, images: np.ndarray, labels: np.ndarray, size: int) -> None:
+    """The first `size` are for training, the others for test."""
+    np.savez(
+        path,
+        train_images=images[:size],
+        train_labels=labels[:size],
+        test_images=images[size:],
+        test_labels=labels[size:],
+    )
+
+
+def _grey_images() -> tuple[np.ndarray, np.ndarray]:
+    """500 digits of scikit-learn, each pixel repeated 3 x 3 times, with a frame of zeros up to 28x28."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     images = np.kron(digits.images[:500], np.ones((1, 3, 3))) * 15  # 0 .. 240
     images = np.pad(images, ((0, 0), (2, 2), (2, 2))).astype(np.uint8)
-    return _split(images, digits.target[:500], 400)
+    return images, digits.target[:500]
 
 
-def _colour_images() -> dict[str, np.ndarray]:
+def _colour_images() -> tuple[np.ndarray, np.ndarray]:
     """Stripes of three classes: along rows, along columns and along diagonals, with phase and colour of their own."""
     number, row, column, channel = np.ix_(np.arange(180), np.arange(8), np.arange(8), np.arange(3))
     label = number % 3
     along = np.where(label == 0, row, np.where(label == 1, column, row + column))
     noise = (number * 7919 + row * 104729 + column * 1299709 + channel * 15485863) % 97
     images = 100 * ((along + number // 3 * (channel + 1)) % 4 < 2) + noise
-    return _split(images.astype(np.uint8), label.flatten(), 130)
-
-
-def _split(images: np.ndarray, labels: np.ndarray, size: int) -> dict[str, np.ndarray]:
-    return {
-        "train_images": images[:size],
-        "train_labels": labels[:size],
-        "test_images": images[size:],
-        "test_labels": labels[size:],
-    }
+    return images.astype(np.uint8), label.flatten()
