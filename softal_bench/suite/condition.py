@@ -12,6 +12,10 @@ from softal_bench.errors import SuiteError, suggestion
 from softal_bench.registry import Plugin
 from softal_bench.suite.plugin_fields import AcquisitionPlugin, DatasetPlugin, ModelPlugin
 
+# The revision of everything that decides a trial's numbers and is not a plugin: seeds, partition, rounds, pools,
+# evaluation and the mathematics that plugins share. Raise it by one if a change alters results; see `tests/golden`.
+PROTOCOL_REVISION = 1
+
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
 
 

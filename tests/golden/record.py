@@ -1,0 +1,176 @@
+"""What a golden trial is compared by: every random choice in it, and the numbers that come out.
+
+The trial runs as in a suite. It is watched from outside, through the seeds that are asked for, the masks that are
+drawn, and what the model and the acquisition function are given.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+
+from softal_bench.bayes.mc_dropout import MCDropout
+from softal_bench.bench.device import computing
+from softal_bench.bench.trial import Trial, load_splits
+from softal_bench.contracts import AcquiredBatch, Examples, FittedModel, Pool
+from softal_bench.seeding import Seeds
+from softal_bench.suite import Condition
+
+from .margins import log_probs, margins
+from .trials import TRIAL, Spec
+
+Record = dict[str, Any]
+_POINTS = 4  # of the pool whose mean log-probs are kept
+_SHOWN = 64  # of the first mask
+
+
+def setup_and_rounds(spec: Spec, data_root: Path, history: list[list[int]] | None = None) -> Iterator[Record]:
+    """Yield what was observed while a trial was set up, and then in each of its rounds.
+
+    Args:
+        spec: the trial's condition.
+        data_root: where `write_data` wrote.
+        history: the batch of each round; each round then starts from those before it, and what it acquires itself is
+            not used. Without it the trial goes on from what it acquires, and margins are recorded too.
+    """
+    condition = Condition(**spec)
+    observer = _Observer(condition, with_margins=history is None)
+    with computing(condition.threads), observer.watching():
+        splits = load_splits(condition, TRIAL, data_root)
+        trial = Trial(condition, TRIAL, splits, torch.device("cpu"))
+        data = {"size": len(splits.train), "test_size": len(splits.test), "last_input": _last_input(splits.train)}
+        setup = {"data": data, "start": trial.start, "seeds": observer.take_seeds()}
+    yield setup
+    observer.index_of = _index_of_inputs(splits.train)
+    acquired: list[list[int]] = []
+    while not (acquired and not acquired[-1]):
+        with computing(condition.threads), observer.watching():
+            line = next(iter(trial.rounds(acquired)))
+        yield observer.round_of(line)
+        acquired.append(line["acquired"] if history is None else history[len(acquired)])
+
+
+class _Observer:
+    """Notes what happens in a trial while it is `watching`."""
+
+    def __init__(self, condition: Condition, with_margins: bool) -> None:
+        self.index_of: dict[bytes, int] = {}
+        self._condition = condition
+        self._with_margins = with_margins
+        self._seeds: dict[str, int] = {}
+        self._purpose_of: dict[int, str] = {}
+        self._is_training = False
+        self._masks: dict[str, list[Tensor]] = {}
+        self._observed: Record = {}
+
+    def take_seeds(self) -> dict[str, int]:
+        """The seeds that were asked for since the last call, by purpose."""
+        seeds, self._seeds = dict(sorted(self._seeds.items())), {}
+        return seeds
+
+    def round_of(self, line: Record) -> Record:
+        """The record of a round, from its journal line and what was observed since the last one."""
+        masks = {purpose: _digest(drawn) for purpose, drawn in sorted(self._masks.items())}
+        from_line = {"accuracy": round(line["accuracy"], 6), "nll": round(line["nll"], 6), "acquired": line["acquired"]}
+        record = {"seeds": self.take_seeds(), "masks": masks} | self._observed | from_line
+        self._masks, self._observed = {}, {}
+        return record
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Stand between the trial and its seeds, masks, model and acquisition function; change none of them."""
+        model, acquisition = type(self._condition.model.instance), type(self._condition.acquisition.instance)
+        watched = [
+            (Seeds, "seed", self._seed),
+            (MCDropout, "draw_masks", self._draw_masks),
+            (model, "fit", self._fit),
+            (acquisition, "select", self._select),
+        ]
+        with ExitStack() as stack:
+            for owner, name, observe in watched:
+                stack.enter_context(patch.object(owner, name, _method(observe, getattr(owner, name))))
+            yield
+
+    def _seed(self, original: Any, seeds: Seeds, purpose: str, *arguments: Any, **named: Any) -> int:
+        seed: int = original(seeds, purpose, *arguments, **named)
+        self._seeds[purpose if seeds.trial == TRIAL else f"{purpose}, the same in all trials"] = seed
+        self._purpose_of[seed] = purpose
+        return seed
+
+    def _draw_masks(self, original: Any, layer: MCDropout, *arguments: Any, **named: Any) -> Tensor:
+        generators = [value for value in (*arguments, *named.values()) if isinstance(value, torch.Generator)]
+        purpose = self._purpose_of.get(generators[0].initial_seed(), "training" if self._is_training else "other")
+        masks_K_F: Tensor = original(layer, *arguments, **named)
+        self._masks.setdefault(purpose, []).append(masks_K_F)
+        return masks_K_F
+
+    def _fit(
+        self, original: Any, model: Any, labelled: Examples, validation: Examples, *rest: Any, **named: Any
+    ) -> Any:
+        self._is_training = True
+        fitted: FittedModel = original(model, labelled, validation, *rest, **named)
+        self._is_training = False
+        self._observed |= {
+            "labelled": self._indices(labelled),
+            "validation": self._indices(validation),
+            "best_epoch": fitted.best_epoch,
+        }
+        return fitted
+
+    def _select(
+        self, original: Any, acquisition: Any, pool: Pool, batch_size: int, generator: torch.Generator
+    ) -> AcquiredBatch:
+        before = generator.clone_state()
+        batch: AcquiredBatch = original(acquisition, pool, batch_size, generator)
+        log_probs_N_K_C = log_probs(pool)
+        points = [(pool.size - 1) * point // (_POINTS - 1) for point in range(_POINTS)]
+        self._observed |= {
+            "pool_size": pool.size,
+            "log_probs": log_probs_N_K_C[points].mean(axis=1).round(6).tolist(),
+            "scores": _rounded(batch.scores),
+        }
+        if self._with_margins:
+            found = margins(self._condition.acquisition, pool, before, batch.positions.tolist())
+            self._observed["margins"] = None if found is None else [round(margin, 6) for margin in found]
+        return batch
+
+    def _indices(self, examples: Examples) -> list[int]:
+        """Which training examples these are."""
+        return [self.index_of.get(one.numpy().tobytes(), -1) for one in examples.inputs]
+
+
+def _method(observe: Any, original: Any) -> Any:
+    """A method that calls `observe` with the original one and its arguments."""
+
+    def method(*arguments: Any, **named: Any) -> Any:
+        return observe(original, *arguments, **named)
+
+    return method
+
+
+def _index_of_inputs(train: Examples) -> dict[bytes, int]:
+    return {train.inputs[index].numpy().tobytes(): index for index in reversed(range(len(train)))}
+
+
+def _last_input(train: Examples) -> list[float]:
+    """The middle values of the last training input: they show its scale, and its noise where it has any."""
+    values = train.inputs[-1].flatten()
+    return _rounded(values[len(values) // 2 :][:8])
+
+
+def _rounded(values: Tensor) -> list[float]:
+    return [round(value, 6) for value in values.double().tolist()]
+
+
+def _digest(drawn: list[Tensor]) -> Record:
+    """All masks drawn for a purpose: how many, a digest of their bytes in order, and the start of the first."""
+    contents = hashlib.sha256()
+    for masks_K_F in drawn:
+        contents.update(str(tuple(masks_K_F.shape)).encode() + masks_K_F.float().contiguous().numpy().tobytes())
+    first = "".join("1" if value else "0" for value in drawn[0][0, :_SHOWN].tolist())
+    return {"masks": sum(len(masks_K_F) for masks_K_F in drawn), "sha256": contents.hexdigest()[:16], "first": first}

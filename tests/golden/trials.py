@@ -1,0 +1,144 @@
+"""The golden trials: tiny trials that together pass through every part of the harness that decides numbers.
+
+A condition is written as a suite file writes it. Each trial is cheap (a few gradient steps a round) and trains enough
+that scores differ by more than rounding.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Spec = dict[str, Any]
+
+TRIAL = 1  # the number of every golden trial
+_GREY, _COLOUR = "grey_28.npz", "colour_8.npz"
+
+_BASE: Spec = {
+    "dataset": "digits",
+    "model": {"mlp": {"hidden": [32]}},
+    "batch_size": 4,
+    "posterior_samples": 8,
+    "budget": 38,  # three rounds, of 30, 34 and 38 labels
+    "validation_size": 60,
+    "initial": {"size": 30},
+    "threads": 1,
+    "seed": 11,
+}
+_TRAINING: Spec = {
+    "batch_size": 16,
+    "epoch_draws": 160,
+    "max_epochs": 4,
+    "learning_rate": 0.005,
+}
+
+
+def _trial(training: Spec | None = None, **keys: Any) -> Spec:
+    return _BASE | {"training": _TRAINING | (training or {})} | keys
+
+
+TRIALS: dict[str, Spec] = {
+    "mlp_bald": _trial(acquisition="bald"),
+    "mlp_uniform": _trial(acquisition="uniform", validation={"stratified": True}),
+    "mlp_softmax": _trial(
+        acquisition={"softmax": {"score": "bald", "temperature": 0.125}},
+        validation={"fixed": True},
+        initial={"size": 30, "balanced": True, "fixed": True},
+        training={"monitor": "accuracy", "evaluation_mean": "arithmetic"},
+    ),
+    "mlp_softrank": _trial(
+        acquisition={"softrank": {"score": "entropy", "temperature": 0.5}},
+        pool_subset=200,
+        training={
+            "monitor": "accuracy",
+            "patience": [1, 1, 1],
+            "learning_rate_decay": 0.5,
+            "max_epochs": 8,
+            "learning_rate": 0.01,
+        },
+    ),
+    "digits_cnn_power": _trial(
+        model="digits_cnn",
+        dataset={"repeated": {"of": "digits", "times": 2, "noise_std": 0.1}},
+        acquisition={"power": {"score": "bald", "temperature": 0.25}},
+        validation={"before_repetition": True},
+        training={"augmentation": "crop_and_flip"},
+    ),
+    "digits_cnn_batchbald": _trial(
+        model="digits_cnn",
+        acquisition={"batchbald": {"joint_samples": 80}},  # 10 of the 100 configurations of two picks a sample: drawn
+        pool_subset=300,
+    ),
+    "mlp_epig_bald": _trial(acquisition="epig_bald", pool_subset=600),
+    "mlp_power_epig_bald": _trial(
+        acquisition={"power": {"score": "epig_bald", "temperature": 0.125}},
+        pool_subset=600,
+        training={"evaluation_samples": 2},
+    ),
+    "ensemble_epig": _trial(
+        model={"ensemble": {"of": {"mlp": {"hidden": [16], "dropout": 0.0}}, "members": 4}},
+        posterior_samples=4,
+        acquisition="epig",
+        pool_subset=40,
+        targets={"size": 20, "of": "test"},
+    ),
+    "lenet5_bald": _trial(
+        model="lenet5",
+        dataset={"arrays": {"path": _GREY}},
+        acquisition="bald",
+        budget=34,
+        training={"epoch_draws": 96, "learning_rate": 0.002},
+    ),
+    "resnet18_variation_ratios": _trial(
+        model="resnet18",
+        dataset={"arrays": {"path": _COLOUR}},
+        acquisition="variation_ratios",
+        initial={"size": 12, "balanced": True},
+        budget=16,
+        validation_size=24,
+        training={
+            "epoch_draws": 48,
+            "max_epochs": 3,
+            "patience": [1, 1],
+            "learning_rate": 0.001,
+            "augmentation": "crop_and_flip",
+        },
+    ),
+}
+
+
+def write_data(folder: Path) -> None:
+    """Write the files of the `arrays` data sets under a data folder. They are the same wherever they are written."""
+    _write(folder / _GREY, *_grey_images(), size=400)
+    _write(folder / _COLOUR, *_colour_images(), size=130)
+
+
+def _write(path: Path, images: np.ndarray, labels: np.ndarray, size: int) -> None:
+    """The first `size` are for training, the others for test."""
+    np.savez(
+        path,
+        train_images=images[:size],
+        train_labels=labels[:size],
+        test_images=images[size:],
+        test_labels=labels[size:],
+    )
+
+
+def _grey_images() -> tuple[np.ndarray, np.ndarray]:
+    """500 digits of scikit-learn, each pixel repeated 3 x 3 times, with a frame of zeros up to 28x28."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = np.kron(digits.images[:500], np.ones((1, 3, 3))) * 15  # 0 .. 240
+    images = np.pad(images, ((0, 0), (2, 2), (2, 2))).astype(np.uint8)
+    return images, digits.target[:500]
+
+
+def _colour_images() -> tuple[np.ndarray, np.ndarray]:
+    """Stripes of three classes: along rows, along columns and along diagonals, with phase and colour of their own."""
+    number, row, column, channel = np.ix_(np.arange(180), np.arange(8), np.arange(8), np.arange(3))
+    label = number % 3
+    along = np.where(label == 0, row, np.where(label == 1, column, row + column))
+    noise = (number * 7919 + row * 104729 + column * 1299709 + channel * 15485863) % 97
+    images = 100 * ((along + number // 3 * (channel + 1)) % 4 < 2) + noise
+    return images.astype(np.uint8), label.flatten()
