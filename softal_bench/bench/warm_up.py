@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from softal_bench.bayes.training import accuracy_and_nll
+from softal_bench.bayes.training import evaluation_log_probs
 from softal_bench.contracts import Examples, Splits
 from softal_bench.pools import PosteriorPool
 from softal_bench.suite import Condition
@@ -33,13 +33,13 @@ def warm_up(condition: Condition, splits: Splits, device: torch.device) -> None:
 
 
 def _small_round(condition: Condition, splits: Splits, device: torch.device) -> None:
-    training = condition.training
+    training = condition.regime
     one_step = training.model_copy(update={"epoch_draws": training.batch_size, "max_epochs": 1})
     labelled = _first(splits.train, condition.initial.size, device)
     validation = _first(splits.train, min(_CHUNK, max(1, condition.validation_size)), device)
     fitted = condition.model.instance.fit(labelled, validation, one_step, device, torch.Generator())
-    evaluated = fitted.posterior(training.evaluation_samples, torch.Generator())
-    accuracy_and_nll(evaluated, _first(splits.test, _CHUNK, device), training.evaluation_mean)
+    tested = _first(splits.test, _CHUNK, device)
+    evaluation_log_probs(fitted, tested.inputs, training.test_samples, training, torch.Generator())
     posterior = fitted.posterior(condition.posterior_samples, torch.Generator())
     posterior.log_probs(_first(splits.train, _CHUNK, device).inputs)
     synchronise(device)

@@ -12,9 +12,10 @@ from softal_bench.errors import SuiteError, suggestion
 from softal_bench.registry import Plugin
 from softal_bench.suite.plugin_fields import AcquisitionPlugin, DatasetPlugin, ModelPlugin
 
-# The revision of everything that decides a trial's numbers and is not a plugin: seeds, partition, rounds, pools,
-# evaluation and the mathematics that plugins share. Raise it by one if a change alters results; see `tests/golden`.
-PROTOCOL_REVISION = 1
+# The revision of everything that decides numbers and is not a plugin: seeds, partition, rounds, pools, evaluation, the
+# mathematics that plugins share, and how cost cells are measured. It is part of every key. Raise it by one if a change
+# alters results; the golden trials in `tests/golden` fail where that was forgotten.
+PROTOCOL_REVISION = 2
 
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
 
@@ -36,10 +37,6 @@ class Part(BaseModel):
 
 
 NAMED = (Plugin, Part)
-
-# Part of every key. Raised by one when a change of the harness alters what a trial or a cost cell gives: training,
-# partition, seeds, evaluation, pools or the measurement. The golden trials fail where it was forgotten.
-PROTOCOL_REVISION = 2
 
 
 class StartSet(BaseModel):

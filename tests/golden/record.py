@@ -27,6 +27,7 @@ from .trials import TRIAL, Spec
 Record = dict[str, Any]
 _POINTS = 4  # of the pool whose mean log-probs are kept
 _SHOWN = 64  # of the first mask
+_DRAWS = 4  # of masks, for each purpose
 
 
 def setup_and_rounds(spec: Spec, data_root: Path, history: list[list[int]] | None = None) -> Iterator[Record]:
@@ -88,6 +89,7 @@ class _Observer:
         watched = [
             (Seeds, "seed", self._seed),
             (MCDropout, "draw_masks", self._draw_masks),
+            (MCDropout, "draw_kept", self._draw_kept),
             (model, "fit", self._fit),
             (acquisition, "select", self._select),
         ]
@@ -103,11 +105,20 @@ class _Observer:
         return seed
 
     def _draw_masks(self, original: Any, layer: MCDropout, *arguments: Any, **named: Any) -> Tensor:
-        generators = [value for value in (*arguments, *named.values()) if isinstance(value, torch.Generator)]
-        purpose = self._purpose_of.get(generators[0].initial_seed(), "training" if self._is_training else "other")
         masks_K_F: Tensor = original(layer, *arguments, **named)
+        purpose = "validation" if self._is_training else self._purpose_of_drawing(*arguments, *named.values())
         self._masks.setdefault(purpose, []).append(masks_K_F)
         return masks_K_F
+
+    def _draw_kept(self, original: Any, layer: MCDropout, *arguments: Any, **named: Any) -> Tensor:
+        kept_n_F: Tensor = original(layer, *arguments, **named)
+        purpose = "training" if self._is_training else self._purpose_of_drawing(*arguments, *named.values())
+        self._masks.setdefault(purpose, []).append(kept_n_F)
+        return kept_n_F
+
+    def _purpose_of_drawing(self, *arguments: Any) -> str:
+        generators = [value for value in arguments if isinstance(value, torch.Generator)]
+        return self._purpose_of.get(generators[0].initial_seed(), "other")
 
     def _fit(
         self, original: Any, model: Any, labelled: Examples, validation: Examples, *rest: Any, **named: Any
@@ -168,8 +179,11 @@ def _rounded(values: Tensor) -> list[float]:
 
 
 def _digest(drawn: list[Tensor]) -> Record:
-    """All masks drawn for a purpose: how many, a digest of their bytes in order, and the start of the first."""
-    contents = hashlib.sha256()
+    """The first masks drawn for a purpose: how many, a digest of their bytes in order, and the start of the first.
+
+    Later ones are left out: how many epochs draw masks may depend on rounding.
+    """
+    contents, drawn = hashlib.sha256(), drawn[:_DRAWS]
     for masks_K_F in drawn:
         contents.update(str(tuple(masks_K_F.shape)).encode() + masks_K_F.float().contiguous().numpy().tobytes())
     first = "".join("1" if value else "0" for value in drawn[0][0, :_SHOWN].tolist())

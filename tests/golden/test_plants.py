@@ -14,8 +14,7 @@ from softal_plugins.models import ensemble
 from softal_plugins.models.resnet18 import ResNet18
 from torch import Tensor, nn
 
-from softal_bench.bayes import augmentation, gibbs, information, training
-from softal_bench.bayes.gradients import fourier
+from softal_bench.bayes import augmentation, fourier_convolution, gibbs, information, training
 from softal_bench.bayes.joint_entropy import Configurations
 from softal_bench.bayes.mc_dropout import FittedMCDropout, MCDropout
 from softal_bench.bench import partition, round_pools
@@ -62,7 +61,7 @@ def another_order_of_examples(patch: Patch) -> None:
 
 
 def dropout_masks_of_other_examples(patch: Patch) -> None:
-    wrap(patch, MCDropout, "training_mask", lambda original, *arguments: original(*arguments).roll(1, 0))
+    wrap(patch, MCDropout, "draw_kept", lambda original, *arguments: original(*arguments).roll(1, 0))
 
 
 def last_epoch_kept(patch: Patch) -> None:
@@ -70,11 +69,9 @@ def last_epoch_kept(patch: Patch) -> None:
 
 
 def gradient_of_convolutions_one_percent_larger(patch: Patch) -> None:
-    def around(original: Any, layer: fourier.FourierConvolution, gradient: Tensor, wanted: bool) -> Tensor:
-        larger: Tensor = original(layer, 1.01 * gradient, wanted)
-        return larger
-
-    wrap(patch, fourier.FourierConvolution, "backward", around)
+    convolution = fourier_convolution._FourierConvolution
+    original = convolution.backward
+    patch.setattr(convolution, "backward", staticmethod(lambda ctx, gradient: original(ctx, 1.01 * gradient)))
 
 
 def batch_statistics_with_another_momentum(patch: Patch) -> None:
@@ -103,7 +100,7 @@ def images_shifted_by_less(patch: Patch) -> None:
 
 
 def images_not_augmented(patch: Patch) -> None:
-    patch.setattr(training, "augmented", lambda inputs_n, kind: inputs_n)
+    patch.setattr(training, "crop_and_flip", lambda inputs_n, crops_n_3: inputs_n)
 
 
 # Data and partition
@@ -191,22 +188,23 @@ def one_more_mask_in_evaluation(patch: Patch) -> None:
     wrap(patch, FittedMCDropout, "posterior", around)
 
 
+def _evaluated_with(patch: Patch, owner: Any, changes: dict[str, Any]) -> None:
+    def around(original: Any, fitted: Any, inputs: Tensor, num_samples: int, regime: Any, *rest: Any) -> Any:
+        return original(fitted, inputs, num_samples, regime.model_copy(update=changes), *rest)
+
+    wrap(patch, owner, "evaluation_log_probs", around)
+
+
 def measured_with_the_arithmetic_mean(patch: Patch) -> None:
-    wrap(
-        patch,
-        trials,
-        "accuracy_and_nll",
-        lambda original, posterior, test, mean: original(posterior, test, "arithmetic"),
-    )
+    _evaluated_with(patch, trials, {"evaluation_mean": "arithmetic"})
 
 
 def measured_with_the_geometric_mean(patch: Patch) -> None:
-    wrap(
-        patch,
-        trials,
-        "accuracy_and_nll",
-        lambda original, posterior, test, mean: original(posterior, test, "geometric"),
-    )
+    _evaluated_with(patch, trials, {"evaluation_mean": "geometric"})
+
+
+def measured_with_masks_drawn_anew_for_every_8_inputs(patch: Patch) -> None:
+    _evaluated_with(patch, trials, {"evaluation_batch_size": 8})
 
 
 # Seeding
@@ -231,8 +229,7 @@ def one_more_epoch_of_distillation(patch: Patch) -> None:
 
 
 def arithmetic_mean_of_distillation_targets(patch: Patch) -> None:
-    around: Callable[..., Any] = lambda original, samples, inputs, mean: original(samples, inputs, "arithmetic")  # noqa: E731
-    wrap(patch, round_pools, "evaluation_log_probs", around)
+    _evaluated_with(patch, round_pools, {"evaluation_mean": "arithmetic"})
 
 
 # Acquisition
@@ -284,6 +281,7 @@ PLANTS: list[tuple[Callable[[Patch], None], str, str]] = [
     (one_more_mask_in_evaluation, "mlp_uniform", "masks"),
     (measured_with_the_arithmetic_mean, "mlp_uniform", "nll"),
     (measured_with_the_geometric_mean, "mlp_softmax", "nll"),
+    (measured_with_masks_drawn_anew_for_every_8_inputs, "mlp_uniform", "masks"),
     (seeds_from_another_hash, "mlp_uniform", "seeds"),
     (one_more_epoch_of_distillation, "mlp_epig_bald", "acquired"),
     (arithmetic_mean_of_distillation_targets, "mlp_epig_bald", "acquired"),
