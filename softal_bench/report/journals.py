@@ -124,9 +124,10 @@ def look_up(
 ) -> R:
     """Return what the journal of a key says, of the one that counts where there are two.
 
-    In this order: one that `run --fresh` began in the first folder; one that is done; one that a retry made unfinished
-    again; one that ended otherwise; an unfinished one; a stale one. Then the one with more rounds, then that of the
-    earlier folder. Where `run --fresh` is to compute the trial and has not begun it, only the first folder counts.
+    In this order: one that `run --fresh` began in the first folder (after a done one, if it is stale and the done one
+    records the source of its plugins); one that is done; one that a retry made unfinished again; one that ended
+    otherwise; an unfinished one; a stale one. Then the one with more rounds, then that of the earlier folder. While
+    `run --fresh` is to compute the trial and has not begun it, only the first folder counts.
 
     Args:
         key: the journals' name.
@@ -214,7 +215,7 @@ def _merit(record: TrialRecord, *, is_own: bool) -> _Merit:
     if is_own and record.is_fresh and not record.stale:
         rank = 6
     elif record.status == DONE and not record.stale:
-        # A done record with digests has just been compared; one without may be older than the code of the fresh one.
+        # Without digests nothing says that a record is of the present code: a fresh one, even stale, counts first.
         rank = 5 if "plugins" in record.header else 3
     elif is_own and record.is_fresh:
         rank = 4

@@ -120,11 +120,12 @@ def provenance(
         shown: keys of a condition that tables and headings show.
     """
     shared = [f"- {escape_block(f'{key}: {value}')}" for key, value in shared_settings(conditions, shown).items()]
-    known = facts([one for one in recorded if one.record and one.status != STALE], noun)
+    read = [one for one in recorded if one.record]
+    known = facts([one for one in read if one.status != STALE], noun)
+    none = f"Every {noun} that was run is stale." if read else f"No {noun} was run."
     return [
         "## Provenance",
-        "\n".join(f"- {escape_block(f'{name}: {value}')}" for name, value in known)
-        or f"No {noun} has current results.",
+        "\n".join(f"- {escape_block(f'{name}: {value}')}" for name, value in known) or none,
         "The methods, and the settings in which they differ (K: posterior samples):",
         table(methods_table(conditions, shown), align="left"),
         "Settings that all share:",
