@@ -183,7 +183,7 @@ def other_targets(patch: Patch) -> None:
 
 def one_more_mask_in_evaluation(patch: Patch) -> None:
     def around(original: Any, fitted: FittedMCDropout, num_samples: int, generator: torch.Generator) -> Any:
-        return original(fitted, num_samples + (num_samples == 4), generator)
+        return original(fitted, num_samples + (num_samples == 100), generator)
 
     wrap(patch, FittedMCDropout, "posterior", around)
 
@@ -258,9 +258,9 @@ def half_as_many_configurations(patch: Patch) -> None:
 PLANTS: list[tuple[Callable[[Patch], None], str, str]] = [
     (learning_rate_one_percent_higher, "mlp_uniform", "nll"),
     (no_weight_decay, "mlp_uniform", "nll"),
-    (another_learning_rate_decay, "mlp_softrank", "nll"),
+    (another_learning_rate_decay, "mlp_softrank", "best_epoch"),
     (another_order_of_examples, "mlp_uniform", "nll"),
-    (dropout_masks_of_other_examples, "mlp_uniform", "nll"),
+    (dropout_masks_of_other_examples, "mlp_uniform", "masks"),
     (last_epoch_kept, "mlp_bald", "best_epoch"),
     (gradient_of_convolutions_one_percent_larger, "lenet5_bald", "nll"),
     (batch_statistics_with_another_momentum, "resnet18_variation_ratios", "nll"),
@@ -283,12 +283,12 @@ PLANTS: list[tuple[Callable[[Patch], None], str, str]] = [
     (measured_with_the_geometric_mean, "mlp_softmax", "nll"),
     (measured_with_masks_drawn_anew_for_every_8_inputs, "mlp_uniform", "masks"),
     (seeds_from_another_hash, "mlp_uniform", "seeds"),
-    (one_more_epoch_of_distillation, "mlp_epig_bald", "acquired"),
-    (arithmetic_mean_of_distillation_targets, "mlp_epig_bald", "acquired"),
+    (one_more_epoch_of_distillation, "mlp_epig_bald", "masks"),
+    (arithmetic_mean_of_distillation_targets, "mlp_epig_bald", "scores"),
     (bald_in_bits, "mlp_bald", "scores"),
     (noise_of_stochastic_rules_in_another_order, "mlp_softmax", "acquired"),
     (configurations_drawn_from_the_other_end, "digits_cnn_batchbald", "acquired"),
-    (half_as_many_configurations, "digits_cnn_batchbald", "scores"),
+    (half_as_many_configurations, "digits_cnn_batchbald", "acquired"),
 ]
 
 

@@ -38,7 +38,7 @@ def _trial(training: Spec | None = None, **keys: Any) -> Spec:
 
 
 TRIALS: dict[str, Spec] = {
-    "mlp_bald": _trial(acquisition="bald"),
+    "mlp_bald": _trial(acquisition="bald", pool_subset=150),
     "mlp_uniform": _trial(acquisition="uniform", validation={"stratified": True}),
     "mlp_softmax": _trial(
         acquisition={"softmax": {"score": "bald", "temperature": 0.125}},
