@@ -69,7 +69,15 @@ class NumericalError(SoftalError):
         """The same error for a caller who gave a chunk: the point is named by its place in the whole."""
         if self.position is None:
             return self
-        return NumericalError(self.what, self.problem, positions[self.position])
+        return type(self)(self.what, self.problem, positions[self.position])
+
+
+class PredictionError(NumericalError):
+    """A model predicted what are no log-probs. `what` names the model, so that nothing else is blamed for it."""
+
+
+class GlobalStateError(SoftalError):
+    """A plugin changed global state of the process. The message goes on from the plugin's name: `changed ...`."""
 
 
 class JournalError(SoftalError):

@@ -4,14 +4,14 @@ The first is also the one place where positions in the pool become indices in th
 """
 
 import functools
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from softal_bench.contracts import Examples, FittedModel, Pool, Posterior
-from softal_bench.errors import SelectionError
+from softal_bench.contracts.acquisition import require_sound_positions
+from softal_bench.errors import PredictionError
 from softal_bench.timing import Stopwatch
 
 
@@ -112,7 +112,10 @@ class Predictor:
     def log_probs(self, inputs: Tensor, indices_n: Tensor) -> Tensor:
         """log_probs_n_K_C of the inputs at these indices."""
         with self._stopwatch.phase("predict"):
-            return self._posterior.log_probs(inputs[indices_n])
+            try:
+                return self._posterior.log_probs(inputs[indices_n])
+            except PredictionError as error:
+                raise error.at(indices_n.tolist()) from error
 
     def embeddings(self, inputs: Tensor, indices_n: Tensor) -> Tensor:
         """embeddings_n_D of the inputs at these indices."""
@@ -132,6 +135,7 @@ class PosteriorPool(Pool):
         predictor: the model and its posterior.
         examples: what the pool, and the labelled set if there is one, are part of, on the device; only inputs are read.
         indices_N: which of them are in the pool, in increasing order; position i is index indices_N[i].
+        needs: what the acquisition function has declared; the pool offers nothing else beyond log-probs.
         labelled_indices: which of them are labelled; where it is not given, the pool offers no labelled set.
         evaluation: makes the same pool under the evaluation posterior; called once, when it is first needed.
         targets: makes the pool of target inputs, with the same predictor; called once, when it is first needed.
@@ -147,14 +151,16 @@ class PosteriorPool(Pool):
         predictor: Predictor,
         examples: Examples,
         indices_N: Tensor,
-        labelled_indices: Sequence[int] | None = None,
+        needs: frozenset[str] = frozenset(),
         *,
+        labelled_indices: Sequence[int] | None = None,
         evaluation: Callable[[], Pool] | None = None,
         targets: Callable[[], Pool] | None = None,
     ) -> None:
         self._predictor = predictor
         self._examples = examples
         self._indices_N = indices_N
+        self._needs = needs
         self._labelled_indices = labelled_indices
         self._evaluation = None if evaluation is None else functools.cache(evaluation)
         self._targets = None if targets is None else functools.cache(targets)
@@ -183,39 +189,29 @@ class PosteriorPool(Pool):
         return torch.cat([self._predicted(positions_n) for positions_n in torch.split(positions, self.chunk_size)])
 
     def embeddings(self) -> Tensor:
-        return self._embedded(self._indices_N)
+        return self._embedded(self._indices_N) if "embeddings" in self._needs else super().embeddings()
 
     @property
     def labelled(self) -> Tensor:
-        if self._labelled_indices is None:
+        if "labelled" not in self._needs or self._labelled_indices is None:
             return super().labelled
         return self._embedded(torch.tensor(self._labelled_indices, device=self.device))
 
     @property
     def targets(self) -> Pool:
-        return super().targets if self._targets is None else self._targets()
+        return super().targets if "targets" not in self._needs or self._targets is None else self._targets()
 
     @property
     def evaluation(self) -> Pool:
-        return super().evaluation if self._evaluation is None else self._evaluation()
+        return super().evaluation if "evaluation" not in self._needs or self._evaluation is None else self._evaluation()
 
     def indices(self, positions: Tensor) -> list[int]:
         """The indices in the data set of positions in this pool.
 
         Raises:
-            SelectionError: if positions are no integers, repeat, or lie outside 0 .. N-1.
+            SelectionError: see `require_sound_positions`.
         """
-        if positions.ndim != 1 or positions.dtype not in (torch.int64, torch.int32):
-            raise SelectionError(
-                f"positions are {positions.dtype} of shape {tuple(positions.shape)}; need int64 of shape [B]"
-            )
-        chosen = positions.tolist()
-        outside = [position for position in chosen if not 0 <= position < self.size]
-        if outside:
-            raise SelectionError(f"position {outside[0]} is outside the pool; allowed are 0 to {self.size - 1}")
-        if len(set(chosen)) < len(chosen):
-            position, times = Counter(chosen).most_common(1)[0]
-            raise SelectionError(f"position {position} was chosen {times} times; need distinct positions")
+        require_sound_positions(positions, self.size)
         indices: list[int] = self._indices_N[positions.long().to(self._indices_N.device)].tolist()
         return indices
 

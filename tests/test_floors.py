@@ -14,6 +14,7 @@ PLUGINS = ROOT / "plugins" / "softal_plugins"
 FLOORS = {
     "contracts": 1,
     "errors": 1,
+    "machine": 2,
     "bayes": 2,
     "pools": 2,
     "timing": 2,

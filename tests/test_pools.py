@@ -41,6 +41,7 @@ class Doubling(FittedModel):
 
 INDICES = [1, 4, 5, 8, 11, 12, 19]
 LABELLED = [0, 7]
+NEEDS = frozenset({"embeddings", "labelled", "targets", "evaluation"})
 
 
 def posterior_pool(
@@ -52,7 +53,7 @@ def posterior_pool(
     posterior = StoredPosterior(oracles.random_log_probs(0, 20, 4, 3).to(device))
     stopwatch = Stopwatch(device)
     predictor = Predictor(Doubling(), lambda: posterior, stopwatch)
-    pool = PosteriorPool(predictor, train, torch.tensor(indices, device=device), LABELLED)
+    pool = PosteriorPool(predictor, train, torch.tensor(indices, device=device), NEEDS, labelled_indices=LABELLED)
     pool.chunk_size = chunk_size
     return pool, posterior, stopwatch
 
@@ -177,7 +178,7 @@ def test_pools_that_share_a_predictor_are_under_the_same_posterior_which_is_draw
 
     predictor = Predictor(Doubling(), draw, Stopwatch(torch.device("cpu")))
     targets = PosteriorPool(predictor, examples, torch.tensor([3, 8]))
-    pool = PosteriorPool(predictor, examples, torch.tensor(INDICES), LABELLED, targets=lambda: targets)
+    pool = PosteriorPool(predictor, examples, torch.tensor(INDICES), NEEDS, targets=lambda: targets)
     assert drawn == []
     assert torch.equal(pool.targets.log_probs_at(torch.tensor([1])), pool.log_probs_at(torch.tensor([3])))
     assert pool.num_samples == targets.num_samples == 4
@@ -192,10 +193,33 @@ def test_what_is_beside_a_pool_is_made_once_and_not_before_it_is_read() -> None:
 
     predictor = Predictor(Doubling(), lambda: StoredPosterior(torch.zeros(1, 1, 1)), Stopwatch(torch.device("cpu")))
     examples = Examples(torch.zeros(3, 1), torch.zeros(3, dtype=torch.int64), 3)
-    pool = PosteriorPool(predictor, examples, torch.arange(3), evaluation=make("evaluation"), targets=make("targets"))
+    pool = PosteriorPool(
+        predictor, examples, torch.arange(3), NEEDS, evaluation=make("evaluation"), targets=make("targets")
+    )
     assert made == []
     assert pool.targets is pool.targets
     assert pool.evaluation is pool.evaluation
     assert made == ["targets", "evaluation"]
     with pytest.raises(LookupError, match="labelled"):
         _ = pool.labelled
+
+
+@pytest.mark.parametrize("what", sorted(NEEDS))
+def test_a_pool_over_a_posterior_offers_only_what_the_method_has_declared(what: str) -> None:
+    predictor = Predictor(Doubling(), lambda: StoredPosterior(torch.zeros(1, 1, 1)), Stopwatch(torch.device("cpu")))
+    examples = Examples(torch.zeros(3, 1), torch.zeros(3, dtype=torch.int64), 3)
+
+    def pool(needs: frozenset[str]) -> PosteriorPool:
+        def beside() -> TensorPool:
+            return TensorPool(oracles.random_log_probs(0, 2, 4, 3))
+
+        return PosteriorPool(
+            predictor, examples, torch.arange(3), needs, labelled_indices=[1], evaluation=beside, targets=beside
+        )
+
+    def read(of: PosteriorPool) -> object:
+        return of.embeddings() if what == "embeddings" else getattr(of, what)
+
+    with pytest.raises(LookupError, match=rf"has no '{what}'.* needs = frozenset\(\{{'{what}'\}}\)"):
+        read(pool(NEEDS - {what}))
+    assert read(pool(frozenset({what}))) is not None

@@ -22,7 +22,7 @@ def run_job(suite_name: str, job: Job[Any], work: Work[Any], observer: Observer)
         attempt = _Attempt(suite_name, job, work, observer, record)
         try:
             why = _blamed(record, deaths)
-            return attempt.give_up(f"{why}; --retry failed goes on with {job.path}") if why else attempt.run()
+            return attempt.give_up(f"{why}; --retry failed goes on with {job.path.name}") if why else attempt.run()
         except Died as death:
             deaths.append((attempt.rounds, death))
             observer.trial_died(job, str(death))

@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 
 from softal_bench.bench.failures import blame
+from softal_bench.bench.predictions import require_log_probs
 from softal_bench.contracts import BayesianModel, FittedModel, Posterior, TrainingRegime
+from softal_bench.machine.settings import FREQUENT
 from softal_bench.registry import Plugin
 
 
@@ -23,7 +25,7 @@ class BlamedModel(FittedModel):
             return _BlamedPosterior(self._fitted.posterior(num_samples, generator), self._plugin)
 
     def embeddings(self, inputs: Tensor) -> Tensor:
-        with blame("model", self._plugin):
+        with blame("model", self._plugin, FREQUENT):
             return self._fitted.embeddings(inputs)
 
     def distil(
@@ -49,5 +51,7 @@ class _BlamedPosterior(Posterior):
         return self._posterior.num_samples
 
     def log_probs(self, inputs: Tensor) -> Tensor:
-        with blame("model", self._plugin):
-            return self._posterior.log_probs(inputs)
+        with blame("model", self._plugin, FREQUENT):
+            log_probs_n_K_C = self._posterior.log_probs(inputs)
+        require_log_probs(log_probs_n_K_C, f"model {self._plugin.label!r}")
+        return log_probs_n_K_C

@@ -24,7 +24,10 @@ from softal_bench.bench.alone import alone
 from softal_bench.bench.failures import is_out_of_memory
 from softal_bench.bench.measure import sample_seconds, seconds_of
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
-from softal_bench.errors import SelectionError
+from softal_bench.contracts.acquisition import require_sound_batch
+from softal_bench.errors import GlobalStateError, SelectionError
+from softal_bench.machine.isolation import unchanged
+from softal_bench.machine.threads import environment_for, limited
 from softal_bench.pools import TensorPool
 from softal_bench.registry import acquisitions
 from softal_bench.suite import Limits, Measurement
@@ -74,7 +77,8 @@ def measure_cell(cell: Cell) -> Outcome:
     context.set_forkserver_preload([__name__])
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_measure, args=(cell, theirs), daemon=True)
-    process.start()
+    with environment_for(cell.threads):  # for libraries that the server of forks loads
+        process.start()
     theirs.close()
     try:
         return _watch(process, ours, cell.limits)
@@ -112,7 +116,12 @@ def _measure(cell: Cell, connection: Connection) -> None:
     with alone():  # here, not in the runner: a process that has lost its runner still keeps others waiting
         connection.send("alone")
         try:
-            outcome = _outcome(cell, connection)
+            with limited(cell.threads):
+                outcome = _outcome(cell, connection)
+        except (GlobalStateError, SelectionError) as error:
+            between = " " if isinstance(error, GlobalStateError) else ": "
+            message = f"acquisition function {cell.acquisition!r}{between}{error}"
+            outcome = Outcome("failed", error=message, details=traceback.format_exc())
         except (Exception, SystemExit) as error:
             status = "out_of_memory" if is_out_of_memory(error) else "failed"
             message = f"acquisition function {cell.acquisition!r} raised {type(error).__name__}: {error}"
@@ -122,17 +131,18 @@ def _measure(cell: Cell, connection: Connection) -> None:
 
 def _outcome(cell: Cell, connection: Connection) -> Outcome:
     signal.alarm(math.ceil(_LOAD_SECONDS) + 1)  # should nobody watch any more
-    torch.set_num_threads(cell.threads)
     device = torch.device(cell.device)
     acquisition = acquisitions.build(cell.acquisition, cell.parameters)
     log_probs_N_K_C = torch.from_numpy(np.load(cell.log_probs)).to(device)
-    acquisition.select(TensorPool(log_probs_N_K_C[:64]), 1, torch.Generator())  # starts threads, loads kernels
+    with unchanged():
+        acquisition.select(TensorPool(log_probs_N_K_C[:64]), 1, torch.Generator())  # starts threads, loads kernels
     _keep_freed_memory()
     _set_objects_aside()
     connection.send("loaded")
     signal.alarm(math.ceil(cell.limits.cell_seconds) + 1)
     _limit_memory(cell.limits, device)
-    return _measured(cell, acquisition, TensorPool(log_probs_N_K_C), device)
+    with unchanged():
+        return _measured(cell, acquisition, TensorPool(log_probs_N_K_C), device)
 
 
 def _measured(cell: Cell, acquisition: AcquisitionFunction, pool: Pool, device: torch.device) -> Outcome:
@@ -151,23 +161,10 @@ def _measured(cell: Cell, acquisition: AcquisitionFunction, pool: Pool, device: 
 
     first = seconds_of(select_first, 1, device)  # the warm-up, and the one that memory and the batch are read from
     peak_bytes = max(0, peak_memory(device) - before)
-    acquired = _positions(batch, cell.batch_size, pool.size)
+    acquired = require_sound_batch(batch, cell.batch_size, pool.size).positions.tolist()
     batch = None  # its positions may be a view of all N
     seconds = sample_seconds(select, first, cell.measurement, device)
     return Outcome("done", seconds, peak_bytes, acquired)
-
-
-def _positions(batch: AcquiredBatch | None, batch_size: int, pool_size: int) -> list[int]:
-    """The positions chosen; SelectionError unless they are B distinct ones of the pool."""
-    assert batch is not None
-    positions = [int(position) for position in batch.positions.tolist()]
-    distinct = len(set(positions))
-    if not len(positions) == distinct == batch_size:
-        raise SelectionError(f"chose {len(positions)} positions, {distinct} of them distinct; need {batch_size}")
-    outside = [position for position in positions if not 0 <= position < pool_size]
-    if outside:
-        raise SelectionError(f"position {outside[0]} is outside the pool; allowed are 0 to {pool_size - 1}")
-    return positions
 
 
 def _keep_freed_memory() -> None:

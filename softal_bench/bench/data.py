@@ -7,13 +7,14 @@ from pathlib import Path
 import torch
 
 from softal_bench.contracts import BayesianModel, Dataset, Splits, TrainingRegime
-from softal_bench.errors import DataError, DataMissingError, SoftalError
+from softal_bench.errors import DataError, DataMissingError, GlobalStateError, SoftalError
+from softal_bench.machine.isolation import restored, unchanged
 from softal_bench.registry import Plugin
 
 
 def prepare(dataset: Plugin[Dataset], data_root: Path) -> None:
     """Fetch what is missing. Raises DataError, also for what the data set's own code raises."""
-    with _told(dataset):
+    with _unchanged(dataset), _told(dataset):
         dataset.instance.prepare(data_root)
 
 
@@ -34,7 +35,8 @@ def load_if_there(
     if fetch:
         prepare(dataset, data_root)
     try:
-        return load(dataset, data_root, generator)
+        with _unchanged(dataset):
+            return load(dataset, data_root, generator)
     except DataMissingError as error:
         if fetch:
             raise
@@ -50,11 +52,22 @@ def require_taken(model: Plugin[BayesianModel], splits: Splits) -> None:
     one = splits.train.at(torch.zeros(1, dtype=torch.int64))
     training = TrainingRegime(batch_size=1, epoch_draws=1, max_epochs=1)
     try:
-        model.instance.fit(one, one, training, torch.device("cpu"), torch.Generator())
+        with restored():
+            model.instance.fit(one, one, training, torch.device("cpu"), torch.Generator())
     except DataError:
         raise
     except (Exception, SystemExit):
         return
+
+
+@contextmanager
+def _unchanged(dataset: Plugin[Dataset]) -> Iterator[None]:
+    """Restore global state that the data set changes, and raise DataError if it did; `blame` does so in trials."""
+    try:
+        with unchanged():
+            yield
+    except GlobalStateError as error:
+        raise DataError(f"data set {dataset.label!r} {error}") from error
 
 
 @contextmanager

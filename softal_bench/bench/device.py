@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 
 from softal_bench.errors import DeviceError
+from softal_bench.machine.isolation import restored
+from softal_bench.machine.threads import limited
 
 
 def resolve_device(wanted: str) -> torch.device:
@@ -51,13 +53,10 @@ def _processor() -> str:
 
 @contextmanager
 def computing(threads: int) -> Iterator[None]:
-    """With so many CPU threads, and with the same numbers each time on CUDA; as it was before, afterwards."""
-    cudnn = torch.backends.cudnn
-    before = torch.get_num_threads(), cudnn.deterministic, cudnn.allow_tf32
-    torch.set_num_threads(threads)
-    cudnn.deterministic, cudnn.allow_tf32 = True, False
-    try:
+    """Compute with so many CPU threads in all libraries, and with the same numbers each time on CUDA.
+
+    Afterwards all global state is as it was before, even where a time limit interrupted what restores it earlier.
+    """
+    with restored(), limited(threads):
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = True, False
         yield
-    finally:
-        torch.set_num_threads(before[0])
-        cudnn.deterministic, cudnn.allow_tf32 = before[1:]

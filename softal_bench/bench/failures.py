@@ -1,13 +1,15 @@
 """How an attempt can end other than well."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from softal_bench.errors import SoftalError, first_line
+from softal_bench.errors import GlobalStateError, PredictionError, SoftalError, first_line
+from softal_bench.machine.isolation import unchanged
+from softal_bench.machine.settings import SETTINGS, Setting
 from softal_bench.registry import Plugin
 
 
@@ -45,12 +47,24 @@ class PluginFailed(Ended):
 
 
 @contextmanager
-def blame(noun: str, plugin: Plugin[Any]) -> Iterator[None]:
-    """Turn whatever a plugin raises into PluginFailed with its name, and running out of memory into MemoryError."""
+def blame(noun: str, plugin: Plugin[Any], settings: Sequence[Setting] = SETTINGS) -> Iterator[None]:
+    """Turn whatever a plugin raises into PluginFailed with its name, and running out of memory into MemoryError.
+
+    Global state that the plugin changes is restored, and the change is a failure too.
+
+    Args:
+        noun, plugin: what the plugin is called in messages.
+        settings: the global state that is watched; less than all of it for calls that are made often.
+    """
     try:
-        yield
+        with unchanged(settings):
+            yield
     except Ended:
         raise  # told already, by the plugin that it is about
+    except GlobalStateError as error:
+        raise PluginFailed(f"{noun} {plugin.label!r} {error}") from error
+    except PredictionError as error:
+        raise PluginFailed(str(error)) from error  # which names the model, also inside an acquisition function
     except SoftalError as error:
         raise PluginFailed(f"{noun} {plugin.label!r}: {error}") from error
     except (Exception, SystemExit) as error:

@@ -1,17 +1,25 @@
-"""Ends what takes too long: a timer signal raises in the main thread, which is where trials are computed."""
+"""Ends what takes too long: a timer signal raises in the main thread, which is where trials are computed.
+
+A signal handler runs between any two bytecodes, so an exception that it raises could appear in code that cleans up, or
+just after a limited call has returned, and end the whole run. The handler therefore looks at the stack that it has
+interrupted, and raises only inside a call that `Clock` has limited and will catch it from. Everywhere else it tries
+again a moment later.
+"""
 
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from types import FrameType
+from typing import TypeVar
 
 from softal_bench.bench.failures import Ended
 from softal_bench.suite import TrialLimits
 
+T = TypeVar("T")
 Told = Callable[[float | None, str], None]
 _AGAIN = 1.0  # seconds after which it is raised once more, should a plugin have caught it
+_SOON = 0.01  # seconds after which the handler tries again where it could not raise
 
 
 def untold(seconds: float | None, message: str) -> None:
@@ -41,29 +49,28 @@ class Clock:
             deadline = time.monotonic() + limits.trial_hours * 3600 - spent
             self._trial = (deadline, f"the trial took more than {limits.trial_hours:g} hours (limits.trial_hours)")
 
-    @contextmanager
-    def trial(self) -> Iterator[None]:
-        """Raise Ended, in the main thread, if this part of the trial goes on beyond the trial's time."""
-        with self._until(self._trial):
-            yield
+        if (self._trial or self._select_seconds) and _in_main_thread():
+            signal.signal(signal.SIGALRM, self._raise)  # here, so that no plugin is taken to have changed the handler
 
-    @contextmanager
-    def selection(self) -> Iterator[None]:
-        """Raise Ended, in the main thread, if this call of `select` takes too long."""
+    def trial(self, call: Callable[[], T]) -> T:
+        """Call it, and raise Ended, in the main thread, if it goes on beyond the trial's time."""
+        return self._within(self._trial, call)
+
+    def selection(self, call: Callable[[], T]) -> T:
+        """Call it, and raise Ended, in the main thread, if this call of `select` takes too long."""
         limit = self._select_seconds
         message = f"select took more than {limit} s (limits.select_seconds)"
-        with self._until(None if limit is None else (time.monotonic() + limit, message)):
-            yield
+        return self._within(None if limit is None else (time.monotonic() + limit, message), call)
 
-    @contextmanager
-    def _until(self, deadline: tuple[float, str] | None) -> Iterator[None]:
-        if deadline is None or threading.current_thread() is not threading.main_thread():
-            yield
-            return
+    def _within(self, deadline: tuple[float, str] | None, call: Callable[[], T]) -> T:
+        if deadline is None or not _in_main_thread():
+            return _interruptible(call)  # by an outer limit, which catches it
+        if not self._deadlines:
+            signal.signal(signal.SIGALRM, self._raise)
         self._deadlines.append(deadline)
         try:
             self._arm()
-            yield
+            return _interruptible(call)
         except _TimedOut as error:
             raise Ended("timeout", str(error)) from None
         finally:
@@ -72,17 +79,37 @@ class Clock:
 
     def _arm(self) -> None:
         """Set the timer to the first of the deadlines."""
-        signal.setitimer(signal.ITIMER_REAL, 0)  # nothing is to be raised while it is told
+        signal.setitimer(signal.ITIMER_REAL, 0)
         if not self._deadlines:
             self._told(None, "")
             return
         deadline, message = min(self._deadlines)
         left = max(deadline - time.monotonic(), 1e-6)
         self._told(left, message)
-        signal.signal(signal.SIGALRM, self._raise)
         signal.setitimer(signal.ITIMER_REAL, left, _AGAIN)
 
-    def _raise(self, *_: Any) -> None:
+    def _raise(self, number: int, frame: FrameType | None) -> None:
         due = [message for deadline, message in sorted(self._deadlines) if time.monotonic() >= deadline]
-        if due:  # else it came just when the part was over
+        if not due:  # it came just when the part was over
+            return
+        if _can_be_interrupted(frame):
             raise _TimedOut(due[0])
+        signal.setitimer(signal.ITIMER_REAL, _SOON, _AGAIN)
+
+
+def _interruptible(call: Callable[[], T]) -> T:
+    """The call that the handler may interrupt: `Clock._within` catches what is raised from here, and nothing later."""
+    return call()
+
+
+def _can_be_interrupted(frame: FrameType | None) -> bool:
+    """Whether the innermost function of this module on the stack is `_interruptible`."""
+    while frame is not None:
+        if frame.f_globals is globals():
+            return frame.f_code is _interruptible.__code__
+        frame = frame.f_back
+    return False
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from softal_bench.bench.alone import alone
+from softal_bench.bench.blamed import BlamedModel
 from softal_bench.bench.data import load
 from softal_bench.bench.failures import blame
 from softal_bench.bench.measure import sample_seconds, seconds_of
@@ -69,8 +70,7 @@ class LogProbs:
 
         def predict() -> Tensor:
             generator = Seeds(condition.seed, 0).generator("posterior")
-            with blame("model", source.model):
-                return _predicted(fitted.posterior(condition.posterior_samples, generator), inputs)
+            return _predicted(fitted.posterior(condition.posterior_samples, generator), inputs)
 
         first = seconds_of(lambda: _store_one(path, predict()), 1, self._device)
         seconds = sample_seconds(predict, first, condition.measurement, self._device)
@@ -113,7 +113,7 @@ def _train(
             device,
             seeds.generator("training"),
         )
-    return fitted, train.at(pool).to(device)
+    return BlamedModel(fitted, source.model), train.at(pool).to(device)
 
 
 def _predicted(posterior: Posterior, inputs: Tensor) -> Tensor:

@@ -50,7 +50,8 @@ class RoundPools:
             predictor,
             self.examples.train,
             self._scored_N,
-            self.labelled,
+            self._needs,
+            labelled_indices=self.labelled,
             evaluation=self._evaluation,
             targets=functools.partial(self._targets, predictor) if self.condition.target_set else None,
         )
@@ -59,6 +60,10 @@ class RoundPools:
         masks = self.seeds.generator(purpose, self.number)
         draw = functools.partial(model.posterior, self.condition.posterior_samples, masks)
         return Predictor(model, draw, self.stopwatch)
+
+    @property
+    def _needs(self) -> frozenset[str]:
+        return self.condition.acquisition.instance.needs
 
     @functools.cached_property
     def _scored_N(self) -> Tensor:
@@ -78,13 +83,15 @@ class RoundPools:
         }
         examples, indices = sources[target_set.of]
         indices_M = self._drawn(indices, target_set.size, "targets")
-        return PosteriorPool(predictor, examples, indices_M.to(examples.inputs.device))
+        return PosteriorPool(predictor, examples, indices_M.to(examples.inputs.device), self._needs)
 
     def _evaluation(self) -> PosteriorPool:
         """The same pool under the evaluation posterior."""
         with self.stopwatch.phase("distil"):
             predictor = self._predictor(self._distilled(), "evaluation posterior")
-        return PosteriorPool(predictor, self.examples.train, self._scored_N, self.labelled)
+        return PosteriorPool(
+            predictor, self.examples.train, self._scored_N, self._needs, labelled_indices=self.labelled
+        )
 
     def _distilled(self) -> FittedModel:
         """The model whose samples are the evaluation posterior: a fresh one that predicts what `fitted` does.

@@ -1,8 +1,8 @@
 """A short sample of a model's rounds, and what follows from it for whole ones."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from softal_bench.pools import TensorPool
 from softal_bench.suite import Condition, TrialLimits
 from softal_bench.timing import peak_memory, reset_peak_memory, synchronise
 
+T = TypeVar("T")
 _FEW_DRAWS = 256  # of an epoch, in the shortest training that is timed
 _SECONDS_MORE = 1.0  # that the longest one takes, unless it is a whole epoch before
 _POINTS = 1000  # of the pool and of the test set, at most
@@ -42,10 +43,9 @@ class ModelSample:
         self._labelled = splits.train.at(torch.tensor(start)).to(device)
         self._validation = splits.train.at(validation).to(device)
         self._points = splits.train.at(candidates[:_POINTS]).to(device)
-        with self._in_time():
-            self._fit(64)  # loads what is loaded once
-            self._draw_seconds, self._epoch_seconds, self._fitted = self._train()
-            self._evaluate_seconds = self._evaluate()
+        self._in_time(lambda: self._fit(64))  # loads what is loaded once
+        self._draw_seconds, self._epoch_seconds, self._fitted = self._in_time(self._train)
+        self._evaluate_seconds = self._in_time(self._evaluate)
         self._base_bytes = peak_memory(device)
 
     def round(self, condition: Condition) -> tuple[float, int]:
@@ -57,12 +57,12 @@ class ModelSample:
         training, points = condition.regime, self._num_points(condition)
         epochs = training.max_epochs
         seconds = epochs * (self._epoch_seconds + self._draw_seconds * training.epoch_draws) + self._evaluate_seconds
-        with self._in_time():
-            log_probs_n_K_C, predict_seconds = self._predict(condition.posterior_samples)
-            pool = _SamplePool(self._fitted, self._labelled, self._points, log_probs_n_K_C)
-            reset_peak_memory(self._device)
-            select_seconds = self._select(condition, pool)
-            peak = peak_memory(self._device)
+        log_probs_n_K_C, predict_seconds = self._in_time(lambda: self._predict(condition.posterior_samples))
+        needs = condition.acquisition.instance.needs
+        pool = _SamplePool(self._fitted, self._labelled, self._points, log_probs_n_K_C, needs)
+        reset_peak_memory(self._device)
+        select_seconds = self._in_time(lambda: self._select(condition, pool))
+        peak = peak_memory(self._device)
         seconds += (select_seconds + predict_seconds * pool.was_read) * points / pool.size
         if pool.was_distilled:
             seconds += epochs * self._draw_seconds * points
@@ -78,13 +78,11 @@ class ModelSample:
         )
         return None if declared is None else self._base_bytes + declared
 
-    @contextmanager
-    def _in_time(self) -> Iterator[None]:
+    def _in_time(self, call: Callable[[], T]) -> T:
         left = self._until - time.monotonic()
         if left <= 0:
             raise Ended("timeout", "the sample took too long")
-        with Clock(TrialLimits(select_seconds=left)).selection():
-            yield
+        return Clock(TrialLimits(select_seconds=left)).selection(call)
 
     def _num_points(self, condition: Condition) -> int:
         points = pool_size(condition, self._splits)
@@ -147,8 +145,16 @@ class ModelSample:
 class _SamplePool(TensorPool):
     """A pool that notes what is read of it; the evaluation posterior is the model's own."""
 
-    def __init__(self, fitted: FittedModel, labelled: Examples, points: Examples, log_probs_N_K_C: Tensor) -> None:
+    def __init__(
+        self,
+        fitted: FittedModel,
+        labelled: Examples,
+        points: Examples,
+        log_probs_N_K_C: Tensor,
+        needs: frozenset[str],
+    ) -> None:
         super().__init__(log_probs_N_K_C)
+        self._needs = needs
         self._fitted = fitted
         self._examples, self._points = labelled, points
         self.was_read = self.was_distilled = False
@@ -162,17 +168,19 @@ class _SamplePool(TensorPool):
         return super().log_probs_at(positions)
 
     def embeddings(self) -> Tensor:
-        return self._fitted.embeddings(self._points.inputs)
+        return self._fitted.embeddings(self._points.inputs) if "embeddings" in self._needs else super().embeddings()
 
     @property
     def labelled(self) -> Tensor:
-        return self._fitted.embeddings(self._examples.inputs)
+        return self._fitted.embeddings(self._examples.inputs) if "labelled" in self._needs else super().labelled
 
     @property
     def targets(self) -> Pool:
-        return self
+        return self if "targets" in self._needs else super().targets
 
     @property
     def evaluation(self) -> Pool:
+        if "evaluation" not in self._needs:
+            return super().evaluation
         self.was_distilled = True
         return self

@@ -3,6 +3,7 @@
 A trial's state is its list of acquired indices: given those of the rounds that are done, it goes on from there.
 """
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,8 +19,9 @@ from softal_bench.bench.failures import blame
 from softal_bench.bench.limits import Clock
 from softal_bench.bench.partition import draw_start, draw_validation, pool_size, sources_kept_apart
 from softal_bench.bench.round_pools import RoundPools, TrialExamples
-from softal_bench.contracts import AcquiredBatch, FittedModel, Splits
-from softal_bench.errors import JournalError, NumericalError, SelectionError, SuiteError, shown
+from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, FittedModel, Splits
+from softal_bench.contracts.acquisition import require_sound_batch
+from softal_bench.errors import JournalError, NumericalError, SuiteError, shown
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition, TrialLimits
 from softal_bench.timing import Stopwatch, peak_memory, reset_peak_memory
@@ -110,8 +112,7 @@ class Trial:
         labelled = [*self.start, *(index for batch in acquired for index in batch)]
         number = len(acquired)
         while True:
-            with self._clock.trial():
-                line = self._round(number, labelled)
+            line = self._clock.trial(functools.partial(self._round, number, labelled))
             yield line
             if not line["acquired"]:
                 return
@@ -136,8 +137,10 @@ class Trial:
             _require_number(nll)
         acquired: list[int] = []
         scores: list[float] = []
+        warnings: list[str] = []
         if len(labelled) < condition.budget:
-            acquired, scores = self._acquire(number, labelled, fitted, stopwatch)
+            batch, acquired = self._acquire(number, labelled, fitted, stopwatch)
+            scores, warnings = batch.scores.double().tolist(), _warnings(batch, condition.acquisition.instance)
         return {
             "kind": "round",
             "round": number,
@@ -150,22 +153,24 @@ class Trial:
             "scores": scores,
             "seconds": dict.fromkeys(PHASES, 0.0) | stopwatch.seconds,
             "peak_bytes": peak_memory(self._device),
+            **({"warnings": warnings} if warnings else {}),
         }
 
     def _acquire(
         self, number: int, labelled: list[int], fitted: FittedModel, stopwatch: Stopwatch
-    ) -> tuple[list[int], list[float]]:
-        """The indices acquired, in the order in which they were chosen, and the score of each."""
-        condition = self._condition
+    ) -> tuple[AcquiredBatch, list[int]]:
+        """The batch, and its indices in the data set."""
+        condition, acquisition = self._condition, self._condition.acquisition
         unlabelled = self._unlabelled(labelled)
         pools = RoundPools(condition, self._seeds, self._examples, number, labelled, unlabelled, fitted, stopwatch)
         pool = pools.pool()
         generator = self._seeds.generator("acquisition", number)
-        with stopwatch.phase("select"), blame("acquisition function", condition.acquisition), self._clock.selection():
-            batch = condition.acquisition.instance.select(pool, condition.batch_size, generator)
-        with blame("acquisition function", condition.acquisition):
-            _require_batch(batch, condition.batch_size)
-            return pool.indices(batch.positions), batch.scores.double().tolist()
+        select = functools.partial(acquisition.instance.select, pool, condition.batch_size, generator)
+        with blame("acquisition function", acquisition):
+            with stopwatch.phase("select"):
+                returned = self._clock.selection(select)
+            batch = require_sound_batch(returned, condition.batch_size, pool.size)
+            return batch, pool.indices(batch.positions)
 
     def _unlabelled(self, labelled: list[int]) -> Tensor:
         unlabelled = self._is_candidate.clone()
@@ -178,16 +183,12 @@ def _require_number(nll: float) -> None:
         raise NumericalError("its NLL on the test set", "is NaN")
 
 
-def _require_batch(batch: object, batch_size: int) -> None:
-    """Raise SelectionError unless it is an AcquiredBatch of B positions and B scores without NaN."""
-    if not isinstance(batch, AcquiredBatch):
-        raise SelectionError(f"select returned a {type(batch).__name__}; it has to return an AcquiredBatch")
-    for name in ("positions", "scores"):
-        values = getattr(batch, name)
-        if not isinstance(values, Tensor) or values.shape != (batch_size,):
-            got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else f"a {type(values).__name__}"
-            raise SelectionError(f"{name} are {got}; batch size {batch_size} needs a tensor of shape ({batch_size},)")
-    unusable = batch.scores.isnan().nonzero().flatten()
-    if len(unusable):
-        first = int(unusable[0])
-        raise SelectionError(f"the score of pick {first} (position {int(batch.positions[first])}) is NaN")
+def _warnings(batch: AcquiredBatch, acquisition: AcquisitionFunction) -> list[str]:
+    """What a reader of the results should know of this batch.
+
+    Equal scores are found in the batch alone, not in the pool, so that it works for every acquisition function.
+    """
+    size = len(batch.scores)
+    if not acquisition.ranks_points or size < 2 or bool((batch.scores != batch.scores[0]).any()):
+        return []
+    return [f"all {size} scores of the acquired batch are equal"]

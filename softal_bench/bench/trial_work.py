@@ -42,12 +42,14 @@ class TrialWork(LocalWork):
     def take_up(self, job: TrialJob, done: Sequence[Line]) -> Attempt:
         spent = sum(sum(line["seconds"].values()) for line in done)
         clock = Clock(self._limits, spent, self._told)
-        with clock.trial():
-            splits = self._splits_of(job)
-            trial = Trial(job.condition, job.trial, splits, self._device, clock)
-            acquired = [line["acquired"] for line in done]
-            trial.require_replayable(acquired)
-            self._warm_up(job.condition, splits)
+        return clock.trial(lambda: self._prepared(job, done, clock))
+
+    def _prepared(self, job: TrialJob, done: Sequence[Line], clock: Clock) -> Attempt:
+        splits = self._splits_of(job)
+        trial = Trial(job.condition, job.trial, splits, self._device, clock)
+        acquired = [line["acquired"] for line in done]
+        trial.require_replayable(acquired)
+        self._warm_up(job.condition, splits)
         return _TrialAttempt(trial, acquired, asdict(splits.provenance))
 
     def _warm_up(self, condition: Condition, splits: Splits) -> None:

@@ -1,14 +1,10 @@
 """A warm-up before the first timed round of a process, so that no round is charged for what is loaded once."""
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import numpy as np
 import torch
 
 from softal_bench.bayes.training import evaluation_log_probs
 from softal_bench.contracts import Examples, Splits
+from softal_bench.machine.isolation import restored
 from softal_bench.pools import PosteriorPool
 from softal_bench.suite import Condition
 from softal_bench.timing import synchronise
@@ -22,10 +18,10 @@ def warm_up(condition: Condition, splits: Splits, device: torch.device) -> None:
     Libraries choose algorithms, load kernels, start threads and reserve memory at the first call of each size, so the
     sizes are those of a round: the batch of training, the chunk of the pool, and the numbers of posterior samples.
 
-    It has generators of its own, and the global ones are as before afterwards. Whatever goes wrong is ignored: the
+    It has generators of its own, and all global state is as before afterwards. Whatever goes wrong is ignored: the
     trial does the same and reports it.
     """
-    with _global_generators_restored(device):
+    with restored():
         try:
             _small_round(condition, splits, device)
         except (Exception, SystemExit):
@@ -47,14 +43,3 @@ def _small_round(condition: Condition, splits: Splits, device: torch.device) -> 
 
 def _first(examples: Examples, count: int, device: torch.device) -> Examples:
     return examples.at(torch.arange(min(count, len(examples)))).to(device)
-
-
-@contextmanager
-def _global_generators_restored(device: torch.device) -> Iterator[None]:
-    of_python, of_numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        try:
-            yield
-        finally:
-            random.setstate(of_python)
-            np.random.set_state(of_numpy)

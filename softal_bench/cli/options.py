@@ -20,6 +20,7 @@ class SuiteRequest:
 
     Attributes:
         path: its file, or the name of one that comes with the package.
+        runs, pages: absolute.
     """
 
     path: Path
@@ -43,6 +44,8 @@ def suite_options(command: Command) -> Command:
     )
     @functools.wraps(command)
     def gathered(**options: Any) -> Any:
+        for folder in ("runs", "pages"):  # a plugin that changes the working folder cannot divert them
+            options[folder] = options[folder].absolute()
         request = {name: options.pop(name) for name in SuiteRequest.__dataclass_fields__}
         return command(SuiteRequest(**request), **options)
 
@@ -120,10 +123,15 @@ data_dir_option = click.option(
 
 
 def data_root(given: Path | None) -> Path:
-    """The folder of data: as given, else $SOFTAL_DATA, else under the user's cache."""
+    """The folder of data, absolute: as given, else $SOFTAL_DATA, else under the user's cache."""
     if given is not None:
-        return given
+        return given.absolute()
     if os.environ.get("SOFTAL_DATA"):
-        return Path(os.environ["SOFTAL_DATA"])
+        return Path(os.environ["SOFTAL_DATA"]).absolute()
     cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "softal-bench"
+    return (Path(cache) if cache else Path.home() / ".cache").absolute() / "softal-bench"
+
+
+def shown_path(path: Path) -> Path:
+    """A path for people: relative to the working folder where it is in it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import torch
 
-from softal_bench.conformance.rules import NotApplicable, Rule, require, require_global_generators_untouched
+from softal_bench.conformance.rules import (
+    NotApplicable,
+    Rule,
+    require,
+    require_global_generators_untouched,
+    require_settings_untouched,
+)
 from softal_bench.contracts import Dataset, Examples, Splits
 from softal_bench.contracts.dataset import count_overlap
 from softal_bench.errors import DataMissingError
@@ -73,6 +79,10 @@ def _global_generators(loaded: Loaded) -> None:
     require_global_generators_untouched(loaded.load)
 
 
+def _global_settings(loaded: Loaded) -> None:
+    require_settings_untouched(loaded.load)
+
+
 def _overlap(loaded: Loaded) -> None:
     splits = loaded.splits
     found = count_overlap(splits.train.inputs, splits.test.inputs)
@@ -110,6 +120,7 @@ RULES: tuple[Rule[Loaded], ...] = (
     Rule("all_classes", "every class is among the training examples", _all_classes),
     Rule("repeatable", "the same generator state gives the same bytes", _repeatable),
     Rule("global_generators", "touches no global generator", _global_generators),
+    Rule("global_settings", "leaves the settings of the process as they were", _global_settings),
     Rule("overlap", "test and training set overlap no more than declared", _overlap),
     Rule("copies", "copies of an example have its label", _copies),
 )

@@ -1,12 +1,12 @@
 """A rule, the check of one plugin against it, and what came of that."""
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Literal, TypeVar
 
-import numpy as np
-import torch
+from softal_bench.machine.isolation import restored, snapshot
+from softal_bench.machine.settings import GENERATORS, SETTINGS
 
 S = TypeVar("S")
 
@@ -84,8 +84,13 @@ class Check:
 
 
 def bound(rules: Sequence[Rule[S]], subject: S) -> list[Check]:
-    """The rules bound to one subject, which they share."""
-    return [Check(rule.name, rule.text, lambda rule=rule: rule.check(subject)) for rule in rules]  # type: ignore[misc]
+    """The rules bound to one subject, which they share. What a check changes of the process is restored after it."""
+
+    def run(rule: Rule[S]) -> None:
+        with restored():
+            rule.check(subject)
+
+    return [Check(rule.name, rule.text, partial(run, rule)) for rule in rules]
 
 
 def require(kept: bool, message: str) -> None:
@@ -96,16 +101,15 @@ def require(kept: bool, message: str) -> None:
 
 def require_global_generators_untouched(run: Callable[[], object]) -> None:
     """Raise Violation if running it moves a global generator of torch, NumPy or Python."""
-    before = _global_states()
+    before = snapshot(GENERATORS)
     run()
-    moved = [name for name, state in _global_states().items() if state != before[name]]
-    require(not moved, f"the global generator of {' and '.join(moved)} was used or left in another state")
+    moved = [change.setting.name for change in before.changes()]
+    require(not moved, f"{' and '.join(moved)} was used or left in another state")
 
 
-def _global_states() -> dict[str, bytes]:
-    legacy = np.random.get_state(legacy=False)
-    return {
-        "torch": torch.get_rng_state().numpy().tobytes(),
-        "NumPy": repr((legacy["state"]["key"].tobytes(), legacy["state"]["pos"])).encode(),
-        "Python": repr(random.getstate()).encode(),
-    }
+def require_settings_untouched(run: Callable[[], object]) -> None:
+    """Raise Violation if running it changes a setting of the process that a trial would restore; restores it."""
+    before = snapshot([setting for setting in SETTINGS if setting not in GENERATORS])
+    run()
+    changed = before.restore()
+    require(not changed, f"it changed {'; '.join(map(str, changed))}")

@@ -1,6 +1,7 @@
 """The contract of an acquisition function: choose B of the N points of a pool."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,6 +19,8 @@ class AcquiredBatch:
     Attributes:
         positions: LongTensor [B], distinct positions in the pool, each in 0 .. N-1.
         scores: Tensor [B], what the function thought of each point when it took it; larger is better, finite.
+
+    `require_sound_batch` checks all of this.
     """
 
     positions: Tensor
@@ -38,6 +41,8 @@ class AcquisitionFunction(ABC):
         time_order: p such that time grows no faster than N^p at fixed K, C and B, logarithms aside; conformance holds
             the method to it.
         memory_order: the same of the memory that a selection takes beyond the pool.
+        ranks_points: whether the scores of a batch say how points compare. The harness warns where they are all equal,
+            unless this is False, as for uniform sampling.
         revision: raised by one when a change alters results, so that older trials are not taken for newer ones.
     """
 
@@ -48,6 +53,7 @@ class AcquisitionFunction(ABC):
     cost: ClassVar[str] = ""
     time_order: ClassVar[float] = 1.0
     memory_order: ClassVar[float] = 1.0
+    ranks_points: ClassVar[bool] = True
     revision: ClassVar[int] = 1
 
     @abstractmethod
@@ -92,3 +98,44 @@ def require_batch_fits(pool: Pool, batch_size: int) -> None:
         raise SelectionError(
             f"cannot choose {batch_size} points: the pool has {pool.size}, so 1 to {pool.size} can be chosen"
         )
+
+
+def require_sound_batch(batch: object, batch_size: int, pool_size: int) -> AcquiredBatch:
+    """Return what `select` returned if it can be acquired: B distinct positions in 0 .. N-1 and B finite scores.
+
+    Trials, cost cells and conformance all use this check.
+
+    Raises:
+        SelectionError: otherwise; says what is wrong with which pick, and what is allowed.
+    """
+    if not isinstance(batch, AcquiredBatch):
+        raise SelectionError(f"select returned a {type(batch).__name__}; it has to return an AcquiredBatch")
+    for name in ("positions", "scores"):
+        values = getattr(batch, name)
+        if not isinstance(values, Tensor) or values.shape != (batch_size,):
+            got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else f"a {type(values).__name__}"
+            raise SelectionError(f"{name} are {got}; batch size {batch_size} needs a tensor of shape ({batch_size},)")
+    require_sound_positions(batch.positions, pool_size)
+    unusable = (~batch.scores.isfinite()).nonzero().flatten()
+    if len(unusable):
+        pick = int(unusable[0])
+        value = batch.scores[pick].item()
+        raise SelectionError(
+            f"the score of pick {pick} (position {int(batch.positions[pick])}) is {value}; scores have to be finite"
+        )
+    return batch
+
+
+def require_sound_positions(positions: Tensor, pool_size: int) -> None:
+    """Raise SelectionError unless these are distinct integers [n], each in 0 .. N-1."""
+    if positions.ndim != 1 or positions.dtype not in (torch.int64, torch.int32):
+        raise SelectionError(
+            f"positions are {positions.dtype} of shape {tuple(positions.shape)}; need int64 of shape [B]"
+        )
+    chosen = positions.tolist()
+    outside = [position for position in chosen if not 0 <= position < pool_size]
+    if outside:
+        raise SelectionError(f"position {outside[0]} is outside the pool; allowed are 0 to {pool_size - 1}")
+    if len(set(chosen)) < len(chosen):
+        position, times = Counter(chosen).most_common(1)[0]
+        raise SelectionError(f"position {position} was chosen {times} times; need distinct positions")

@@ -67,7 +67,6 @@ class Pool(ABC):
 
     def _lacks(self, what: str) -> Exception:
         return LookupError(
-            f"this {type(self).__name__} has no {what!r}; an acquisition function that reads it has to name it in "
-            "`needs`, "
-            f"and the source of the pool has to offer it"
+            f"this pool has no {what!r}; an acquisition function that reads it has to declare it, needs = "
+            f"frozenset({{{what!r}}}), and the suite has to offer it"
         )

@@ -8,7 +8,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 from softal_bench.contracts import AcquisitionFunction, BayesianModel, Dataset
-from softal_bench.errors import PluginError, shown, suggestion
+from softal_bench.errors import GlobalStateError, PluginError, shown, suggestion
+from softal_bench.machine.isolation import unchanged
 from softal_bench.registry import parameters as fields
 from softal_bench.registry import source
 from softal_bench.registry.soundness import why_unsound
@@ -153,7 +154,10 @@ class Registry(Generic[P]):
         plugin_class = self.load(name)
         arguments, nested = _arguments(name, plugin_class, parameters)
         try:
-            instance = plugin_class(**arguments)
+            with unchanged():
+                instance = plugin_class(**arguments)
+        except GlobalStateError as error:
+            raise PluginError(f"{name}: its constructor {error}") from error
         except Exception as error:  # a value that is not allowed, or a constructor that fails otherwise
             raise PluginError(f"{name}: {error}") from error
         values = {key: _as_json(key, instance, nested) for key in fields.fields_of(plugin_class)}
@@ -183,7 +187,10 @@ class Registry(Generic[P]):
         if len(found) > 1:
             return f"the name is taken by {' and '.join(_origin(entry_point) for entry_point in found)}; uninstall one"
         try:
-            loaded = found[0].load()
+            with unchanged():
+                loaded = found[0].load()
+        except GlobalStateError as error:
+            return f"importing {found[0].value} {error}"
         except (Exception, SystemExit) as error:  # whatever a plugin's import does is told, not spread
             return f"importing {found[0].value} failed: {type(error).__name__}: {error}"
         return why_unsound(loaded, self.contract)

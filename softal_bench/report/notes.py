@@ -62,3 +62,7 @@ AGAINST = """\
 Above: median labels to the accuracy, with the 25 % and 75 % quantiles as a bar; a median that is ∞ has no mark. Below:
 mean area under the accuracy curve with its 95 % bootstrap interval. Functions without the parameter are horizontal
 lines."""
+
+WARNINGS = """\
+Rounds are counted from 0. Where all scores of an acquired batch are equal, the acquisition function did not tell these
+points apart, and the batch says little about it: BALD under a deterministic model gives every point a score of 0."""

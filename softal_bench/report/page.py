@@ -11,7 +11,7 @@ from softal_bench.report.drawing import to_svg
 from softal_bench.report.figures import accuracy_figure
 from softal_bench.report.index import entry
 from softal_bench.report.journals import DONE, FAILED, describe_counts
-from softal_bench.report.markdown import counted, escape, escape_block, table
+from softal_bench.report.markdown import counted, escape, escape_block, one_line, table
 from softal_bench.report.parts import ending, failure_counts, failures, opening, provenance, stale, titled, unreadable
 from softal_bench.report.published import published_sections
 from softal_bench.report.publishing import Figures, figure_name, publish
@@ -21,6 +21,8 @@ from softal_bench.report.round_cost import cost_table
 from softal_bench.report.sections import Section, all_labels, sections
 from softal_bench.report.tables import METHOD, area_table, final_accuracy_table, labels_tables, standing
 from softal_bench.suite import AnyCondition
+
+_MOST_WARNINGS = 30  # lines of a page
 
 
 def write_pages(results: Results, leaderboard: Path) -> Path:
@@ -47,6 +49,7 @@ def page(results: Results) -> tuple[str, Figures]:
     failed = [_failure(trial) for trial in trials if trial.status in FAILED]
     parts += failures("## Trials that failed", failure_counts(trials, "trials"), failed)
     parts += stale(trials, _place, "trial")
+    parts += _warnings(trials)
     parts += unreadable(results.problems)
     parts += provenance(trials, "trial", suite.conditions, set(suite.varied))
     return "\n\n".join(parts) + "\n", figures
@@ -188,6 +191,19 @@ def _off_the_figure(aim: Aim) -> str:
     """Say what the figure does not show, and why."""
     missing = [f"{escape(point.name)} ({point.why_not_drawn})" for point in aim.points if point.why_not_drawn]
     return f"Not drawn at B = {aim.batch_size}: {', '.join(missing)}." if missing else ""
+
+
+def _warnings(trials: list[Trial]) -> list[str]:
+    """The warnings of rounds: `bald, B = 20, trial 0, round 3: all 20 scores of the acquired batch are equal`."""
+    lines = [
+        f"{trial.condition.acquisition.label}, B = {trial.condition.batch_size}, trial {trial.number}, "
+        f"{'rounds' if len(rounds) > 1 else 'round'} {', '.join(map(str, rounds))}: {one_line(text)}"
+        for trial in trials
+        for text, rounds in trial.warnings.items()
+    ]
+    shown = [f"- {escape_block(line)}" for line in lines[:_MOST_WARNINGS]]
+    more = [f"- and {len(lines) - len(shown)} more"] if len(lines) > len(shown) else []
+    return ["## Warnings", "\n".join([*shown, *more]), notes.WARNINGS] if lines else []
 
 
 def _failure(trial: Trial) -> dict[str, str]:

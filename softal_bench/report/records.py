@@ -41,6 +41,7 @@ class Round(BaseModel):
             no selection.
         seconds: seconds by phase.
         peak_bytes: peak memory of the round, or None where it cannot be measured.
+        warnings: what a reader should know of the round.
     """
 
     model_config = ConfigDict(strict=True, frozen=True)
@@ -53,6 +54,7 @@ class Round(BaseModel):
     scores: list[Annotated[float, Field(allow_inf_nan=False)]] = []
     seconds: dict[str, Seconds | None]
     peak_bytes: Bytes | None
+    warnings: list[str] = Field(default=[], max_length=100)
 
 
 _rounds = TypeAdapter(list[Round])
@@ -76,6 +78,15 @@ class Trial(Recorded):
     def accuracies(self) -> list[float]:
         """The test accuracy at each training-set size."""
         return [round_.accuracy for round_ in self.rounds]
+
+    @property
+    def warnings(self) -> dict[str, list[int]]:
+        """The rounds in which each warning occurred."""
+        found: dict[str, list[int]] = {}
+        for number, round_ in enumerate(self.rounds):
+            for text in round_.warnings:
+                found.setdefault(text, []).append(number)
+        return found
 
 
 @dataclass(frozen=True)

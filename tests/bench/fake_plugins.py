@@ -3,17 +3,22 @@
 import collections
 import contextlib
 import ctypes
+import gc
 import itertools
 import os
+import random
 import shutil
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import threadpoolctl
 import torch
 from torch import Tensor
 
@@ -99,6 +104,8 @@ class HungryOnCUDA(AcquisitionFunction):
 class Vanishes(AcquisitionFunction):
     """Dies in its second round."""
 
+    needs = frozenset({"labelled"})
+
     def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
         if len(pool.labelled) > 10:
             raise Gone(DEATH)
@@ -124,6 +131,8 @@ class Crashes(AcquisitionFunction):
     labels: int = 15
     times: int = 1000
     notes: str = "/dev/null"
+
+    needs = frozenset({"labelled"})
 
     def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
         notes = Path(self.notes)
@@ -283,6 +292,132 @@ class Deadly(Dataset):
         raise AssertionError
 
 
+class Careless(FlatFit):
+    """Changes what it is told to in each prediction."""
+
+    def __init__(self, num_classes: int, what: str) -> None:
+        super().__init__(num_classes)
+        object.__setattr__(self, "what", what)
+
+    what: str
+
+    def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
+        return CarelessPosterior(num_samples, self.num_classes, self.what)
+
+
+class CarelessPosterior(FlatPosterior):
+    def __init__(self, num_samples: int, num_classes: int, what: str) -> None:
+        super().__init__(num_samples, num_classes)
+        self._what = what
+
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        CHANGES[self._what]()
+        return super().log_probs(inputs)
+
+
+def _change_precision_by_its_new_name() -> None:
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
+
+
+def _flush_denormals() -> None:
+    torch.set_flush_denormal(True)
+
+
+def _use_two_threads_in_blas() -> None:
+    for each in threadpoolctl.ThreadpoolController().lib_controllers:
+        each.set_num_threads(2)
+
+
+# What a plugin may change of the process, each a setting that `softal_bench.machine.settings` names.
+CHANGES: dict[str, Callable[[], object]] = {
+    "torch's default dtype": lambda: torch.set_default_dtype(torch.float64),
+    "torch's default device": lambda: torch.set_default_device("meta"),
+    "torch's grad mode": lambda: torch.set_grad_enabled(False),
+    "torch's float32 matmul precision": lambda: torch.set_float32_matmul_precision("medium"),
+    "torch.backends.cuda.matmul.fp32_precision": _change_precision_by_its_new_name,
+    "torch.backends.cudnn.allow_tf32": lambda: setattr(torch.backends.cudnn, "allow_tf32", True),
+    "torch.backends.cudnn.benchmark": lambda: setattr(torch.backends.cudnn, "benchmark", True),
+    "torch.backends.cudnn.enabled": lambda: setattr(torch.backends.cudnn, "enabled", False),
+    "torch.backends.cudnn.deterministic": lambda: setattr(torch.backends.cudnn, "deterministic", False),
+    "torch's deterministic algorithms": lambda: torch.use_deterministic_algorithms(True, warn_only=True),
+    "torch's autocast on cpu": lambda: torch.set_autocast_enabled("cpu", True),
+    "torch's anomaly mode": lambda: torch.set_anomaly_enabled(True),
+    "torch's number of threads": lambda: torch.set_num_threads(2),
+    "the flushing of denormal numbers": _flush_denormals,
+    "torch's global generator": lambda: torch.manual_seed(3),
+    "NumPy's global generator": np.random.rand,
+    "Python's global generator": random.random,
+    "the number of threads of native libraries": _use_two_threads_in_blas,
+    "the working folder": lambda: os.chdir("/"),
+    "environment variables (SOFTAL_FAKE": lambda: os.environ.update(SOFTAL_FAKE="1"),
+    "environment variables (PATH": lambda: os.environ.pop("PATH"),
+    "the handler of SIGINT": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    "the handler of SIGTERM": lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
+    "the handler of SIGALRM": lambda: signal.signal(signal.SIGALRM, signal.SIG_IGN),
+    "NumPy's handling of floating-point errors": lambda: np.seterr(all="raise"),
+    "warning filters": lambda: warnings.simplefilter("error"),
+    "garbage collection": gc.disable,
+}
+
+
+@dataclass(frozen=True)
+class ChangesInSelect(AcquisitionFunction):
+    what: str = ""
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        batch = top(batch_size)
+        CHANGES[self.what]()
+        return batch
+
+
+@dataclass(frozen=True)
+class ChangesInFit(Flat):
+    what: str = ""
+
+    def fitted(self, labelled: Examples) -> FittedModel:
+        CHANGES[self.what]()
+        return super().fitted(labelled)
+
+
+@dataclass(frozen=True)
+class ChangesInPrediction(Flat):
+    what: str = ""
+
+    def fitted(self, labelled: Examples) -> FittedModel:
+        return Careless(labelled.num_classes, self.what)
+
+
+@dataclass(frozen=True)
+class ChangesInLoad(Dataset):
+    what: str = ""
+
+    def load(self, root: Path, generator: torch.Generator) -> Splits:
+        CHANGES[self.what]()
+        return datasets.build("digits").load(root, generator)
+
+
+@dataclass(frozen=True)
+class ChangesWhenBuilt(AcquisitionFunction):
+    def __post_init__(self) -> None:
+        torch.set_default_dtype(torch.float64)
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        return top(batch_size)
+
+
+@dataclass(frozen=True)
+class Undeclared(AcquisitionFunction):
+    """Reads what it has not declared."""
+
+    what: str = "embeddings"
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        read = getattr(pool, self.what)
+        if callable(read):
+            read()
+        return top(batch_size)
+
+
 PLUGINS = {
     "acquisitions": {
         "too_few": "TooFew",
@@ -297,16 +432,26 @@ PLUGINS = {
         "crashes": "Crashes",
         "naps": "Naps",
         "wants_targets": "WantsTargets",
+        "changes_in_select": "ChangesInSelect",
+        "changes_when_built": "ChangesWhenBuilt",
+        "undeclared": "Undeclared",
         "not_there": "NotThere",
         "not_a_plugin": "install",
     },
     "models": {
         "flat": "FlatModel",
         "model_raises": "ModelRaises",
+        "changes_in_fit": "ChangesInFit",
+        "changes_in_prediction": "ChangesInPrediction",
         "model_predicts_nan": "ModelPredictsNaN",
         "model_without_posterior": "ModelWithoutPosterior",
     },
-    "datasets": {"lost_in_trial_one": "LostInTrialOne", "lost": "Lost", "deadly": "Deadly"},
+    "datasets": {
+        "lost_in_trial_one": "LostInTrialOne",
+        "lost": "Lost",
+        "deadly": "Deadly",
+        "changes_in_load": "ChangesInLoad",
+    },
 }
 
 

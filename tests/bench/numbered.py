@@ -114,7 +114,7 @@ class Setting:
 
 
 class Numbered(FlatFit):
-    """Its posterior adds the example's number to each log-prob, so that examples can be told apart."""
+    """Its posterior gives class 0 the probability (1 + the example's number) / 1000, so that examples differ."""
 
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
         return NumberedPosterior(num_samples, self.num_classes)
@@ -122,11 +122,13 @@ class Numbered(FlatFit):
 
 class NumberedPosterior(FlatPosterior):
     def log_probs(self, inputs: Tensor) -> Tensor:
-        return super().log_probs(inputs) + inputs[:, :1, None]
+        probs_n_1 = (1 + inputs[:, :1]) / 1000
+        num_classes = self._shape[1]
+        others_n_C = ((1 - probs_n_1) / (num_classes - 1)).expand(-1, num_classes - 1)
+        return torch.cat([probs_n_1, others_n_C], dim=1).log().unsqueeze(1).expand(-1, self.num_samples, -1)
 
 
 def numbers_in(pool: Pool) -> list[int]:
     """The numbers of the examples of a pool under a `NumberedPosterior`."""
     log_probs_N_K_C = torch.cat([log_probs_n_K_C for _, log_probs_n_K_C in pool.log_probs()])
-    flat = -torch.tensor(float(pool.num_classes)).log()
-    return [round(number) for number in (log_probs_N_K_C[:, 0, 0] - flat).tolist()]
+    return [round(1000 * prob - 1) for prob in log_probs_N_K_C[:, 0, 0].exp().tolist()]

@@ -123,7 +123,11 @@ def test_a_cell_over_its_memory_is_recorded_as_out_of_memory(load: Loader, tmp_p
     [
         ("raises", "raised RuntimeError: no luck"),
         ({"dies": {"number": 11}}, "exit code -11"),
-        ("repeats", "chose 2 positions, 1 of them distinct; need 2"),
+        ("repeats", "acquisition function 'repeats': position 0 was chosen 2 times; need distinct positions"),
+        ({"returns": {"positions": [0.7, 1.9]}}, "positions are torch.float32 of shape (2,); need int64"),
+        ({"returns": {"positions": [3.0]}}, "positions are shape (1,); batch size 2 needs a tensor of shape (2,)"),
+        ({"returns": {"positions": [3.0, 4.0], "infinite": True}}, "(position 3) is inf; scores have to be finite"),
+        ("hurries", "'hurries' changed torch's float32 matmul precision from 'highest' to 'medium'"),
     ],
     ids=str,
 )

@@ -1,5 +1,7 @@
 """Limits of a trial: a plugin that hangs is ended, and what is left of a suite goes on."""
 
+import contextlib
+import random
 import signal
 import time
 from pathlib import Path
@@ -79,16 +81,54 @@ def test_limits_that_make_no_sense_are_refused(load: Loader, limits: object) -> 
 def test_the_earlier_of_two_deadlines_counts() -> None:
     told: list[float | None] = []
     clock = Clock(TrialLimits(select_seconds=5, trial_hours=0.1 / 3600), told=lambda seconds, _: told.append(seconds))
-    with pytest.raises(Ended, match="the trial took more than"), clock.trial(), clock.selection():
-        time.sleep(2)
+    with pytest.raises(Ended, match="the trial took more than"):
+        clock.trial(lambda: clock.selection(lambda: time.sleep(2)))
     assert told[-1] is None
-    with clock.selection():  # the trial's own limit counts only where the trial goes on
-        pass
+    assert clock.selection(lambda: 3) == 3  # the trial's own limit counts only where the trial goes on
 
 
 def test_durations_are_told_by_a_clock_that_nobody_sets_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 0.0)
     clock = Clock(TrialLimits(select_seconds=0.1))
     monkeypatch.setattr(time, "time", lambda: -1e9)
-    with pytest.raises(Ended, match="select took more than"), clock.selection():
+    with pytest.raises(Ended, match="select took more than"):
+        clock.selection(lambda: time.sleep(2))
+
+
+def test_the_signal_of_a_limit_never_escapes_from_the_call_that_it_limits() -> None:
+    """Timers that go off before, during and after calls of all lengths, also in what cleans up between two limits."""
+    chance = random.Random(0)
+    ends = {"done": 0, "timeout": 0}
+    for _ in range(4000):
+        limits = TrialLimits(select_seconds=chance.choice([1e-6, 1e-5, 5e-5, 2e-4]), trial_hours=chance.random() / 2e7)
+        clock = Clock(limits)
+        busy = chance.randrange(400)
+
+        def select(clock: Clock = clock, busy: int = busy) -> int:
+            return clock.selection(lambda: sum(range(busy))) + clock.selection(lambda: sum(range(busy)))
+
+        status = "timeout"
+        with contextlib.suppress(Ended):
+            assert clock.trial(select) == 2 * sum(range(busy))
+            status = "done"
+        ends[status] += 1
+        assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+        assert vars(clock)["_deadlines"] == []
+    assert min(ends.values()) > 100
+
+
+def test_the_signal_of_a_limit_waits_for_what_cleans_up() -> None:
+    """It goes off while the inner limit is lifted, in `told`; the outer limit then ends the call."""
+    clock = Clock(TrialLimits(select_seconds=5, trial_hours=0.05 / 3600), told=lambda *_: time.sleep(0.06))
+    reached: list[str] = []
+
+    def select() -> None:
+        clock.selection(lambda: reached.append("selected"))
+        reached.append("left")
         time.sleep(2)
+
+    start = time.monotonic()
+    with pytest.raises(Ended, match="the trial took more than"):
+        clock.trial(select)
+    assert time.monotonic() - start < 1.5
+    assert vars(clock)["_deadlines"] == []

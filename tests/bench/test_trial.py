@@ -10,15 +10,16 @@ import torch
 from torch import Tensor
 
 from softal_bench.bench.failures import Ended, PluginFailed
+from softal_bench.bench.predictions import require_log_probs
 from softal_bench.bench.trial import load_splits, num_rounds, require_feasible
 from softal_bench.contracts import AcquiredBatch, FittedModel, Pool, Posterior, TrainingRegime
-from softal_bench.errors import SelectionError, SuiteError
+from softal_bench.errors import PredictionError, SelectionError, SuiteError
 from softal_bench.pools import PosteriorPool
 from softal_bench.suite import StartSet
 
 from .conftest import Loader
 from .example import Line
-from .fake_plugins import FlatFit
+from .fake_plugins import FlatFit, FlatPosterior
 from .numbered import (
     CLASSES,
     SIZE,
@@ -190,7 +191,8 @@ NAN_AT_2 = torch.tensor([0.0, 1.0, torch.nan, 0.0, 0.0])
         (batch((0, 1, 2, 3, 4)), "positions are a tuple"),
         (batch([0, 1, 2, 3, 4], torch.zeros(4)), r"scores are shape \(4,\)"),
         (batch([0, 1, 2, 3, 4], [0.0] * 5), "scores are a list"),
-        (batch([0, 1, 2, 7, 4], NAN_AT_2), r"the score of pick 2 \(position 2\) is NaN"),
+        (batch([0, 1, 2, 7, 4], NAN_AT_2), r"the score of pick 2 \(position 2\) is nan; scores have to be finite"),
+        (batch([0, 1, 2, 7, 4], torch.full((5,), -torch.inf)), r"the score of pick 0 \(position 0\) is -inf; scores"),
         (lambda *_: [0, 1, 2, 3, 4], "select returned a list; it has to return an AcquiredBatch"),
         (lambda *_: None, "select returned a NoneType"),
     ],
@@ -203,8 +205,8 @@ def test_a_batch_that_cannot_be_acquired_fails_the_trial_with_the_plugin_s_label
         next(setting.trial().rounds([]))
 
 
-def test_infinite_scores_and_int32_positions_can_be_acquired(setting: Setting) -> None:
-    setting.acquisition = Chooses(batch(torch.arange(5, dtype=torch.int32), torch.full((5,), -torch.inf)))
+def test_int32_positions_can_be_acquired(setting: Setting) -> None:
+    setting.acquisition = Chooses(batch(torch.arange(5, dtype=torch.int32), torch.zeros(5)))
     assert len(next(setting.trial().rounds([]))["acquired"]) == 5
 
 
@@ -290,6 +292,54 @@ def test_a_model_whose_predictions_are_not_numbers_fails_the_trial(setting: Sett
     setting.model = Remembers(fit_as=lambda classes: FlatFit(classes, value=torch.nan))
     with pytest.raises(PluginFailed, match=r"^model 'remembers'.*(NaN|nan|finite)"):
         next(setting.trial().rounds([]))
+
+
+class LateFault(FlatPosterior):
+    """Sound but for the example with this number, of which `fault` changes the log-probs."""
+
+    def __init__(self, num_samples: int, number: int, fault: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(num_samples, CLASSES)
+        self._number = number
+        self._fault = fault
+
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        log_probs_n_K_C = super().log_probs(inputs)
+        at_fault_n = inputs[:, 0] == self._number
+        log_probs_n_K_C[at_fault_n] = self._fault(log_probs_n_K_C[at_fault_n])
+        return log_probs_n_K_C
+
+
+@pytest.mark.parametrize(
+    ("fault", "amount"),
+    [
+        (lambda log_probs: log_probs + 0.01, r"logarithm of the sum of exponentials is 0\.01; allowed is 0 within"),
+        (lambda log_probs: log_probs - 0.01, r"logarithm of the sum of exponentials is -0\.01; allowed"),
+        (lambda log_probs: log_probs * 0 + 2, r"is 3\.099 \(the largest log-prob is 2, above 0\); allowed"),
+        (lambda log_probs: log_probs * torch.nan, "is NaN for class 0"),
+        (lambda log_probs: log_probs * 0 - torch.inf, "logarithm of the sum of exponentials is -inf; allowed"),
+    ],
+    ids=["above 1", "below 1", "logits", "NaN", "no class"],
+)
+def test_predictions_that_are_no_log_probs_fail_the_trial_with_the_model_the_point_and_the_amount(
+    setting: Setting, fault: Callable[[Tensor], Tensor], amount: str
+) -> None:
+    """Also where they are read inside of an acquisition function, which is not to blame."""
+    setting.acquisition = Chooses(lambda pool, size, _: [*pool.log_probs()] and first(pool, size, _))
+    list(setting.trial().rounds([]))
+    number = setting.acquisition.pools[0][17]
+    setting.model = Remembers(fit_as=lambda _: FailsToAcquire(lambda: LateFault(4, number, fault)))
+    message = rf"^model 'remembers': the prediction of point {number} under posterior sample 0 .*{amount}"
+    with pytest.raises(PluginFailed, match=message):
+        next(setting.trial().rounds([]))
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 30.0, 1e4])
+def test_what_log_softmax_returns_in_float32_is_within_the_tolerance(scale: float) -> None:
+    logits = scale * torch.randn(50, 4, 1000, generator=torch.Generator().manual_seed(0))
+    require_log_probs(logits.log_softmax(dim=-1), "model 'm'")
+    require_log_probs(torch.tensor([[[0.0, -torch.inf]]]), "model 'm'")
+    with pytest.raises(PredictionError, match=r"predicted shape \(50, 1000\); log_probs has to return"):
+        require_log_probs(logits[:, 0], "model 'm'")
 
 
 @pytest.mark.parametrize(

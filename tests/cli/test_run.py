@@ -3,11 +3,15 @@
 import re
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from bench.example import journals, of_kind, settled
 from bench.fake_plugins import REASON
+from click.testing import CliRunner
 from suite.example import acquiring, write_suite
+
+from softal_bench.cli.options import SuiteRequest, data_root, shown_path, suite_options
 
 from .conftest import CommandLine
 
@@ -286,3 +290,23 @@ def test_a_dry_run_of_a_cost_suite_tells_how_long_it_can_take_at_most(cli: Comma
     path = cli.folder / "cost.yaml"
     path.write_text("{kind: cost, name: c, pool_size: 9, matrix: {acquisition: [uniform], batch_size: [1, 2, 3]}}")
     assert "at most 60 s, as limits.cell_seconds says" in cli("run", path, "--dry-run").output
+
+
+def test_folders_that_are_given_relative_are_those_of_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the working folder becomes later."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SOFTAL_DATA", "data")
+    requests: list[SuiteRequest] = []
+
+    @click.command()
+    @suite_options
+    def command(request: SuiteRequest) -> None:
+        requests.append(request)
+
+    CliRunner().invoke(command, ["s.yaml", "--runs", "../r"], catch_exceptions=False)
+    assert (requests[0].runs, requests[0].pages) == (tmp_path / "../r", tmp_path / "leaderboard")
+    assert data_root(None) == tmp_path / "data"
+    assert data_root(Path("d")) == tmp_path / "d"
+    assert (shown_path(tmp_path / "a" / "b"), shown_path(Path("/x"))) == (Path("a/b"), Path("/x"))

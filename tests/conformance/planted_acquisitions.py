@@ -209,6 +209,7 @@ BROKEN: list[tuple[str, AcquisitionFunction]] = [
     ("global_generators", draws_from(lambda: torch.rand(1))),
     ("global_generators", draws_from(np.random.rand)),
     ("global_generators", draws_from(random.random)),
+    ("global_settings", draws_from(lambda: torch.set_float32_matmul_precision("medium"))),
     ("chunks", AboutTheChunk()),
     ("order", PlantedScore(prefers_early_positions)),
     ("order", FavoursTheFirst()),

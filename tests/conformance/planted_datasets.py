@@ -20,6 +20,8 @@ class Made(Dataset):
     def load(self, root: Path, generator: torch.Generator) -> Splits:
         if self.flaw == "global_generators":
             torch.rand(1)
+        if self.flaw == "global_settings":
+            torch.set_float32_matmul_precision("medium")
         once, test = torch.randn(8, 3, generator=generator), torch.randn(4, 3, generator=generator)
         train = once.repeat(2, 1)
         labels = torch.arange(8).repeat(2) % 2

@@ -32,6 +32,8 @@ class NearestMean(BayesianModel):
             raise RuntimeError("it takes nothing")
         if self.flaw == "global_generators":
             torch.rand(1)
+        if self.flaw == "global_settings":
+            torch.set_float32_matmul_precision("medium")
         if self.flaw == "unchanged_inputs":
             labelled.inputs.clamp_(-0.5, 0.5)
         inputs = labelled.inputs.flatten(1)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import torch
 
 from softal_bench.contracts import AcquisitionFunction, Dataset
 from softal_bench.errors import PluginError
@@ -44,6 +45,8 @@ class Vague(AcquisitionFunction):
     def select(self, pool, batch_size, generator):
         raise NotImplementedError
 """
+
+HASTY = "import torch\ntorch.set_float32_matmul_precision('medium')\n" + SOUND
 
 
 @pytest.fixture
@@ -219,3 +222,11 @@ def test_plugins_of_another_kind_have_names_of_their_own(
     assert built_ins_work(fresh)
     registry = Registry("datasets", "data set", Dataset)  # type: ignore[type-abstract]
     assert type(registry.build("bald")).__name__ == "First"
+
+
+def test_a_plugin_whose_import_changes_global_state_is_broken_and_the_state_is_restored(install: Install) -> None:
+    install("hasty", {"hasty": "hasty:First"}, {"hasty": HASTY})
+    why = Registry("acquisitions", "acquisition function", AcquisitionFunction).why_broken("hasty")  # type: ignore[type-abstract]
+    assert why is not None
+    assert why.startswith("importing hasty:First changed torch's float32 matmul precision from 'highest' to 'medium'")
+    assert torch.get_float32_matmul_precision() == "highest"

@@ -184,3 +184,17 @@ def test_batch_sizes_at_which_a_method_s_trials_stand_alike_share_a_line(suite: 
     write(suite.path(others[1], 0), lines(others[1], 0, [0.5], "failed", "why"))
     page = publish(suite)
     assert "\n- uniform, B = 5, 50: 3 not run each; B = 20: 1 failed, 2 not run\n" in page
+
+
+def test_warnings_of_rounds_are_repeated_with_method_trial_and_rounds(suite: ExampleSuite) -> None:
+    equal = "all 10 scores of the acquired batch are equal"
+    journal = lines(FIRST, 1, [0.5, 0.6, 0.7])
+    rounds = [line for line in journal if line["kind"] == "round"]
+    rounds[0]["warnings"] = rounds[2]["warnings"] = [equal]
+    rounds[1]["warnings"] = ["a [link](http://x) in\ntwo lines"]
+    assert "## Warnings" not in publish(suite)
+    write(suite.path(FIRST, 1), journal)
+    page = publish(suite)
+    assert f"- uniform, B = 10, trial 1, rounds 0, 2: {equal}\n" in page
+    assert "- uniform, B = 10, trial 1, round 1: a " in page
+    assert "[link](http" not in page

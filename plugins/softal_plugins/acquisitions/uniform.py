@@ -11,6 +11,7 @@ class Uniform(AcquisitionFunction):
     """B points uniformly without replacement; the baseline that any method has to beat. Reads no log-probs."""
 
     stochastic = True
+    ranks_points = False
     cost = "O(N) time and memory, no prediction"
 
     def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:

@@ -33,7 +33,8 @@ class Setting:
     def plain(self, device: str, fetch: bool = False) -> dict[str, Any]:
         """For a worker, with its device and whether it is to fetch data that are missing where it is."""
         limits = self.limits.model_dump()
-        return {"data_root": str(self.data_root), "device": device, "limits": limits, "fetch": fetch}
+        root, threads = str(self.data_root), self.threads
+        return {"data_root": root, "device": device, "limits": limits, "fetch": fetch, "threads": threads}
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from softal_bench.machine.threads import environment_for
+
 Message = list[Any]
 Request = dict[str, Any]
 LAST = ("done", "ended", "unreadable", "refused", "raised", "died")
@@ -51,7 +53,7 @@ class WorkerProcess:
         ours, theirs = context.Pipe()
         self._connection: Connection = ours
         self._process = context.Process(target=_serve, args=(theirs, setting), daemon=True)
-        with _CHILDREN:
+        with _CHILDREN, environment_for(setting["threads"]):  # for libraries that the server of forks loads
             self._process.start()
         theirs.close()
         self.is_usable = True

@@ -5,6 +5,8 @@ import torch
 from softal_bench.conformance.acquisitions.examples import N, choose, chosen, example
 from softal_bench.conformance.rules import Rule, Violation, require
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction
+from softal_bench.contracts.acquisition import require_sound_batch
+from softal_bench.errors import SelectionError
 
 
 def _some(acquisition: AcquisitionFunction) -> None:
@@ -50,17 +52,11 @@ def _dtypes(acquisition: AcquisitionFunction) -> None:
 
 
 def require_batch(batch: AcquiredBatch, size: int, batch_size: int) -> None:
-    """Raise Violation unless it is a batch of `batch_size` distinct positions of a pool of `size`, with scores."""
-    asked = f"{batch_size} of {size} points"
-    require(isinstance(batch, AcquiredBatch), f"{asked}: expected an AcquiredBatch, got {type(batch).__name__}")
-    positions, dtype, shape = batch.positions.tolist(), batch.positions.dtype, tuple(batch.scores.shape)
-    require(dtype == torch.int64, f"{asked}: expected int64 positions, got {dtype}")
-    require(len(positions) == batch_size, f"{asked}: expected {batch_size} positions, got {len(positions)}")
-    require(len(set(positions)) == batch_size, f"{asked}: expected distinct positions, got {positions}")
-    inside = all(0 <= position < size for position in positions)
-    require(inside, f"{asked}: expected positions from 0 to {size - 1}, got {positions}")
-    require(shape == (batch_size,), f"{asked}: expected scores of shape ({batch_size},), got {shape}")
-    require(not bool(batch.scores.isnan().any()), f"{asked}: expected scores that are numbers, got NaN")
+    """Raise Violation unless it is a batch of `batch_size` distinct positions in a pool of `size`, scores finite."""
+    try:
+        require_sound_batch(batch, batch_size, size)
+    except SelectionError as error:
+        raise Violation(f"{batch_size} of {size} points: {error}") from error
 
 
 RULES: tuple[Rule[AcquisitionFunction], ...] = (

@@ -5,7 +5,12 @@ from collections.abc import Callable
 import torch
 
 from softal_bench.conformance.acquisitions.examples import Example, N, choose, chosen, example
-from softal_bench.conformance.rules import Rule, require, require_global_generators_untouched
+from softal_bench.conformance.rules import (
+    Rule,
+    require,
+    require_global_generators_untouched,
+    require_settings_untouched,
+)
 from softal_bench.contracts import AcquisitionFunction
 
 _STATES = 8
@@ -39,10 +44,15 @@ def _global_generators(acquisition: AcquisitionFunction) -> None:
     require_global_generators_untouched(lambda: choose(acquisition, example(), 5))
 
 
+def _global_settings(acquisition: AcquisitionFunction) -> None:
+    require_settings_untouched(lambda: choose(acquisition, example(), 5))
+
+
 RULES: tuple[Rule[AcquisitionFunction], ...] = (
     Rule("repeatable", "the same generator state gives the same batch", _repeatable),
     Rule(
         "stochastic_as_declared", "another generator state gives another batch, if and only if stochastic", _as_declared
     ),
     Rule("global_generators", "touches no global generator", _global_generators),
+    Rule("global_settings", "leaves the settings of the process as they were", _global_settings),
 )

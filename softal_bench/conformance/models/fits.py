@@ -4,8 +4,15 @@ import torch
 from torch import Tensor
 
 from softal_bench.conformance.models.toy import BRIEF, LONG, Toy, generator
-from softal_bench.conformance.rules import NotApplicable, Rule, require, require_global_generators_untouched
+from softal_bench.conformance.rules import (
+    NotApplicable,
+    Rule,
+    require,
+    require_global_generators_untouched,
+    require_settings_untouched,
+)
 from softal_bench.contracts import FittedModel
+from softal_bench.machine.isolation import restored
 
 _ACCURACY = 0.9
 _EPOCHS = 10
@@ -25,6 +32,12 @@ def _repeatable(toy: Toy) -> None:
 def _global_generators(toy: Toy) -> None:
     toy.examples  # noqa: B018 (so that only one fit is watched)
     require_global_generators_untouched(toy.fit)
+
+
+def _global_settings(toy: Toy) -> None:
+    with restored():
+        toy.examples  # noqa: B018 (so that only one fit and its prediction are watched)
+    require_settings_untouched(lambda: toy.log_probs(toy.fit()))
 
 
 def _unchanged_inputs(toy: Toy) -> None:
@@ -75,6 +88,7 @@ RULES: tuple[Rule[Toy], ...] = (
     Rule("learns", "learns a separable problem", _learns),
     Rule("repeatable", "the same generator state gives the same model", _repeatable),
     Rule("global_generators", "touches no global generator", _global_generators),
+    Rule("global_settings", "leaves the settings of the process as they were", _global_settings),
     Rule("unchanged_inputs", "leaves its examples as they were", _unchanged_inputs),
     Rule("best_epoch", "says which epoch's weights it has", _best_epoch),
     Rule("distil", "can be fitted to soft targets, if it offers to", _distil),

@@ -1,0 +1,141 @@
+"""Global state of the process that decides numbers or their timing, and that a plugin must leave as it found it.
+
+A plugin that sets torch's matmul precision, say, would silently change the results of every later trial in the process.
+The harness therefore takes a snapshot before each call into a plugin. Afterwards it restores what has changed and fails
+the trial of that plugin.
+
+Importing a library may draw from global generators, add environment variables and add warning filters
+(scikit-learn does all three). In a call that imports modules such changes stay and are not counted as the plugin's.
+
+A full snapshot and its comparison take less than 1 ms, mostly for the states of the generators; with `FREQUENT` alone
+they take less than 0.1 ms.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from softal_bench.errors import GlobalStateError
+from softal_bench.machine.settings import CHANGING_NUMBERS, GENERATORS, SETTINGS, Setting
+
+_PASSES = 3  # restoring one setting of torch may change another, which is then restored in the next pass
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting that has another value than before."""
+
+    setting: Setting
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        if not self.setting.is_shown:
+            return self.setting.name
+        if isinstance(self.before, dict):
+            return f"{self.setting.name} ({', '.join(_different(self.before, self.after))})"
+        return f"{self.setting.name} from {self.before!r} to {self.after!r}"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The values of some settings at one time, and how many modules had been imported by then."""
+
+    values: tuple[tuple[Setting, Any], ...]
+    num_modules: int
+
+    def changes(self) -> list[Change]:
+        """The settings that differ now, without what importing libraries has changed."""
+        imported = len(sys.modules) > self.num_modules
+        pairs = [(setting, before, setting.read()) for setting, before in self.values]
+        return [
+            Change(setting, before, after)
+            for setting, before, after in pairs
+            if not setting.is_same(before, after) and not (imported and setting.comes_with_imports(before, after))
+        ]
+
+    def restore(self) -> list[Change]:
+        """Set everything back; returns what had changed."""
+        changed = left = self.changes()
+        for _ in range(_PASSES):
+            for change in left:
+                change.setting.restore(change.before)
+            if not left or not (left := self.changes()):
+                break
+        return changed
+
+
+# The settings when the outermost of nested calls into plugins began.
+_outermost: ContextVar[Snapshot | None] = ContextVar("_outermost", default=None)
+
+
+def snapshot(settings: Sequence[Setting] = SETTINGS) -> Snapshot:
+    """The values of the settings, all of them by default, as they are now."""
+    return Snapshot(tuple((setting, setting.read()) for setting in settings), len(sys.modules))
+
+
+@contextmanager
+def restored() -> Iterator[None]:
+    """Restore all settings afterwards, whatever happened inside."""
+    before = snapshot()
+    try:
+        yield
+    finally:
+        before.restore()
+
+
+@contextmanager
+def unchanged(settings: Sequence[Setting] = SETTINGS) -> Iterator[None]:
+    """Restore the settings afterwards, and raise GlobalStateError if one had been changed.
+
+    An error that is raised inside goes first. Where calls nest (a model predicts inside `select`), the inner call runs
+    under the torch settings of the outermost, whatever the plugin in between has set for itself for a while.
+    """
+    caller = snapshot(settings)
+    outermost = _outermost.get()
+    token = _outermost.set(caller) if outermost is None else None
+    before = caller if outermost is None else _under(outermost, caller)
+    try:
+        yield
+    except BaseException:
+        before.restore()
+        raise
+    else:
+        if changed := before.restore():
+            raise GlobalStateError(_description(changed))
+    finally:
+        if before is not caller:
+            caller.restore()
+        if token is not None:
+            _outermost.reset(token)
+
+
+def _under(outermost: Snapshot, caller: Snapshot) -> Snapshot:
+    """Set what changes numbers to its outermost value; the settings as they are then. Grad mode stays the caller's."""
+    wanted = dict(outermost.values)
+    others = [
+        (setting, wanted[setting])
+        for setting, now in caller.values
+        if setting in CHANGING_NUMBERS and setting in wanted and not setting.is_same(wanted[setting], now)
+    ]
+    if not others:
+        return caller
+    for setting, value in others:
+        setting.restore(value)
+    return snapshot([setting for setting, _ in caller.values])
+
+
+def _description(changes: Sequence[Change]) -> str:
+    first, *others = changes
+    also = f", and with it {', '.join(change.setting.name for change in others)}" if others else ""
+    if first.setting in GENERATORS:
+        return f"changed {first}{also}; draw from the generator that is passed in, or restore the state afterwards"
+    return f"changed {first}{also}; restore it before returning, since it is shared with every other trial"
+
+
+def _different(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """The names whose values differ; not the values, which may be secrets in the environment."""
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
