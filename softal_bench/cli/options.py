@@ -101,6 +101,6 @@ def data_root(given: Path | None) -> Path:
     return (Path(cache) if cache else Path.home() / ".cache").absolute() / "softal-bench"
 
 
-def shown_path(path: Path) -> Path:
-    """A path for people: relative to the working folder where it is in it."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+def with_short_paths(text: object) -> str:
+    """A text for people, in which paths inside the working folder are relative to it."""
+    return str(text).replace(f"{Path.cwd()}{os.sep}", "")
