@@ -309,4 +309,6 @@ def test_folders_that_are_given_relative_are_those_of_the_start(
     assert (requests[0].runs, requests[0].pages) == (tmp_path / "../r", tmp_path / "leaderboard")
     assert data_root(None) == tmp_path / "data"
     assert data_root(Path("d")) == tmp_path / "d"
-    assert with_short_paths(f"{tmp_path}/a/b: lost; see /x") == "a/b: lost; see /x"
+    assert with_short_paths(f"{tmp_path}/leaderboard/s.md: lost; see {tmp_path}/x") == (
+        f"leaderboard/s.md: lost; see {tmp_path}/x"
+    )
