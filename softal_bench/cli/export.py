@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from softal_bench.cli.failures import told
-from softal_bench.cli.options import SuiteRequest, shown_path, suite_options
+from softal_bench.cli.options import SuiteRequest, suite_options, with_short_paths
 
 
 @click.command(short_help="Write what the journals of a suite say as a table.")
@@ -36,7 +36,7 @@ def export(request: SuiteRequest, form: str, output: Path | None) -> int:
         results = collect(suite, request.runs, request.pages)
         table, problems = rounds_table(results), results.problems
     for problem in problems:
-        click.echo(f"not readable: {shown_path(problem.path)}: {problem.message}", err=True)
+        click.echo(f"not readable: {with_short_paths(problem.path)}: {problem.message}", err=True)
     data = {"csv": to_csv, "json": to_json, "parquet": to_parquet}[form](table)
     if output is None:
         click.echo(data, nl=False)

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec
 
 import click
 
+from softal_bench.cli.options import with_short_paths
 from softal_bench.errors import SoftalError, Terminated
 
 Arguments = ParamSpec("Arguments")
@@ -29,7 +30,7 @@ def told(command: Callable[Arguments, int]) -> Callable[Arguments, None]:
             try:
                 status = command(*args, **kwargs)
             except SoftalError as error:
-                click.echo(f"Error: {error}", err=True)
+                click.echo(f"Error: {with_short_paths(error)}", err=True)
                 status = error.exit_code
             except Terminated:
                 status = _stopped("terminated", 143)

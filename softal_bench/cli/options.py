@@ -12,6 +12,7 @@ import click
 Command = Callable[..., Any]
 
 _FOLDER = click.Path(path_type=Path)
+_given: dict[str, str] = {}  # absolute folder -> as it was given, for messages
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def suite_options(command: Command) -> Command:
     @functools.wraps(command)
     def gathered(**options: Any) -> Any:
         for folder in ("runs", "pages"):  # a plugin that changes the working folder cannot divert them
-            options[folder] = options[folder].absolute()
+            options[folder] = _resolved(options[folder])
         request = {name: options.pop(name) for name in SuiteRequest.__dataclass_fields__}
         return command(SuiteRequest(**request), **options)
 
@@ -125,13 +126,23 @@ data_dir_option = click.option(
 def data_root(given: Path | None) -> Path:
     """The folder of data, absolute: as given, else $SOFTAL_DATA, else under the user's cache."""
     if given is not None:
-        return given.absolute()
+        return _resolved(given)
     if os.environ.get("SOFTAL_DATA"):
-        return Path(os.environ["SOFTAL_DATA"]).absolute()
+        return _resolved(Path(os.environ["SOFTAL_DATA"]))
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache").absolute() / "softal-bench"
 
 
-def shown_path(path: Path) -> Path:
-    """A path for people: relative to the working folder where it is in it."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+def with_short_paths(text: object) -> str:
+    """A text for people, in which the folders of this command are written as they were given."""
+    shown = str(text)
+    for absolute, given in _given.items():
+        shown = shown.replace(absolute, given)
+    return shown
+
+
+def _resolved(folder: Path) -> Path:
+    absolute = folder.absolute()
+    if absolute != folder:
+        _given[str(absolute)] = str(folder)
+    return absolute

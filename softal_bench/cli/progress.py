@@ -20,6 +20,7 @@ from rich.progress import (
 )
 
 from softal_bench.bench.jobs import Job
+from softal_bench.cli.options import with_short_paths
 from softal_bench.cli.tally import Tally
 
 
@@ -163,4 +164,4 @@ def _told(line: dict[str, Any]) -> str:
 
 
 def _reason(error: str | None) -> str:
-    return f": {error}" if error else ""
+    return f": {with_short_paths(error)}" if error else ""

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from softal_bench.cli.kinds import Kind
-from softal_bench.cli.options import shown_path
+from softal_bench.cli.options import with_short_paths
 from softal_bench.cli.outlook import Outlook
 from softal_bench.cli.tables import show_table
 from softal_bench.report.cost.page import write_cost_pages
@@ -42,10 +42,10 @@ def show_results(suite: Suite | CostSuite, runs: Path, pages: Path, statuses: di
         rows = [[str(label), *map(str, values)] for label, values in zip(cells.index, cells.to_numpy(), strict=True)]
         show_table(table.title, ["", *map(str, cells.columns)], rows)
     for problem in problems:
-        click.echo(f"not readable: {shown_path(problem.path)}: {problem.message}", err=True)
+        click.echo(f"not readable: {with_short_paths(problem.path)}: {problem.message}", err=True)
     if statuses:
         click.echo("trials: " + ", ".join(f"{count} {status}" for status, count in sorted(statuses.items())))
-    click.echo(f"page: {shown_path(page)}")
+    click.echo(f"page: {with_short_paths(page)}")
 
 
 def _page(suite: Suite, runs: Path, pages: Path) -> tuple[Path, list[Table], Sequence[Problem]]:

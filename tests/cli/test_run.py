@@ -11,7 +11,7 @@ from bench.fake_plugins import REASON
 from click.testing import CliRunner
 from suite.example import acquiring, write_suite
 
-from softal_bench.cli.options import SuiteRequest, data_root, shown_path, suite_options
+from softal_bench.cli.options import SuiteRequest, data_root, suite_options, with_short_paths
 
 from .conftest import CommandLine
 
@@ -309,4 +309,6 @@ def test_folders_that_are_given_relative_are_those_of_the_start(
     assert (requests[0].runs, requests[0].pages) == (tmp_path / "../r", tmp_path / "leaderboard")
     assert data_root(None) == tmp_path / "data"
     assert data_root(Path("d")) == tmp_path / "d"
-    assert (shown_path(tmp_path / "a" / "b"), shown_path(Path("/x"))) == (Path("a/b"), Path("/x"))
+    assert with_short_paths(f"{tmp_path}/leaderboard/s.md: lost; see {tmp_path}/x") == (
+        f"leaderboard/s.md: lost; see {tmp_path}/x"
+    )
