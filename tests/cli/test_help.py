@@ -45,7 +45,10 @@ def test_help_of_a_command_names_its_options(cli: CommandLine, command: str) -> 
 
 def test_the_exit_codes_are_told_in_the_help_of_run(cli: CommandLine) -> None:
     words = " ".join(cli("run", "--help").output.split())
-    assert "0: all done; 1: some trials failed; 2: bad usage or suite; 130: interrupted; 143: terminated" in words
+    assert (
+        "0: all done; 1: some trials failed or are stale; 2: bad usage or suite; 130: interrupted; 143: terminated"
+        in words
+    )
 
 
 def test_the_version_is_told(cli: CommandLine) -> None:
