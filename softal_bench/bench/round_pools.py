@@ -96,7 +96,9 @@ class RoundPools:
     def _distilled(self) -> FittedModel:
         """The model whose samples are the evaluation posterior: a fresh one that predicts what `fitted` does.
 
-        It learns, from the inputs of labelled set and pool, the geometric mean of the predictions of some samples.
+        It learns, from the inputs of labelled set and pool, the geometric mean of the predictions of as many samples as
+        a validation prediction has (4 in the paper). All inputs share them: the paper says of validation and test alone
+        that samples were drawn anew for every mini-batch.
         """
         training, seeds = self.condition.regime, self.seeds
         labelled = torch.tensor(self.labelled, device=self._scored_N.device)
@@ -105,7 +107,7 @@ class RoundPools:
             self.fitted,
             inputs,
             training.samples_in_training,
-            training.model_copy(update={"evaluation_mean": "geometric"}),
+            training.model_copy(update={"evaluation_mean": "geometric", "evaluation_batch_size": None}),
             seeds.generator("distillation targets", self.number),
         )
         generator = seeds.generator("distillation", self.number)

@@ -102,9 +102,9 @@ class ModelSample:
     def _fit(self, draws: int) -> tuple[FittedModel, float]:
         """The model after one epoch of so many draws, and the seconds that it took."""
         condition = self._condition
-        training = condition.regime.model_copy(update={"epoch_draws": draws, "max_epochs": 1})
         start = self._now()
         with blame("model", condition.model):
+            training = condition.regime.model_copy(update={"epoch_draws": draws, "max_epochs": 1})
             fitted = condition.model.instance.fit(
                 self._labelled, self._validation, training, self._device, torch.Generator()
             )

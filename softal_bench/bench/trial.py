@@ -15,13 +15,14 @@ from torch import Tensor
 from softal_bench.bayes.training import accuracy_and_nll, evaluation_log_probs
 from softal_bench.bench.blamed import BlamedModel
 from softal_bench.bench.data import load
-from softal_bench.bench.failures import blame
+from softal_bench.bench.failures import PluginFailed, blame
 from softal_bench.bench.limits import Clock
 from softal_bench.bench.partition import draw_start, draw_validation, pool_size, sources_kept_apart
 from softal_bench.bench.round_pools import RoundPools, TrialExamples
-from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, FittedModel, Splits
+from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, BayesianModel, FittedModel, Splits
 from softal_bench.contracts.acquisition import require_sound_batch
 from softal_bench.errors import JournalError, NumericalError, SuiteError, shown
+from softal_bench.registry import Plugin
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition, TrialLimits
 from softal_bench.timing import Stopwatch, peak_memory, reset_peak_memory
@@ -121,15 +122,16 @@ class Trial:
 
     def _round(self, number: int, labelled: list[int]) -> dict[str, Any]:
         condition, given, stopwatch = self._condition, self._examples, Stopwatch(self._device)
-        training = condition.regime
         reset_peak_memory(self._device)
         examples = given.train.at(torch.tensor(labelled, device=self._device))
         with stopwatch.phase("train"), blame("model", condition.model):
+            training = condition.regime
             generator = self._seeds.generator("training", number)
             fitted: FittedModel = BlamedModel(
                 condition.model.instance.fit(examples, given.validation, training, self._device, generator),
                 condition.model,
             )
+        _require_epochs(fitted, condition.model)
         with stopwatch.phase("evaluate"), blame("model", condition.model):
             generator = self._seeds.generator("evaluation", number)
             log_probs_n_C = evaluation_log_probs(fitted, given.test.inputs, training.test_samples, training, generator)
@@ -176,6 +178,16 @@ class Trial:
         unlabelled = self._is_candidate.clone()
         unlabelled[torch.tensor(labelled)] = False
         return unlabelled.nonzero().flatten()
+
+
+def _require_epochs(fitted: FittedModel, model: Plugin[BayesianModel]) -> None:
+    """Raise PluginFailed unless the model has 1 <= best_epoch <= epochs, where it counts epochs."""
+    counted = {"best_epoch": fitted.best_epoch} | ({} if fitted.epochs is None else {"epochs": fitted.epochs})
+    for name, value in counted.items():
+        if type(value) is not int or value < 1:
+            raise PluginFailed(f"model {model.label!r}: {name} is {value!r}; need a whole number from 1")
+    if fitted.epochs is not None and fitted.best_epoch > fitted.epochs:
+        raise PluginFailed(f"model {model.label!r}: best_epoch is {fitted.best_epoch} of {fitted.epochs} epochs")
 
 
 def _require_number(nll: float) -> None:

@@ -53,8 +53,9 @@ class TrialWork(LocalWork):
         return _TrialAttempt(trial, acquired, asdict(splits.provenance))
 
     def _warm_up(self, condition: Condition, splits: Splits) -> None:
-        """Warm up on this device before the first trial of a model and data set in this process."""
-        identity = f"{condition.model.label} {identity_of_data(condition)}"
+        """Warm up on this device before the first trial in this process that computes in tensors of these sizes."""
+        sizes = f"{condition.posterior_samples} {condition.threads} {condition.training!r}"
+        identity = f"{condition.model.label} {identity_of_data(condition)} {sizes}"
         if identity not in self._warm:
             self._warm.add(identity)
             warm_up(condition, splits, self._device)

@@ -73,8 +73,8 @@ class TrainingRegime(BaseModel):
     evaluation_batch_size: int | None = Field(
         None,
         ge=1,
-        description="Draw posterior samples anew for every so many inputs of a validation or test prediction, so that "
-        "its error averages out over the inputs. If absent, all inputs share one draw.",
+        description="Number of inputs of a validation or test prediction that share posterior samples; the next ones "
+        "share new samples, so that the error of drawing averages out. If absent, all inputs share one draw.",
     )
     evaluation_mean: Literal["geometric", "arithmetic"] = Field(
         "geometric",
@@ -82,20 +82,27 @@ class TrainingRegime(BaseModel):
     )
 
     def for_model(self, model: "BayesianModel") -> "TrainingRegime":
-        """The same regime, with the model's own number of evaluation samples where it has none."""
+        """The same regime, with the model's own number of evaluation samples where it has none.
+
+        Raises:
+            ValueError: if the model's number is not a whole number from 1.
+        """
         if self.evaluation_samples is not None:
             return self
-        return self.model_copy(update={"evaluation_samples": model.evaluation_samples})
+        samples = model.evaluation_samples
+        if type(samples) is not int or samples < 1:
+            raise ValueError(f"evaluation_samples is {samples!r}; need a whole number from 1")
+        return self.model_copy(update={"evaluation_samples": samples})
 
     @property
     def test_samples(self) -> int:
         """K of a test prediction."""
-        return self.evaluation_samples or EVALUATION_SAMPLES
+        return EVALUATION_SAMPLES if self.evaluation_samples is None else self.evaluation_samples
 
     @property
     def samples_in_training(self) -> int:
         """K of a validation prediction and of the targets of a distillation."""
-        return self.validation_samples or self.test_samples
+        return self.test_samples if self.validation_samples is None else self.validation_samples
 
     @property
     def patiences(self) -> list[int]:
@@ -125,13 +132,13 @@ class FittedModel(ABC):
     """A trained model, on the device of the examples that it was fitted to.
 
     Attributes:
-        epochs: how many epochs its training ran.
+        epochs: how many epochs its training ran; None if it is not trained in epochs, or does not count them.
         best_epoch: the epoch whose weights it has, from 1; its distillation takes as many epochs.
         stochastic_posterior: whether another generator state can give another posterior; not so where the samples are
             members or snapshots that are always the same.
     """
 
-    epochs: int = 1
+    epochs: int | None = None
     best_epoch: int = 1
     stochastic_posterior: bool = True
 

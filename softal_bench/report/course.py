@@ -1,7 +1,7 @@
 """How trainings and acquisitions went, round by round: epochs, and the mean score of the acquired batch.
 
-A page shows them where its suite names published figures. Where a condition disagrees with those, they tell a training
-that stopped early from an acquisition that scores otherwise.
+A page shows them where its suite names published figures. Where a condition disagrees with those, they distinguish a
+training that stopped early from an acquisition that scores points differently.
 """
 
 from collections.abc import Callable, Sequence

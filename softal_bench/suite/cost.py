@@ -15,13 +15,15 @@ class Measurement(BaseModel):
 
     model_config = STRICT
 
-    min_samples: int = Field(5, ge=2, description="Ranges of ratios are shown from so many samples on.")
+    min_samples: int = Field(
+        5, ge=2, description="Show ranges of ratios only for cells with at least this many samples."
+    )
     max_samples: int = Field(30, ge=2, description="Samples at most.")
     max_seconds: float = Field(
         1.0,
         gt=0,
         le=86_400,
-        description="Time budget: as many samples as it has room for, by the seconds of the warm-up; one in any case.",
+        description="Time budget: the number of samples is this divided by the seconds of the warm-up, and at least one.",
     )
 
 

@@ -142,6 +142,8 @@ def _setup_differences(name: str, was: Record, now: Record) -> Iterator[Differen
 
 
 def round_differences(name: str, number: int, was: Record, now: Record, test_size: int) -> Iterator[Difference]:
+    if was["best_epoch"] != now["best_epoch"] and was["validation_gap"] <= TOLERANCE:
+        return  # rounding decided which epoch's weights were kept, so the numbers of this round say nothing
     yield from _exact_differences(name, number, was, now)
     for field in _WITHIN_TOLERANCE:
         if field in was and (distance := _furthest(was[field], now.get(field))) > TOLERANCE:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from softal_bench.bayes.mc_dropout import MCDropout
+from softal_bench.bayes.training import Plateau
 from softal_bench.bench.device import computing
 from softal_bench.bench.trial import Trial, load_splits
 from softal_bench.contracts import AcquiredBatch, Examples, FittedModel, Pool
@@ -67,6 +68,7 @@ class _Observer:
         self._purpose_of: dict[int, str] = {}
         self._is_training = False
         self._masks: dict[str, list[Tensor]] = {}
+        self._validated: dict[int, list[float]] = {}  # the validation values of each training, one for each epoch
         self._observed: Record = {}
 
     def take_seeds(self) -> dict[str, int]:
@@ -88,6 +90,7 @@ class _Observer:
         model, acquisition = type(self._condition.model.instance), type(self._condition.acquisition.instance)
         watched = [
             (Seeds, "seed", self._seed),
+            (Plateau, "is_best", self._is_best),
             (MCDropout, "draw_masks", self._draw_masks),
             (MCDropout, "draw_kept", self._draw_kept),
             (model, "fit", self._fit),
@@ -103,6 +106,11 @@ class _Observer:
         self._seeds[purpose if seeds.trial == TRIAL else f"{purpose}, the same in all trials"] = seed
         self._purpose_of[seed] = purpose
         return seed
+
+    def _is_best(self, original: Any, plateau: Plateau, value: float) -> bool:
+        self._validated.setdefault(id(plateau), []).append(value)
+        better: bool = original(plateau, value)
+        return better
 
     def _draw_masks(self, original: Any, layer: MCDropout, *arguments: Any, **named: Any) -> Tensor:
         masks_K_F: Tensor = original(layer, *arguments, **named)
@@ -123,13 +131,14 @@ class _Observer:
     def _fit(
         self, original: Any, model: Any, labelled: Examples, validation: Examples, *rest: Any, **named: Any
     ) -> Any:
-        self._is_training = True
+        self._is_training, self._validated = True, {}
         fitted: FittedModel = original(model, labelled, validation, *rest, **named)
         self._is_training = False
         self._observed |= {
             "labelled": self._indices(labelled),
             "validation": self._indices(validation),
             "best_epoch": fitted.best_epoch,
+            "validation_gap": round(min(map(_gap, self._validated.values())), 6),
         }
         return fitted
 
@@ -153,6 +162,12 @@ class _Observer:
     def _indices(self, examples: Examples) -> list[int]:
         """Which training examples these are."""
         return [self.index_of.get(one.numpy().tobytes(), -1) for one in examples.inputs]
+
+
+def _gap(values: list[float]) -> float:
+    """How much better the best epoch was than the next; 1 where there was one epoch alone."""
+    best, *others = sorted(values, reverse=True)
+    return best - others[0] if others else 1.0
 
 
 def _method(observe: Any, original: Any) -> Any:

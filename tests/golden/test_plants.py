@@ -207,6 +207,18 @@ def measured_with_masks_drawn_anew_for_every_8_inputs(patch: Patch) -> None:
     _evaluated_with(patch, trials, {"evaluation_batch_size": 8})
 
 
+def all_test_inputs_under_one_draw(patch: Patch) -> None:
+    _evaluated_with(patch, trials, {"evaluation_batch_size": None})
+
+
+def all_validation_inputs_under_one_draw(patch: Patch) -> None:
+    _evaluated_with(patch, training, {"evaluation_batch_size": None})
+
+
+def validated_with_the_samples_of_a_test(patch: Patch) -> None:
+    patch.setattr(TrainingRegime, "samples_in_training", property(lambda regime: regime.test_samples))
+
+
 # Seeding
 
 
@@ -226,6 +238,10 @@ def one_more_epoch_of_distillation(patch: Patch) -> None:
         return original(fitted, inputs, targets, epochs + 1, *rest)
 
     wrap(patch, FittedMCDropout, "distil", around)
+
+
+def distillation_targets_from_more_draws(patch: Patch) -> None:
+    _evaluated_with(patch, round_pools, {"evaluation_batch_size": 32})
 
 
 def arithmetic_mean_of_distillation_targets(patch: Patch) -> None:
@@ -282,9 +298,13 @@ PLANTS: list[tuple[Callable[[Patch], None], str, str]] = [
     (measured_with_the_arithmetic_mean, "mlp_uniform", "nll"),
     (measured_with_the_geometric_mean, "mlp_softmax", "nll"),
     (measured_with_masks_drawn_anew_for_every_8_inputs, "mlp_uniform", "masks"),
+    (all_test_inputs_under_one_draw, "lenet5_bald", "masks"),
+    (all_validation_inputs_under_one_draw, "lenet5_bald", "best_epoch"),
+    (validated_with_the_samples_of_a_test, "lenet5_bald", "masks"),
     (seeds_from_another_hash, "mlp_uniform", "seeds"),
     (one_more_epoch_of_distillation, "mlp_epig_bald", "masks"),
     (arithmetic_mean_of_distillation_targets, "mlp_epig_bald", "scores"),
+    (distillation_targets_from_more_draws, "mlp_power_epig_bald", "masks"),
     (bald_in_bits, "mlp_bald", "scores"),
     (noise_of_stochastic_rules_in_another_order, "mlp_softmax", "acquired"),
     (configurations_drawn_from_the_other_end, "digits_cnn_batchbald", "acquired"),

@@ -73,7 +73,7 @@ TRIALS: dict[str, Spec] = {
     "mlp_power_epig_bald": _trial(
         acquisition={"power": {"score": "epig_bald", "temperature": 0.125}},
         pool_subset=600,
-        training={"evaluation_samples": 2},
+        training={"evaluation_samples": 6, "validation_samples": 2, "evaluation_batch_size": 32},
     ),
     "ensemble_epig": _trial(
         model={"ensemble": {"of": {"mlp": {"hidden": [16], "dropout": 0.0}}, "members": 4}},
@@ -87,7 +87,13 @@ TRIALS: dict[str, Spec] = {
         dataset={"arrays": {"path": _GREY}},
         acquisition="bald",
         budget=34,
-        training={"epoch_draws": 96, "learning_rate": 0.002},
+        training={
+            "epoch_draws": 96,
+            "learning_rate": 0.002,
+            "evaluation_samples": 4,
+            "validation_samples": 2,
+            "evaluation_batch_size": 16,
+        },
     ),
     "resnet18_variation_ratios": _trial(
         model="resnet18",

@@ -48,13 +48,14 @@ class FittedEnsemble(FittedModel):
     """The fitted members.
 
     Attributes:
-        epochs: the largest of the members'.
+        epochs: the largest of the members'; None if a member does not say.
         best_epoch: the largest of the members', so that distillation is brief for none of them.
     """
 
     def __init__(self, members: Sequence[FittedModel]) -> None:
         self.members = tuple(members)
-        self.epochs = max(member.epochs for member in members)
+        epochs = [member.epochs for member in members]
+        self.epochs = None if None in epochs else max(one for one in epochs if one is not None)
         self.best_epoch = max(member.best_epoch for member in members)
 
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:

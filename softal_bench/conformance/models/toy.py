@@ -69,7 +69,7 @@ def generator(seed: int) -> torch.Generator:
 
 
 def _fit(model: BayesianModel, examples: Examples, training: TrainingRegime) -> FittedModel:
-    return model.fit(examples, examples, training, torch.device("cpu"), generator(0))
+    return model.fit(examples, examples, training.for_model(model), torch.device("cpu"), generator(0))
 
 
 def _separable(shape: tuple[int, ...]) -> Examples:
