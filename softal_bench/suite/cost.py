@@ -23,7 +23,7 @@ class Measurement(BaseModel):
         1.0,
         gt=0,
         le=86_400,
-        description="Time budget: the number of samples is this divided by the seconds of the warm-up, and at least one.",
+        description="Time budget: the number of samples is this divided by the seconds of the warm-up, at least one.",
     )
 
 
