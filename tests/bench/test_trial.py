@@ -450,3 +450,74 @@ def test_a_model_that_cannot_be_distilled_fails_the_trial_that_needs_it(setting:
     setting.acquisition = WantsEvaluation(reads_evaluation)
     with pytest.raises(PluginFailed, match=r"^model 'remembers' raised NotImplementedError: FlatFit cannot be distil"):
         next(setting.trial().rounds([]))
+
+
+def counting(epochs: object, best_epoch: object) -> Callable[[int], FittedModel]:
+    """Fits whose epochs are these."""
+
+    def fit_as(num_classes: int) -> FittedModel:
+        fitted = FlatFit(num_classes)
+        object.__setattr__(fitted, "epochs", epochs)
+        object.__setattr__(fitted, "best_epoch", best_epoch)
+        return fitted
+
+    return fit_as
+
+
+@pytest.mark.parametrize(("epochs", "best_epoch"), [(5, 3), (4, 4), (None, 3)])
+def test_a_round_s_line_has_the_epochs_of_its_training_and_the_scores_of_its_batch(
+    setting: Setting, epochs: int | None, best_epoch: int
+) -> None:
+    setting.model = Remembers(fit_as=counting(epochs, best_epoch))
+    setting.acquisition = Chooses(lambda pool, size, _: AcquiredBatch(torch.arange(size), torch.arange(size) / 2))
+    first_round, last_round = setting.rounds(budget=START + 3, batch_size=3)
+    assert (first_round["epochs"], first_round["best_epoch"]) == (epochs, best_epoch)
+    assert first_round["scores"] == [0.0, 0.5, 1.0]
+    assert last_round["scores"] == []
+
+
+@pytest.mark.parametrize(
+    ("epochs", "best_epoch", "told"),
+    [
+        (5, 0, "best_epoch is 0; need a whole number from 1"),
+        (5, 2.0, "best_epoch is 2.0; need"),
+        (True, 1, "epochs is True; need"),
+        (2, 3, "best_epoch is 3 of 2 epochs"),
+    ],
+)
+def test_epochs_that_cannot_be_fail_the_trial_and_name_the_model(
+    setting: Setting, epochs: object, best_epoch: object, told: str
+) -> None:
+    setting.model = Remembers(fit_as=counting(epochs, best_epoch))
+    with pytest.raises(PluginFailed, match=f"^model 'remembers': {told}"):
+        next(setting.trial().rounds([]))
+
+
+@dataclass(frozen=True)
+class NeedsSamples(Remembers):
+    """Says that a test prediction needs this many posterior samples."""
+
+    samples: Any = 7
+
+    @property
+    def evaluation_samples(self) -> int:
+        return self.samples  # type: ignore[no-any-return]
+
+
+def test_a_model_says_how_many_samples_its_test_predictions_need_unless_the_suite_does(setting: Setting) -> None:
+    setting.model = NeedsSamples()
+    assert setting.condition().training.evaluation_samples == 2  # as the suite's file says
+    silent = setting.condition().training.model_copy(update={"evaluation_samples": None})
+    assert setting.condition(training=silent).regime.test_samples == 7
+    assert setting.condition(training=silent).regime.samples_in_training == 7
+    assert setting.condition().regime.test_samples == 2
+    fewer = silent.model_copy(update={"validation_samples": 3})
+    assert setting.condition(training=fewer).regime.samples_in_training == 3
+
+
+@pytest.mark.parametrize("samples", [0, 2.5, None])
+def test_a_number_of_samples_that_cannot_be_fails_the_trial_and_names_the_model(setting: Setting, samples: Any) -> None:
+    setting.model = NeedsSamples(samples=samples)
+    silent = setting.condition().training.model_copy(update={"evaluation_samples": None})
+    with pytest.raises(PluginFailed, match=r"^model 'remembers' raised ValueError: evaluation_samples is"):
+        next(setting.trial(training=silent).rounds([]))
