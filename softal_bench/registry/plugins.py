@@ -72,6 +72,7 @@ class Registry(Generic[P]):
         self.noun = noun
         self.contract = contract
         self._broken: dict[str, str | None] = {}
+        self._sources: dict[str, str | None] = {}
 
     @cached_property
     def _entry_points(self) -> dict[str, list[EntryPoint]]:
@@ -100,7 +101,7 @@ class Registry(Generic[P]):
     def why_broken(self, name: str) -> str | None:
         """Why a plugin cannot be used, or None where it can."""
         if name not in self._broken:
-            self._broken[name] = self._examined(self._entry_points[name])
+            self._broken[name] = self._examined(name)
         return self._broken[name]
 
     def listing(self, name: str) -> Listing:
@@ -115,10 +116,13 @@ class Registry(Generic[P]):
     def source(self, name: str) -> str | None:
         """The digest of a plugin's source, see `softal_bench.registry.source`; None where it cannot be read.
 
+        It is computed when the plugin is imported, so a later edit of the file does not change it in this process.
+
         Raises:
             PluginError: as `load`.
         """
-        return source.source_digest(self.load(name), self._entry_points[name][0])
+        self.load(name)
+        return self._sources[name]
 
     def same_results(self, name: str, one: str, other: str) -> bool:
         """Whether two digests of a plugin's source are equal, or listed by its distribution as equivalent.
@@ -183,7 +187,9 @@ class Registry(Generic[P]):
         origins = [(found.name, found.version) if found else ("unknown", "unknown") for found in distributions]
         return [Listing(name, self.kind, *origin, status, error) for origin in origins]
 
-    def _examined(self, found: list[EntryPoint]) -> str | None:
+    def _examined(self, name: str) -> str | None:
+        """Import a plugin and compute the digest of its source; why it is broken, or None."""
+        found = self._entry_points[name]
         if len(found) > 1:
             return f"the name is taken by {' and '.join(_origin(entry_point) for entry_point in found)}; uninstall one"
         try:
@@ -193,6 +199,8 @@ class Registry(Generic[P]):
             return f"importing {found[0].value} {error}"
         except (Exception, SystemExit) as error:  # whatever a plugin's import does is told, not spread
             return f"importing {found[0].value} failed: {type(error).__name__}: {error}"
+        if isinstance(loaded, type):
+            self._sources[name] = source.source_digest(loaded, found[0])
         return why_unsound(loaded, self.contract)
 
 

@@ -6,7 +6,8 @@ changes where behaviour may change, and not where a text is reworded. It does no
 folder, or on how the distribution is installed.
 
 Modules of the harness itself (`softal_bench`) are never part of a digest: the protocol revision in every key covers
-them. Modules that are imported by a computed name, data files and compiled modules are not seen.
+them. Of an import from the harness only the name and its alias count, so that the harness can be rearranged.
+Modules that are imported by a computed name, data files and compiled modules are not seen.
 """
 
 import ast
@@ -182,10 +183,21 @@ def _spec(module: str) -> ModuleSpec | None:
             return None
         path = list(package.submodule_search_locations)
     for finder in sys.meta_path:
-        find = getattr(finder, "find_spec", None)
-        if find is not None and isinstance(spec := find(module, path), ModuleSpec):
+        if (spec := _found(finder, module, path)) is not None:
             return spec
     return None
+
+
+def _found(finder: object, module: str, path: list[str] | None) -> ModuleSpec | None:
+    """Where one of the finders of `sys.meta_path` finds a module, if it does."""
+    find = getattr(finder, "find_spec", None)
+    try:
+        found = find(module, path) if find is not None else None
+    except KeyError:  # a namespace package in a package that is not imported: Python looks for that in sys.modules
+        found = ModuleSpec(module, None, is_package=True)
+        folders = [Path(folder, module.rpartition(".")[2]) for folder in path or ()]
+        found.submodule_search_locations = [str(folder) for folder in folders if folder.is_dir()]
+    return found if isinstance(found, ModuleSpec) else None
 
 
 def _module_of(imported: Imported) -> str:
@@ -249,7 +261,7 @@ class _NormalForm:
         if isinstance(statement, ast.Pass) or type(statement).__name__ == "TypeAlias":
             return
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-            return  # a docstring, or another text that stands for a comment
+            return  # a docstring, or a string used as a comment
         if isinstance(statement, ast.If) and _last_name(statement.test) == "TYPE_CHECKING":
             yield from self._statements(statement.orelse, in_class)
         elif isinstance(statement, ast.AnnAssign):
@@ -274,9 +286,12 @@ class _NormalForm:
                 imported: Imported = (alias.name, None)
             else:
                 imported = (self._absolute(statement), alias.name)
-            if imported[0] not in _FOR_ANNOTATIONS:
-                self.imports.append(imported)
-                yield f"import {imported[0]}:{imported[1]}:{alias.asname}"
+            if imported[0] in _FOR_ANNOTATIONS:
+                continue
+            if _is_harness(imported[0]):  # where the harness keeps a name has no effect on results
+                imported = (HARNESS, alias.name.rpartition(".")[2])
+            self.imports.append(imported)
+            yield f"import {imported[0]}:{imported[1]}:{alias.asname}"
 
     def _absolute(self, statement: ast.ImportFrom) -> str:
         if not statement.level:

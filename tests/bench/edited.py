@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from softal_bench.registry import source
+from softal_bench.registry import acquisitions, source
 
 from .fake_plugins import seen
 
@@ -54,6 +54,10 @@ class EditedPlugin:
         (self._package / f"{module}.py").write_text(text)
         self.forget()
 
+    def save_unseen(self, module: str, text: str) -> None:
+        """Write a module that this process has imported already, and keeps as it was."""
+        (self._package / f"{module}.py").write_text(text)
+
     def take_from(self, first: int) -> None:
         """Change what it chooses."""
         self.write("score", SOURCE.replace("FIRST = 0", f"FIRST = {first}"))
@@ -77,6 +81,7 @@ class EditedPlugin:
         importlib.invalidate_caches()
         for cached in (source._source, source._digest_of_plugin, source._equivalent):
             cached.cache_clear()
+        vars(acquisitions)["_broken"].pop("edited", None)  # so that it is imported, and its digest computed, again
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from bench.example import journals, of_kind
 from suite.example import acquiring, write_suite
 
 from softal_bench.bench import journal
+from softal_bench.registry import acquisitions
 
 from .conftest import CommandLine
 
@@ -73,6 +74,20 @@ def test_the_header_records_each_plugin_with_its_origin_and_the_digest_of_its_so
     assert {name for _, name in recorded} == {"edited", "softmax", "bald", "digits", "digits_cnn"}
     assert recorded["acquisitions", "softmax"]["label"] == "softmax(bald, T=0.125)"
     assert {one["distribution"] for one in recorded.values()} == {"softal-edited", "softal-bench"}
+
+
+def test_the_header_records_the_code_that_ran_where_the_file_was_edited_after_the_import(
+    cli: CommandLine, edited: EditedPlugin
+) -> None:
+    before = edited.digest
+    edited.forget()  # nothing is imported or read yet
+    acquisitions.load("edited")
+    edited.save_unseen("score", SOURCE.replace("FIRST = 0", "FIRST = 3"))
+    cli("run", write_suite(cli.folder, matrix=acquiring("edited")), "--quiet")
+    (lines,) = of_method(cli.folder / "runs", "edited")
+    assert [one["source"] for one in lines[0]["plugins"] if one["name"] == "edited"] == [before]
+    edited.forget()
+    assert edited.digest != before
 
 
 @pytest.mark.parametrize("command", ["run", "status"])

@@ -164,6 +164,46 @@ def test_it_does_not_cover_other_distributions_or_the_harness(digest: Digest, pa
     assert digest_of({"softal_bench.bayes.information"}, harness) is None
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("from softal_bench.contracts.acquisition import x", "from softal_bench.contracts import x"),
+        ("from softal_bench.contracts.acquisition import x as y", "from softal_bench.core import x as y"),
+        ("import softal_bench.bayes.x as y", "import softal_bench.mathematics.x as y"),
+        ("import softal_bench.bayes.x as y", "from softal_bench.mathematics import x as y"),
+    ],
+)
+def test_where_the_harness_keeps_what_is_imported_does_not_change_it(digest: Digest, old: str, new: str) -> None:
+    texts = [SCORE.replace("import math\n", f"import math\n{statement}\n") for statement in (old, new)]
+    assert digest(texts[0]) == digest(texts[1]) != digest()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("from softal_bench.contracts import x", "from softal_bench.contracts import y"),
+        ("from softal_bench.contracts import x as z", "from softal_bench.contracts import y as z"),
+        ("from softal_bench.contracts import x", "from softal_bench.contracts import x as y"),
+        ("from softal_bench.contracts import x", "from digested.helper import x"),
+    ],
+)
+def test_what_is_imported_from_the_harness_changes_it(digest: Digest, old: str, new: str) -> None:
+    texts = [SCORE.replace("import math\n", f"import math\n{statement}\n") for statement in (old, new)]
+    assert digest(texts[0]) != digest(texts[1])
+
+
+def test_it_covers_modules_of_namespace_packages_that_are_not_imported(digest: Digest, package: Path) -> None:
+    (package / "outer" / "inner").mkdir(parents=True)
+    deep = package / "outer" / "inner" / "deep.py"
+    importing = SCORE.replace("import math\n", "import math\nfrom digested.outer.inner.deep import X\n")
+    deep.write_text("X = 1\n")
+    before = digest(importing)
+    deep.write_text("X = 2\n")
+    assert digest(importing) not in (before, None)
+    importlib.import_module("digested.outer.inner")
+    assert digest(importing) != before
+
+
 def test_the_normal_form_does_not_depend_on_the_version_of_the_interpreter() -> None:
     tree = ast.parse(
         '@d\nclass A(B):\n    x: int = 1\n    def f(self, a, *, b=None):\n        return f"{a!r}" or (b, -2.5)\n'
