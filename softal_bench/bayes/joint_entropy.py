@@ -140,13 +140,21 @@ class Configurations:
         Entropy is concave, so merging configurations raises `information` of every point, or leaves it: it is an upper
         bound from at most K `parts` rows, for the same draws.
         """
+        return self.merged(self.cells(parts))
+
+    def cells(self, parts: int) -> Tensor:
+        """cell_D, which cell `coarser` merges each configuration into: 0, 1, ... without gaps."""
         largest_D, sample_D = self.posterior_D_K.max(dim=1)
         part_D = (largest_D * parts).long().clamp_max(parts - 1)
-        _, row_D = torch.unique(sample_D * parts + part_D, return_inverse=True)
-        merged = int(row_D.max()) + 1
-        weights_d = self.weights_D.new_zeros(merged).index_add_(0, row_D, self.weights_D)
+        cell_D: Tensor = torch.unique(sample_D * parts + part_D, return_inverse=True)[1]
+        return cell_D
+
+    def merged(self, cell_D: Tensor) -> "Configurations":
+        """One configuration for each cell, with the total weight and the mean posterior of those in it."""
+        cells = int(cell_D.max()) + 1
+        weights_d = self.weights_D.new_zeros(cells).index_add_(0, cell_D, self.weights_D)
         joint_D_K = self.weights_D.unsqueeze(1) * self.posterior_D_K
-        joint_d_K = joint_D_K.new_zeros(merged, joint_D_K.shape[1]).index_add_(0, row_D, joint_D_K)
+        joint_d_K = joint_D_K.new_zeros(cells, joint_D_K.shape[1]).index_add_(0, cell_D, joint_D_K)
         return Configurations(weights_d, joint_d_K / weights_d.unsqueeze(1))
 
     def extended(self, log_probs_K_C: Tensor, max_configurations: int, generator: torch.Generator) -> "Configurations":

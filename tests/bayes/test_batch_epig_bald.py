@@ -52,24 +52,66 @@ def test_under_the_same_posterior_twice_every_gain_is_zero() -> None:
     assert gains_B.tolist() == pytest.approx([0.0] * 5, abs=1e-12)
 
 
-def test_sampled_steps_take_the_point_of_full_greedy_search_on_the_same_draws() -> None:
+def shortfalls(model_N_K_C: Tensor, other_N_K_C: Tensor, batch_size: int, max_configurations: int) -> list[float]:
+    """How much less each step took than full greedy search on the same draws; checks the gains and the draws, too."""
+    search_generator, generator = seeded(7), seeded(7)
+    pools = TensorPool(model_N_K_C, chunk_size=50), TensorPool(other_N_K_C, chunk_size=70)
+    positions_B, gains_B = batch_epig_bald(*pools, batch_size, max_configurations, search_generator)
+    points = Points.of(model_N_K_C), Points.of(other_N_K_C)
+    terms = [Configurations.empty(pool.num_samples, pool.device) for pool in pools]
     lost = []
-    for seed in range(8):
-        model_N_K_C = oracles.random_log_probs(seed, 200, 12, 4, concentration=0.3)
-        other_N_K_C = oracles.random_log_probs(seed + 100, 200, 12, 4, concentration=3.0)
-        pools = TensorPool(model_N_K_C, chunk_size=50), TensorPool(other_N_K_C, chunk_size=70)
-        positions_B, gains_B = batch_epig_bald(*pools, 10, 120, seeded(seed))
-        generator = seeded(seed)
-        points = Points.of(model_N_K_C), Points.of(other_N_K_C)
-        terms = [Configurations.empty(12, torch.device("cpu")) for _ in pools]
-        for step, position in enumerate(positions_B.tolist()):
-            gain_N = terms[0].information(points[0]) - terms[1].information(points[1])
-            assert gains_B[step].item() == pytest.approx(gain_N[position].item(), abs=1e-12)
-            gain_N[positions_B[:step]] = -torch.inf
-            lost.append((gain_N.max() - gain_N[position]).item())
+    for step, position in enumerate(positions_B.tolist()):
+        gain_N = terms[0].information(points[0]) - terms[1].information(points[1])
+        assert gains_B[step].item() == pytest.approx(gain_N[position].item(), abs=1e-12)
+        gain_N[positions_B[:step]] = -torch.inf
+        lost.append((gain_N.max() - gain_N[position]).item())
+        if step + 1 < batch_size:
             for number, log_probs_N_K_C in enumerate((model_N_K_C, other_N_K_C)):
-                terms[number] = terms[number].extended(log_probs_N_K_C[position], 120, generator)
-    assert max(lost) <= 1e-11
+                terms[number] = terms[number].extended(log_probs_N_K_C[position], max_configurations, generator)
+    assert torch.equal(search_generator.get_state(), generator.get_state())
+    return lost
+
+
+@pytest.mark.parametrize("max_configurations", [120, 1200])  # merging needs 96 configurations
+@pytest.mark.parametrize("seed", range(4))
+def test_sampled_steps_take_the_point_of_full_greedy_search_on_the_same_draws(
+    seed: int, max_configurations: int
+) -> None:
+    model_N_K_C = oracles.random_log_probs(seed, 200, 12, 4, concentration=0.3)
+    other_N_K_C = oracles.random_log_probs(seed + 100, 200, 12, 4, concentration=3.0)
+    assert max(shortfalls(model_N_K_C, other_N_K_C, 10, max_configurations)) <= 1e-11
+
+
+@given(seed=st.integers(0, 2**32), num_samples=st.integers(2, 6), concentration=st.sampled_from([0.1, 0.5, 3.0]))
+@settings(max_examples=30)
+def test_exact_steps_with_many_configurations_take_the_point_of_full_greedy_search(
+    seed: int, num_samples: int, concentration: float
+) -> None:
+    model_N_K_C = oracles.random_log_probs(seed, 40, num_samples, 3, concentration=concentration)
+    other_N_K_C = oracles.random_log_probs(seed + 1, 40, num_samples, 3, concentration=0.5)
+    assert max(shortfalls(model_N_K_C, other_N_K_C, 6, ALL)) <= 1e-11
+
+
+def test_the_gains_of_few_points_of_a_large_pool_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = seeded(0)
+    class_logits_N_1_C = 6 * torch.randn(3000, 1, 4, generator=generator)
+    model_N_K_C, other_N_K_C = (
+        (class_logits_N_1_C + spread * torch.randn(3000, 20, 4, generator=generator)).log_softmax(dim=-1)
+        for spread in (3.0, 1.5)
+    )
+    computed: dict[int, int] = {}
+    of_all = Configurations.information
+
+    def counted(configurations: Configurations, points: Points) -> Tensor:
+        rows = len(configurations.weights_D)
+        computed[rows] = computed.get(rows, 0) + len(points)
+        return of_all(configurations, points)
+
+    monkeypatch.setattr(Configurations, "information", counted)
+    batch_epig_bald(TensorPool(model_N_K_C), TensorPool(other_N_K_C), 8, 4000, seeded(0))
+
+    # From step 5 on the two terms have over 240 configurations, more than coarser ones have: 160 for 20 samples.
+    assert 0 < sum(points for rows, points in computed.items() if rows > 240) < 0.05 * 3000 * 2 * 4
 
 
 def test_pools_of_unlike_sizes_are_refused() -> None:

@@ -2,7 +2,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from softal_bench.bayes.batch_bald import batch_bald_bytes, batch_epig_bald
+from softal_bench.bayes.batch_bald import batch_epig_bald, batch_epig_bald_bytes
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.contracts.acquisition import require_batch_fits
 
@@ -12,9 +12,9 @@ class BatchEPIGBALD(AcquisitionFunction):
     """Greedy argmax of BatchBALD under the model minus BatchBALD under the evaluation posterior.
 
     Each of the two has label configurations of its own, exact while C^i <= M, else M//K drawn for each of its samples.
-    The difference is not submodular, so the batch comes with no guarantee, and the only upper bound of a gain is that
-    of its first term; see `softal_bench.bayes.batch_bald`. The scores are the gains of each point given those before
-    it, in nats; they may be negative.
+    The difference is not submodular, so the batch comes with no guarantee. Upper bounds of the first term minus lower
+    bounds of the second rule most points out; see `softal_bench.bayes.batch_bald`. The scores are the gains of each
+    point given those before it, in nats; they may be negative.
     """
 
     joint_samples: int = field(
@@ -25,8 +25,12 @@ class BatchEPIGBALD(AcquisitionFunction):
     needs = frozenset({"evaluation"})
     least_samples = 2
     citation = "Kirsch et al. 2021, arXiv:2106.12059, first version"
-    cost = "twice that of batchbald, with fewer points ruled out, and the distillation"
+    cost = (
+        "O(N K C) time for each of two posteriors, O(M K C) more for each point that bounds do not rule out, and the "
+        "distillation; twice the memory of batchbald"
+    )
     stochastic = True  # once label configurations are drawn
+    revision = 2
 
     def __post_init__(self) -> None:
         if self.joint_samples < 1:
@@ -38,4 +42,4 @@ class BatchEPIGBALD(AcquisitionFunction):
         return AcquiredBatch(positions_B, gains_B)
 
     def peak_bytes(self, pool_size: int, num_samples: int, num_classes: int, batch_size: int) -> int:
-        return 2 * batch_bald_bytes(pool_size, num_samples, num_classes, batch_size, self.joint_samples)
+        return batch_epig_bald_bytes(pool_size, num_samples, num_classes, batch_size, self.joint_samples)
