@@ -279,7 +279,7 @@ PLANTS: list[tuple[Callable[[Patch], None], str, str]] = [
     (dropout_masks_of_other_examples, "mlp_uniform", "masks"),
     (last_epoch_kept, "mlp_bald", "best_epoch"),
     (gradient_of_convolutions_one_percent_larger, "lenet5_bald", "nll"),
-    (batch_statistics_with_another_momentum, "resnet18_variation_ratios", "nll"),
+    (batch_statistics_with_another_momentum, "resnet18_variation_ratios", "log_probs"),
     (all_members_of_an_ensemble_alike, "ensemble_epig", "best_epoch"),
     (images_shifted_by_less, "digits_cnn_power", "nll"),
     (images_not_augmented, "resnet18_variation_ratios", "nll"),

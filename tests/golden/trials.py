@@ -1,7 +1,9 @@
 """The golden trials: tiny trials that together pass through every part of the harness that decides numbers.
 
-A condition is written as a suite file writes it. Each trial is cheap (a few gradient steps a round) and trains enough
-that scores differ by more than rounding.
+A condition is written as a suite file writes it. Each trial is cheap (a few gradient steps a round), trains enough that
+scores differ by more than rounding, and so little that rounding does not grow: with the instructions of another CPU
+(`ATEN_CPU_CAPABILITY=default MKL_ENABLE_INSTRUCTIONS=SSE4_2 ONEDNN_MAX_CPU_ISA=SSE41 pytest tests/golden`) all numbers
+stay well within the tolerance. Try that with a new trial.
 """
 
 from pathlib import Path
@@ -101,12 +103,12 @@ TRIALS: dict[str, Spec] = {
         acquisition="variation_ratios",
         initial={"size": 12, "balanced": True},
         budget=16,
+        pool_subset=15,
         validation_size=24,
         training={
-            "epoch_draws": 48,
-            "max_epochs": 3,
-            "patience": [1, 1],
-            "learning_rate": 0.001,
+            "epoch_draws": 96,
+            "max_epochs": 1,
+            "learning_rate": 3e-5,  # at 1e-3, rounding grows to 0.1 in log-probs within nine steps
             "augmentation": "crop_and_flip",
         },
     ),
