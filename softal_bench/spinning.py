@@ -12,7 +12,7 @@ def bound_spinning() -> None:
 
     GNU OpenMP's threads, PyTorch's among them, spin between two parallel regions, by default for milliseconds. On a
     machine that runs other numerical programs they then keep the cores from the threads that have work. A bounded spin
-    costs next to nothing on a quiet machine; `docs/scale.md` has the figures.
+    ends soon, and still bridges the short gaps between the parallel regions of a program that has the cores to itself.
 
     OpenMP reads the variable once, when it is loaded: call this before torch or scikit-learn is imported. Processes
     started later inherit it.

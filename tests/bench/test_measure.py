@@ -48,14 +48,14 @@ def test_the_spread_that_is_reported_is_on_average_the_true_one(noisy_call: Call
     measurement = Measurement(max_samples=30, max_seconds=10)
     spreads = [spread(sample_seconds(noisy_call, SECONDS, measurement, CPU)) for _ in range(1000)]
     error = np.std(spreads) / np.sqrt(len(spreads))
-    # Quantiles of 30 samples, interpolated linearly, lie 3 % too close together on average.
-    assert np.mean(spreads) == pytest.approx(TRUE_SPREAD, abs=3 * error + 0.04 * TRUE_SPREAD)
+    # Quantiles of 30 samples, interpolated linearly, lie 4 % too close together on average.
+    assert np.mean(spreads) == pytest.approx(TRUE_SPREAD, abs=3 * error + 0.043 * TRUE_SPREAD)
 
 
 def test_stopping_when_the_quartiles_settle_reports_a_spread_that_is_too_small(noisy_call: Call) -> None:
-    """So the test above would have failed: the reported spread was a third too small."""
+    """So the test above would have failed: the reported spread is about 40 % too small."""
     spreads = [spread(stopped_when_settled(noisy_call)) for _ in range(1000)]
-    assert np.mean(spreads) < 0.75 * TRUE_SPREAD
+    assert np.mean(spreads) < 0.65 * TRUE_SPREAD
 
 
 def test_the_number_of_samples_does_not_depend_on_what_they_turn_out_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
