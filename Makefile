@@ -11,8 +11,9 @@ PEERS_BIN := .venv-peers/bin
 .DELETE_ON_ERROR:
 .PHONY: quickstart cost test test-all bench bench-check bench-baseline bench-prove test-peers compare lint types clean
 
-# A clone has the published records of this suite, which `run` would count as done: the first time the suite is computed all
-# the same (--fresh), and a second `make quickstart` goes on with what the first one began. The folder .fresh says which it is.
+# A clone contains the published records of this suite, which `run` counts as done. The first `make quickstart` therefore uses
+# --fresh to recompute them. This creates the folder .fresh; if it exists, the command continues what the first one began.
+# After an interruption, `make quickstart` continues where it stopped; once finished, it does nothing.
 quickstart: $(VENV)
 	$(BIN)/softal-bench run suites/quickstart.yaml $(if $(wildcard runs/quickstart/.fresh),,--fresh)
 

@@ -1,4 +1,4 @@
-"""Computing again what has a journal. The journal is kept aside, so that nothing that was computed is lost.
+"""Recompute jobs that already have a journal. The journal is kept aside, so that nothing that was computed is lost.
 
 `run --fresh` marks every trial that it is to compute, before it computes the first. The mark goes when the trial's new
 journal begins, whose header says "fresh". While either is there, no published record of the trial counts, so that a
@@ -76,8 +76,8 @@ def unmark(path: Path) -> None:
 def _begun_again(job: Job[Any]) -> bool:
     with journal.locked(job.path) as mine:
         if mine:
+            set_aside(job.path)  # first: a marked journal would count as the new one if this process ended in between
             mark(job.path)
-            set_aside(job.path)
         return mine
 
 

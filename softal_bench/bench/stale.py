@@ -1,4 +1,4 @@
-"""Journals that were written with other code than is installed.
+"""Journals that were written with code that differs from the installed code.
 
 A header records the digest of the source of each plugin. Where the installed plugin has another one, a finished
 journal gets a stale line, so that pages, which are made without plugins, do not show it as current; if the digests
@@ -20,7 +20,7 @@ from softal_bench.registry import registries
 from softal_bench.suite import AnyCondition
 
 STALE = "stale"  # the status of a finished trial whose journal has a stale line
-WHY_STALE = "computed with other code than is installed"
+WHY_STALE = "computed with code that differs from the installed code"
 
 
 @dataclass(frozen=True)
@@ -105,16 +105,18 @@ def survey(jobs: Sequence[Job[Any]], records: Path, *, write: bool) -> Survey:
                 continue
             if changes:
                 found.changes[path] = changes
-            if write and _has_to_be_told(record, changes):
+            if write and _needs_stale_line(record, changes):
                 try:
-                    _tell(path, job.condition)
+                    _append_stale_line(path, job.condition)
                 except StorageError as error:
                     found.not_written[path] = str(error)
     return found
 
 
 def restart(jobs: Sequence[Job[Any]]) -> list[tuple[Job[Any], Path]]:
-    """Set aside the journals of jobs that are unfinished and differ from what is installed; which, and where they are.
+    """Set aside the journals of unfinished jobs that were begun with code that differs from the installed code.
+
+    Return these jobs with the paths of their old journals.
 
     Raises:
         StorageError: if the disk refuses.
@@ -143,18 +145,18 @@ def _with_sources(path: Path) -> TrialRecord | None:
         return None
 
 
-def _has_to_be_told(record: TrialRecord, changes: Sequence[Change]) -> bool:
+def _needs_stale_line(record: TrialRecord, changes: Sequence[Change]) -> bool:
     return bool(changes) != (record.stale is not None)
 
 
-def _tell(path: Path, condition: AnyCondition) -> None:
+def _append_stale_line(path: Path, condition: AnyCondition) -> None:
     """Append the line that says how a finished journal compares with what is installed, if it is not there yet."""
     with journal.locked(path) as mine:
         record = _with_sources(path) if mine else None
         if record is None or record.end is None:
             return
         changes = changes_since(record, condition)
-        if not _has_to_be_told(record, changes) or (not changes and _is_unknown(record, condition)):
+        if not _needs_stale_line(record, changes) or (not changes and _is_unknown(record, condition)):
             return
         writer = journal.JournalWriter(path)
         try:
@@ -166,5 +168,5 @@ def _tell(path: Path, condition: AnyCondition) -> None:
 def _is_unknown(record: TrialRecord, condition: AnyCondition) -> bool:
     """Whether the source of a plugin that made a journal stale cannot be read now, so that it may still differ."""
     unknown = {(plugin["kind"], plugin["name"]) for plugin in plugins(condition) if plugin["source"] is None}
-    told = record.stale["plugins"] if record.stale else []
-    return any((plugin["kind"], plugin["name"]) in unknown for plugin in told)
+    marked = record.stale["plugins"] if record.stale else []
+    return any((plugin["kind"], plugin["name"]) in unknown for plugin in marked)

@@ -1,21 +1,24 @@
-"""What a command finds before it begins: published records, and journals written with other code than is installed."""
+"""Before a command begins: find published records, and journals of code that differs from the installed code."""
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import click
 import torch
 
+from softal_bench.bench.device import resolve_device
 from softal_bench.bench.fresh import begin_again
 from softal_bench.bench.jobs import Job, Published
 from softal_bench.bench.journal import TrialRecord
 from softal_bench.bench.stale import STALE, WHY_STALE, Change, Survey, restart, survey
-from softal_bench.cli.kinds import Kind
-from softal_bench.cli.options import SuiteRequest
+from softal_bench.cli.kinds import Cost, Kind
+from softal_bench.cli.options import SuiteRequest, with_short_paths
+from softal_bench.errors import DeviceError
 from softal_bench.registry import registries
+from softal_bench.report.standing import Standing
 from softal_bench.suite import AnyCondition
 
 
@@ -77,7 +80,7 @@ def look(request: SuiteRequest, kind: Kind, device: torch.device, *, write: bool
         if record is None or record.end is None:
             continue
         if record.path.parent == records:
-            if not kind.counts_on(device, one):
+            if not kind.counts_on(device, record):
                 continue
             is_stale = record.path in differing.changes or one.status == STALE
             published[one.key] = (
@@ -88,12 +91,32 @@ def look(request: SuiteRequest, kind: Kind, device: torch.device, *, write: bool
     return Found(kind.counting(published), nothing_left, recorded, differing)
 
 
+def with_elsewhere(request: SuiteRequest, kind: Kind, found: Sequence[Standing]) -> list[Standing]:
+    """Give published records that do not count on the suite's device the status "elsewhere", except stale ones."""
+    if not isinstance(kind, Cost):
+        return list(found)
+    try:
+        device = resolve_device(kind.suite.device)
+    except DeviceError:  # nothing is measured on it here
+        device = None
+    records = records_of(request, kind)
+
+    def known(one: Standing) -> Standing:
+        record = one.record
+        if record is None or record.end is None or record.path.parent != records or one.status == STALE:
+            return one
+        counts = device is not None and kind.counts_on(device, record)
+        return one if counts else replace(one, status="elsewhere")
+
+    return list(map(known, found))
+
+
 def say_what_is_published(request: SuiteRequest, found: Found) -> None:
     """Say how many jobs are not run since they are published."""
     kind = found.kind
     jobs = kind.jobs(request.runs)
     count = sum(job.published is not None for job in jobs)
-    folder = request.pages / "records"
+    folder = with_short_paths(request.pages / "records")
     if count and count == len(jobs):
         which = "the" if count == 1 else f"all {count}"
         click.echo(f"{which} {_are(count, kind)} published under {folder}; use --fresh to compute again")
@@ -103,7 +126,7 @@ def say_what_is_published(request: SuiteRequest, found: Found) -> None:
 
 
 def warn_of_stale(kind: Kind, recorded: Iterable[HasRecord], differing: Survey) -> None:
-    """Name what was computed with other code than is installed, what differs, and what to do."""
+    """Name what was computed with code that differs from the installed code, what differs, and what to do."""
     stale = [one for one in recorded if one.status == STALE or _path(one) in differing.changes]
     if not stale:
         return
@@ -131,11 +154,11 @@ def warn_of_stale(kind: Kind, recorded: Iterable[HasRecord], differing: Survey) 
 def begin_afresh(kind: Kind, runs: Path) -> None:
     """Set the journals of a suite's jobs aside, so that all of them are computed again."""
     for job in begin_again(kind.jobs(runs)):
-        click.echo(f"  {job.name}: another runner has it; it is not begun again", err=True)
+        click.echo(f"  {job.name}: locked by another runner; not restarted", err=True)
 
 
 def restart_changed(jobs: Sequence[Job[Any]], differing: Survey) -> None:
-    """Begin again what is unfinished and was begun with other code."""
+    """Restart what is unfinished and was begun with code that differs from the installed code."""
     for job, kept in restart([job for job in jobs if job.published is None]):
         changes = differing.to_restart.get(job.key, [])
         names = f" of {', '.join(change.name for change in changes)}" if changes else ""

@@ -13,6 +13,7 @@ from softal_bench.bench.environment import was_timed_as_on
 from softal_bench.bench.executors.contract import Executor
 from softal_bench.bench.executors.inline import Inline
 from softal_bench.bench.jobs import NONE_PUBLISHED, Job, Observer, Published
+from softal_bench.bench.journal import TrialRecord
 from softal_bench.bench.trial import num_rounds
 from softal_bench.bench.trials import num_trainings, preflight, run_trials, trial_jobs
 from softal_bench.cli.options import SuiteRequest
@@ -65,7 +66,7 @@ class Kind(ABC):
         """What the journals of the suite say, of each job the one that counts."""
 
     @abstractmethod
-    def counts_on(self, device: torch.device, of: Trial | Cell) -> bool:
+    def counts_on(self, device: torch.device, record: TrialRecord) -> bool:
         """Whether a published record spares a run on this device the job."""
 
     @abstractmethod
@@ -125,7 +126,7 @@ class Trials(Kind):
     def recorded(self, runs: Path, leaderboard: Path) -> Sequence[Trial | Cell]:
         return list(collect(self.suite, runs, leaderboard).trials)
 
-    def counts_on(self, device: torch.device, of: Trial | Cell) -> bool:
+    def counts_on(self, device: torch.device, record: TrialRecord) -> bool:
         return True
 
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
@@ -180,8 +181,8 @@ class Cost(Kind):
     def recorded(self, runs: Path, leaderboard: Path) -> Sequence[Trial | Cell]:
         return collect_cells(self.suite, runs, leaderboard).cells
 
-    def counts_on(self, device: torch.device, of: Trial | Cell) -> bool:
-        return of.record is not None and was_timed_as_on(device, of.record)
+    def counts_on(self, device: torch.device, record: TrialRecord) -> bool:
+        return was_timed_as_on(device, record)
 
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
         return preflight_cells(self.suite, data_root, fetch)

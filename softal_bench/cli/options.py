@@ -104,8 +104,8 @@ def again_options(command: Command) -> Command:
     @click.option(
         "--fresh",
         is_flag=True,
-        help="Compute every trial of SUITE again, also finished and published ones; old journals are kept. To go on "
-        "after an interruption, run without it.",
+        help="Recompute every trial of SUITE, including finished and published ones. Old journals are kept. After an "
+        "interruption, run without --fresh to continue.",
     )
     @functools.wraps(command)
     def gathered(*arguments: Any, **options: Any) -> Any:

@@ -39,9 +39,9 @@ def run(
 ) -> int:
     """Run every trial of SUITE that is not finished, then write its page.
 
-    Finished are trials with a journal in the runs folder or a published record in LEADERBOARD/records. Interrupted or
-    killed, the same command goes on where it stopped. A finished trial whose plugins have changed since is stale: it is
-    reported, and computed again with --fresh only.
+    A trial is finished if it has a completed journal in the runs folder or a published record in LEADERBOARD/records.
+    After an interruption, the same command continues where it stopped. A finished trial whose plugins have changed
+    since is stale: it is reported, and recomputed with --fresh only.
 
     Exit code 0: all done; 1: some trials failed or are stale; 2: bad usage or suite; 130: interrupted; 143: terminated.
     """
@@ -60,7 +60,7 @@ def run(
     crew = executor_of(executor, asked.suite, device or asked.suite.device)
     name = f"{asked.suite.name} on {crew.place}"
     root = data_root(data_dir)
-    found = look(request, asked, device_here(crew), write=not dry_run)
+    found = look(request, asked, device_here(crew), write=not (dry_run or fresh))
     kind = asked if fresh else found.kind
     failed = chosen_again(kind.jobs(request.runs), retry) if retry else []
     if not fresh:

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @told
 def status(request: SuiteRequest, as_json: bool) -> int:
-    """Show which trials of SUITE are done, running, stale, failed (with why) or left.
+    """Show which trials of SUITE are done, running, stale, failed (with the error) or not run.
 
     Taken from the journals in the runs folder and in LEADERBOARD/records. Running: a runner on this machine has it.
-    Stale: finished, but a plugin has changed since; a line in its journal says so, and nothing else is written.
+    Stale: finished, but a plugin has changed since; a line in its journal says so, and nothing else is written. On
+    another device: a cell that was published from another processor or GPU, which `run` would measure here.
     """
     import json
 
-    from softal_bench.cli.current import compared, warn_of_stale
+    from softal_bench.cli.current import compared, warn_of_stale, with_elsewhere
     from softal_bench.cli.kinds import of_request
     from softal_bench.report.standing import counts, failed, stale, standings
 
@@ -31,6 +32,7 @@ def status(request: SuiteRequest, as_json: bool) -> int:
     suite = kind.suite
     differing = compared(request, kind, write=True)
     found, problems = standings(suite, request.runs, request.pages)
+    found = with_elsewhere(request, kind, found)
     if as_json:
         methods = {label: counts(of) for label, of in _by_method(found).items()}
         unreadable = [{"path": str(problem.path), "error": problem.message} for problem in problems]

@@ -20,7 +20,7 @@ DONE = "done"
 # Each status that a trial or a cell can have here, in the order in which they are told, and its words.
 STATUSES = {
     DONE: "done",
-    STALE: "stale",  # finished, but computed with other code than is installed
+    STALE: "stale",  # finished, but computed with code that differs from the installed code
     "failed": "failed",
     "timeout": "timed out",
     "out_of_memory": "out of memory",

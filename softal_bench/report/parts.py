@@ -75,7 +75,7 @@ def ending(of: Recorded, error: str) -> dict[str, str]:
 
 
 def stale(recorded: Iterable[OfACondition], rows: Callable[[Any], dict[str, str]], noun: str) -> list[str]:
-    """Return a section that lists what was computed with other code than is installed; nothing where nothing was.
+    """Return a section that lists what was computed with code that differs from the installed code, or nothing.
 
     Args:
         recorded: the trials or cells.

@@ -14,8 +14,7 @@ from softal_bench.report.records import Results, collect
 from softal_bench.suite import AnyCondition, CostSuite, Suite
 
 RUNNING = "running"
-# What can stand in a table's heading, in this order; a trial that was not run is what is left to do.
-WORDS = {DONE: "done", RUNNING: RUNNING, **STATUSES, "not_run": "left"}
+WORDS = {DONE: "done", RUNNING: RUNNING, **STATUSES}  # headings of a table, in this order
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def failed(of: Sequence[Standing]) -> list[Standing]:
 
 
 def stale(of: Sequence[Standing]) -> list[Standing]:
-    """Return those that were computed with other code than is installed."""
+    """Return those that were computed with code that differs from the installed code."""
     return [one for one in of if one.status == STALE]
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from bench.edited import SOURCE, EditedPlugin, edited_in
 from bench.example import journals, of_kind
 from suite.example import acquiring, write_suite
 
-from softal_bench.bench import journal
+from softal_bench.bench import fresh, journal
 from softal_bench.registry import acquisitions
 
 from .conftest import CommandLine
@@ -282,6 +282,48 @@ def test_a_fresh_run_leaves_published_records_alone_and_counts_in_their_place(
     assert "stale" not in shown
 
 
+def test_fresh_as_the_first_command_after_an_edit_leaves_published_records_alone(
+    cli: CommandLine, edited: EditedPlugin, suite: Path
+) -> None:
+    cli("run", suite, "--quiet")
+    records = publish(cli)
+    before = contents(records)
+    edited.take_from(3)
+    assert cli("run", suite, "--fresh", "--quiet").exit_code == 0
+    assert contents(records) == before
+    assert "4 of 4 trials done" in (cli.folder / "leaderboard" / "tiny.md").read_text()
+
+
+def test_a_fresh_run_that_is_killed_while_it_sets_a_journal_aside_does_not_count_the_old_journal_as_the_new_one(
+    cli: CommandLine, suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("run", suite, "--quiet")
+    runs = cli.folder / "runs" / "tiny"
+    old = contents(runs)
+    with monkeypatch.context() as patch:
+        steps: list[str] = []
+        for name in ("mark", "set_aside"):
+            patch.setattr(fresh, name, killed_at_the_second(steps, name, getattr(fresh, name)))
+        assert cli("run", suite, "--fresh", "--quiet").exit_code == 130
+    assert len(steps) == 2
+    assert not [name for name in contents(runs) if fresh.is_marked(runs / name)]
+    assert cli("run", suite, "--quiet").exit_code == 0
+    (again,) = [name for name, data in contents(runs).items() if data != old[name]]
+    assert (runs / "aside" / f"{again}.1").read_bytes() == old[again]
+
+
+def killed_at_the_second(steps: list[str], name: str, does: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    """A step that ends the process if another one was made before it."""
+
+    def step(path: Path) -> Any:
+        steps.append(name)
+        if len(steps) > 1:
+            raise KeyboardInterrupt
+        return does(path)
+
+    return step
+
+
 @pytest.mark.parametrize("executor", [[], ["--executor", "processes", "--jobs", 2]], ids=["inline", "processes"])
 def test_an_interrupted_fresh_run_is_gone_on_with_and_does_not_fall_back_to_published_records(
     cli: CommandLine, suite: Path, monkeypatch: pytest.MonkeyPatch, edited: EditedPlugin, executor: list[Any]
@@ -304,7 +346,9 @@ def test_an_interrupted_fresh_run_is_gone_on_with_and_does_not_fall_back_to_publ
     assert outcome.exit_code == 130
     assert "without --fresh" in outcome.output
     status = cli("status", suite).lines[-1]
-    assert re.fullmatch(r"1 done, [12] unfinished, [12] left, of 4|[12] unfinished, [23] left, of 4", status), status
+    assert re.fullmatch(r"1 done, [12] unfinished, [12] not run, of 4|[12] unfinished, [23] not run, of 4", status), (
+        status
+    )
     begun = {path.name: path.read_bytes() for path in runs.glob("*.jsonl")}
     outcome = cli("run", suite, *executor)
     assert outcome.exit_code == 0, outcome.output
@@ -360,9 +404,13 @@ def test_a_published_cell_counts_for_a_run_on_such_a_machine_only(
     suite = write_suite(cli.folder, COST)
     cli("run", suite, "--quiet")
     (path,) = publish(cli).glob("*.jsonl")
+    assert cli("status", suite).lines[-1] == "1 done, of 1"
     path.write_text(path.read_text().replace(old, new))
+    assert cli("status", suite).lines[-1] == "1 on another device, of 1"
+    assert json.loads(cli("status", suite, "--json").output)["counts"] == {"elsewhere": 1}
     assert cli("run", suite, "--quiet").exit_code == 0
     assert len(contents(cli.folder / "runs" / "tiny")) == 1
+    assert cli("status", suite).lines[-1] == "1 done, of 1"
 
 
 def test_a_published_record_that_cannot_be_marked_is_warned_of(

@@ -19,7 +19,7 @@ def test_status_counts_per_method_and_lists_what_failed_with_why(cli: CommandLin
     outcome = cli("status", suite)
     assert outcome.exit_code == 0
     assert cli.files() == before
-    assert outcome.lines[-1] == "2 done, 2 failed, 2 out of memory, 2 left, of 8"
+    assert outcome.lines[-1] == "2 done, 2 failed, 2 out of memory, 2 not run, of 8"
     rows = {line.split("│")[1].strip(): line for line in outcome.lines if line.startswith("│")}
     assert [cell.strip() for cell in rows["uniform"].split("│")[2:-1]] == ["2", "2", "0", "0", "0"]
     assert [cell.strip() for cell in rows["bald"].split("│")[2:-1]] == ["2", "0", "0", "0", "2"]
@@ -40,10 +40,10 @@ def test_status_as_json_has_the_same_and_the_whole_reason(cli: CommandLine) -> N
     assert (cli.folder / "runs" / "tiny" / f"{failed['key']}.jsonl").exists()
 
 
-def test_status_before_anything_ran_writes_nothing_and_says_that_all_is_left(cli: CommandLine) -> None:
+def test_status_before_anything_ran_writes_nothing_and_says_that_nothing_is_run(cli: CommandLine) -> None:
     suite = write_suite(cli.folder)
     before = cli.files()
-    assert cli("status", suite).lines[-1] == "2 left, of 2"
+    assert cli("status", suite).lines[-1] == "2 not run, of 2"
     assert cli.files() == before
 
 
@@ -73,7 +73,7 @@ def test_status_names_a_journal_that_cannot_be_read(cli: CommandLine) -> None:
 def test_status_of_a_cost_suite_counts_its_cells(cli: CommandLine) -> None:
     text = "{kind: cost, name: tiny, pool_size: 20, posterior_samples: 2, matrix: {acquisition: [uniform, bald], "
     suite = write_suite(cli.folder, text + "batch_size: [1, 2]}}")
-    assert cli("status", suite).lines[-1] == "4 left, of 4"
+    assert cli("status", suite).lines[-1] == "4 not run, of 4"
 
 
 @pytest.mark.usefixtures("fakes")
