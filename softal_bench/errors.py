@@ -73,7 +73,7 @@ class NumericalError(SoftalError):
 
 
 class PredictionError(NumericalError):
-    """A model predicted what are no log-probs. `what` names the model, so that nothing else is blamed for it."""
+    """A model returned values that are not log-probs. `what` names the model, so that nothing else is blamed for it."""
 
 
 class GlobalStateError(SoftalError):

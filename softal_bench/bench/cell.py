@@ -21,12 +21,10 @@ import numpy as np
 import torch
 
 from softal_bench.bench.alone import alone
-from softal_bench.bench.failures import is_out_of_memory
+from softal_bench.bench.failures import blame, ending_of
 from softal_bench.bench.measure import sample_seconds, seconds_of
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.contracts.acquisition import require_sound_batch
-from softal_bench.errors import GlobalStateError, SelectionError
-from softal_bench.machine.isolation import unchanged
 from softal_bench.machine.threads import environment_for, limited
 from softal_bench.pools import TensorPool
 from softal_bench.registry import acquisitions
@@ -118,31 +116,27 @@ def _measure(cell: Cell, connection: Connection) -> None:
         try:
             with limited(cell.threads):
                 outcome = _outcome(cell, connection)
-        except (GlobalStateError, SelectionError) as error:
-            between = " " if isinstance(error, GlobalStateError) else ": "
-            message = f"acquisition function {cell.acquisition!r}{between}{error}"
-            outcome = Outcome("failed", error=message, details=traceback.format_exc())
-        except (Exception, SystemExit) as error:
-            status = "out_of_memory" if is_out_of_memory(error) else "failed"
-            message = f"acquisition function {cell.acquisition!r} raised {type(error).__name__}: {error}"
-            outcome = Outcome(status, error=message, details=traceback.format_exc())
+        except Exception as error:
+            ending = ending_of(error) or ("failed", f"{type(error).__name__}: {error}", traceback.format_exc())
+            status, message, details = ending
+            outcome = Outcome(status, error=message, details=details)
         connection.send(outcome)
 
 
 def _outcome(cell: Cell, connection: Connection) -> Outcome:
     signal.alarm(math.ceil(_LOAD_SECONDS) + 1)  # should nobody watch any more
     device = torch.device(cell.device)
-    acquisition = acquisitions.build(cell.acquisition, cell.parameters)
+    plugin = acquisitions.resolve({cell.acquisition: cell.parameters})
     log_probs_N_K_C = torch.from_numpy(np.load(cell.log_probs)).to(device)
-    with unchanged():
-        acquisition.select(TensorPool(log_probs_N_K_C[:64]), 1, torch.Generator())  # starts threads, loads kernels
+    with blame("acquisition function", plugin):
+        plugin.instance.select(TensorPool(log_probs_N_K_C[:64]), 1, torch.Generator())  # starts threads, loads kernels
     _keep_freed_memory()
     _set_objects_aside()
     connection.send("loaded")
     signal.alarm(math.ceil(cell.limits.cell_seconds) + 1)
     _limit_memory(cell.limits, device)
-    with unchanged():
-        return _measured(cell, acquisition, TensorPool(log_probs_N_K_C), device)
+    with blame("acquisition function", plugin):
+        return _measured(cell, plugin.instance, TensorPool(log_probs_N_K_C), device)
 
 
 def _measured(cell: Cell, acquisition: AcquisitionFunction, pool: Pool, device: torch.device) -> Outcome:

@@ -1,4 +1,4 @@
-"""Data sets, with whatever goes wrong in one told as an error of its own."""
+"""Calls into data sets, each guarded: a data set that raises or changes global state is named as the cause."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,21 +6,27 @@ from pathlib import Path
 
 import torch
 
+from softal_bench.bench.failures import PluginFailed, blame
 from softal_bench.contracts import BayesianModel, Dataset, Splits, TrainingRegime
 from softal_bench.errors import DataError, DataMissingError, GlobalStateError, SoftalError
-from softal_bench.machine.isolation import restored, unchanged
+from softal_bench.machine.isolation import restored
 from softal_bench.registry import Plugin
 
 
 def prepare(dataset: Plugin[Dataset], data_root: Path) -> None:
     """Fetch what is missing. Raises DataError, also for what the data set's own code raises."""
-    with _unchanged(dataset), _told(dataset):
+    with _as_data_error(), blame("data set", dataset):
         dataset.instance.prepare(data_root)
 
 
 def load(dataset: Plugin[Dataset], data_root: Path, generator: torch.Generator) -> Splits:
-    """Read the data. Raises DataError, also for what the data set's own code raises."""
-    with _told(dataset):
+    """Read the data for a trial.
+
+    Raises:
+        PluginFailed: if the data set raises, changes global state, or does not find its files.
+        MemoryError: if memory runs out.
+    """
+    with blame("data set", dataset):
         return dataset.instance.load(data_root, generator)
 
 
@@ -35,7 +41,7 @@ def load_if_there(
     if fetch:
         prepare(dataset, data_root)
     try:
-        with _unchanged(dataset):
+        with _as_data_error():
             return load(dataset, data_root, generator)
     except DataMissingError as error:
         if fetch:
@@ -47,7 +53,7 @@ def load_if_there(
 def require_taken(model: Plugin[BayesianModel], splits: Splits) -> None:
     """Raise DataError if the model says that it cannot take these inputs: it is fitted to one of them for one step.
 
-    Whatever else goes wrong in it is left to the trials, whose journals tell it.
+    Any other failure of the model is reported by its trials.
     """
     one = splits.train.at(torch.zeros(1, dtype=torch.int64))
     training = TrainingRegime(batch_size=1, epoch_draws=1, max_epochs=1)
@@ -61,20 +67,12 @@ def require_taken(model: Plugin[BayesianModel], splits: Splits) -> None:
 
 
 @contextmanager
-def _unchanged(dataset: Plugin[Dataset]) -> Iterator[None]:
-    """Restore global state that the data set changes, and raise DataError if it did; `blame` does so in trials."""
-    try:
-        with unchanged():
-            yield
-    except GlobalStateError as error:
-        raise DataError(f"data set {dataset.label!r} {error}") from error
-
-
-@contextmanager
-def _told(dataset: Plugin[Dataset]) -> Iterator[None]:
+def _as_data_error() -> Iterator[None]:
+    """Raise a SoftalError of the data set as it is, and DataError for anything else that `blame` names it for."""
     try:
         yield
-    except (SoftalError, MemoryError):
-        raise
-    except (Exception, SystemExit) as error:
-        raise DataError(f"data set {dataset.label!r} raised {type(error).__name__}: {error}") from error
+    except PluginFailed as error:
+        cause = error.__cause__
+        if isinstance(cause, SoftalError) and not isinstance(cause, GlobalStateError):
+            raise cause from None
+        raise DataError(str(error)) from cause

@@ -12,11 +12,12 @@ from softal_bench.bench import journal
 from softal_bench.bench.environment import was_timed_as_on
 from softal_bench.bench.failures import Ended
 from softal_bench.bench.local import LocalWork
-from softal_bench.bench.sample import ModelSample
+from softal_bench.bench.sample import ModelSample, declared_peak
 from softal_bench.bench.trial import load_splits
 from softal_bench.bench.trial_work import TrialJob, identity_of_data
 from softal_bench.contracts import Splits
 from softal_bench.errors import JournalError
+from softal_bench.suite import Condition
 
 SAMPLE_SECONDS = 20.0
 
@@ -43,15 +44,18 @@ def forecast(jobs: Sequence[TrialJob], data_root: Path, device: torch.device) ->
     predicts some points, and has every acquisition function choose among them, within `SAMPLE_SECONDS`. Training is
     taken to go on to `max_epochs`, and time to grow in proportion to draws, epochs and points.
 
-    Raises:
-        DataMissingError: if data are not there.
+    Nothing is known of conditions whose data set fails.
     """
     of_condition = _grouped(jobs, _condition)
     found = {key: known for key, group in of_condition.items() if (known := _journalled(group, device))}
     left = [group[0] for key, group in of_condition.items() if key not in found]
     seconds = SAMPLE_SECONDS
     for of_model in _grouped(left, _model_and_data).values():
-        splits = load_splits(of_model[0].condition, 0, data_root)
+        try:
+            splits = load_splits(of_model[0].condition, 0, data_root)
+        except (Ended, MemoryError):  # which the trials will report
+            found |= {_condition(job): Forecast() for job in of_model}
+            continue
         begun = time.monotonic()
         found |= dict(_sampled(of_model, splits, device, begun + seconds))
         seconds -= time.monotonic() - begun
@@ -74,14 +78,24 @@ def _sampled(
                 sample = sample or ModelSample(condition, splits, device, until)
                 seconds, peak_bytes = sample.round(job.condition)
                 yield _condition(job), Forecast(seconds * job.rounds, peak_bytes)
-            except (Ended, MemoryError):  # its time is over, or a plugin fails, which the trial will tell
-                yield _condition(job), Forecast(peak_bytes=sample.declared_bytes(job.condition) if sample else None)
+            except (Ended, MemoryError):  # its time is over, or a plugin fails, which the trial will report
+                yield _condition(job), Forecast(peak_bytes=_declared_bytes(sample, job.condition))
+
+
+def _declared_bytes(sample: ModelSample | None, condition: Condition) -> int | None:
+    try:
+        return sample.declared_bytes(condition) if sample else None
+    except (Ended, MemoryError):
+        return None
 
 
 def _weight(job: TrialJob) -> tuple[int, int]:
     """What needs much memory takes long too, and comes last, so that it does not keep the others from being sampled."""
     condition = job.condition
-    declared = condition.acquisition.instance.peak_bytes(10_000, condition.posterior_samples, 10, condition.batch_size)
+    try:
+        declared = declared_peak(condition, 10_000, 10)
+    except (Ended, MemoryError):
+        declared = None
     return declared or 0, condition.batch_size
 
 

@@ -60,7 +60,7 @@ def blame(noun: str, plugin: Plugin[Any], settings: Sequence[Setting] = SETTINGS
         with unchanged(settings):
             yield
     except Ended:
-        raise  # told already, by the plugin that it is about
+        raise  # names its plugin already
     except GlobalStateError as error:
         raise PluginFailed(f"{noun} {plugin.label!r} {error}") from error
     except PredictionError as error:

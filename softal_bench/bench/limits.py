@@ -2,28 +2,34 @@
 
 A signal handler runs between any two bytecodes, so an exception that it raises could appear in code that cleans up, or
 just after a limited call has returned, and end the whole run. The handler therefore looks at the stack that it has
-interrupted, and raises only inside a call that `Clock` has limited and will catch it from. Everywhere else it tries
-again a moment later.
+interrupted, and raises only inside a call that `Clock` has limited and will catch it from. There it spares the code
+that reads and restores global state around calls into plugins. Everywhere else it tries again a moment later.
 """
 
+import contextlib
+import inspect
 import signal
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
-from typing import TypeVar
+from types import FrameType, FunctionType
+from typing import TypeVar, cast
 
+from softal_bench.bench import failures
 from softal_bench.bench.failures import Ended
+from softal_bench.machine import isolation, settings, threads
+from softal_bench.machine.isolation import snapshot
+from softal_bench.machine.settings import TIMER
 from softal_bench.suite import TrialLimits
 
 T = TypeVar("T")
-Told = Callable[[float | None, str], None]
+OnLimit = Callable[[float | None, str], None]
 _AGAIN = 1.0  # seconds after which it is raised once more, should a plugin have caught it
 _SOON = 0.01  # seconds after which the handler tries again where it could not raise
 
 
-def untold(seconds: float | None, message: str) -> None:
-    """Where nobody watches."""
+def ignore_limit(seconds: float | None, message: str) -> None:
+    """What `Clock` calls where nobody watches."""
 
 
 class _TimedOut(BaseException):
@@ -36,13 +42,13 @@ class Clock:
     Args:
         limits: what the trial may take.
         spent: seconds that it took in earlier attempts.
-        told: is told of each limit as it begins to count, in seconds and in words, and with None when none counts any
-            more: who watches from another process can end what no signal ends.
+        on_limit: called with each limit as it begins to count, in seconds and in words, and with None when no limit
+            counts any more, so that a watching process can end what no signal ends.
     """
 
-    def __init__(self, limits: TrialLimits, spent: float = 0.0, told: Told = untold) -> None:
+    def __init__(self, limits: TrialLimits, spent: float = 0.0, on_limit: OnLimit = ignore_limit) -> None:
         self._select_seconds = limits.select_seconds
-        self._told = told
+        self._on_limit = on_limit
         self._deadlines: list[tuple[float, str]] = []
         self._trial = None
         if limits.trial_hours is not None:
@@ -57,7 +63,11 @@ class Clock:
         return self._within(self._trial, call)
 
     def selection(self, call: Callable[[], T]) -> T:
-        """Call it, and raise Ended, in the main thread, if this call of `select` takes too long."""
+        """Call it, and raise Ended, in the main thread, if this call of `select` takes too long.
+
+        Raises:
+            GlobalStateError: if the call changes the timer and there is a limit.
+        """
         limit = self._select_seconds
         message = f"select took more than {limit} s (limits.select_seconds)"
         return self._within(None if limit is None else (time.monotonic() + limit, message), call)
@@ -70,7 +80,10 @@ class Clock:
         self._deadlines.append(deadline)
         try:
             self._arm()
-            return _interruptible(call)
+            armed = snapshot([TIMER])
+            result = _interruptible(call)
+            armed.require_unchanged()  # here, since the timer is set anew before any caller could compare it
+            return result
         except _TimedOut as error:
             raise Ended("timeout", str(error)) from None
         finally:
@@ -81,11 +94,11 @@ class Clock:
         """Set the timer to the first of the deadlines."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         if not self._deadlines:
-            self._told(None, "")
+            self._on_limit(None, "")
             return
         deadline, message = min(self._deadlines)
         left = max(deadline - time.monotonic(), 1e-6)
-        self._told(left, message)
+        self._on_limit(left, message)
         signal.setitimer(signal.ITIMER_REAL, left, _AGAIN)
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
@@ -103,12 +116,37 @@ def _interruptible(call: Callable[[], T]) -> T:
 
 
 def _can_be_interrupted(frame: FrameType | None) -> bool:
-    """Whether the innermost function of this module on the stack is `_interruptible`."""
+    """Whether the innermost function of this module on the stack is `_interruptible`, and no code restores settings."""
     while frame is not None:
         if frame.f_globals is globals():
             return frame.f_code is _interruptible.__code__
+        if _restores(frame):
+            return False
         frame = frame.f_back
     return False
+
+
+def _restores(frame: FrameType) -> bool:
+    """Whether the frame belongs to code around a call into a plugin that has to run to its end.
+
+    The plugin itself runs in the body of a `with`, which is never called from these frames. Entering and leaving a
+    generator's context manager takes a few instructions of contextlib, which belong to it.
+    """
+    if frame.f_code in _CONTEXTLIB:
+        generator = frame.f_locals["self"].gen
+        return getattr(generator, "gi_code", None) in _CONTEXTS
+    return any(frame.f_globals is module for module in _GLOBALS)
+
+
+_GLOBALS = [vars(module) for module in (isolation, settings, threads)]
+_CONTEXTS = [
+    inspect.unwrap(context).__code__
+    for context in cast("list[FunctionType]", [failures.blame, isolation.unchanged, isolation.restored])
+]
+_CONTEXTLIB = [
+    contextlib._GeneratorContextManager.__enter__.__code__,
+    contextlib._GeneratorContextManager.__exit__.__code__,
+]
 
 
 def _in_main_thread() -> bool:

@@ -1,4 +1,4 @@
-"""What is required of every prediction of a model: that it consists of log-probs."""
+"""Check that a model's predictions are log-probs."""
 
 import torch
 from torch import Tensor

@@ -8,7 +8,7 @@ import torch
 from softal_bench.bench.data import prepare
 from softal_bench.bench.device import computing
 from softal_bench.bench.environment import environment, versions
-from softal_bench.bench.failures import Ended, blame
+from softal_bench.bench.failures import Ended
 from softal_bench.bench.journal import Line, TrialRecord
 from softal_bench.bench.trial import Trial, load_splits
 from softal_bench.errors import DataError, JournalError, shown
@@ -49,8 +49,7 @@ def unlike_here(record: TrialRecord, condition: Condition, number: int, device: 
 
 def _round(record: TrialRecord, condition: Condition, number: int, data_root: Path, device: torch.device) -> Line:
     trial_number = record.header["trial"]
-    with blame("data set", condition.dataset):
-        splits = load_splits(condition, trial_number, data_root)
+    splits = load_splits(condition, trial_number, data_root)
     trial = Trial(condition, trial_number, splits, device)
     for name, now in (("start", trial.start), ("provenance", asdict(splits.provenance))):
         if record.header.get(name) != now:

@@ -11,7 +11,7 @@ from softal_bench.bayes.training import evaluation_log_probs
 from softal_bench.bench.failures import Ended, blame
 from softal_bench.bench.limits import Clock
 from softal_bench.bench.partition import draw_start, draw_validation, pool_size
-from softal_bench.contracts import Examples, FittedModel, Pool, Splits
+from softal_bench.contracts import Examples, FittedModel, Pool, Splits, TrainingRegime
 from softal_bench.pools import TensorPool
 from softal_bench.suite import Condition, TrialLimits
 from softal_bench.timing import peak_memory, reset_peak_memory, synchronise
@@ -54,11 +54,12 @@ class ModelSample:
         Raises:
             Ended: if the time of the sample is over, or a plugin fails.
         """
-        training, points = condition.regime, self._num_points(condition)
+        training, points = _regime(condition), self._num_points(condition)
         epochs = training.max_epochs
         seconds = epochs * (self._epoch_seconds + self._draw_seconds * training.epoch_draws) + self._evaluate_seconds
         log_probs_n_K_C, predict_seconds = self._in_time(lambda: self._predict(condition.posterior_samples))
-        needs = condition.acquisition.instance.needs
+        with blame("acquisition function", condition.acquisition):
+            needs = condition.acquisition.instance.needs
         pool = _SamplePool(self._fitted, self._labelled, self._points, log_probs_n_K_C, needs)
         reset_peak_memory(self._device)
         select_seconds = self._in_time(lambda: self._select(condition, pool))
@@ -69,13 +70,12 @@ class ModelSample:
         return seconds, max(peak, self.declared_bytes(condition) or 0)
 
     def declared_bytes(self, condition: Condition) -> int | None:
-        """The peak of a selection as the acquisition function declares it, beside what the process has without one."""
-        declared = condition.acquisition.instance.peak_bytes(
-            self._num_points(condition),
-            condition.posterior_samples,
-            self._points.num_classes,
-            condition.batch_size,
-        )
+        """The peak that the acquisition function declares for a selection, plus what the process has without one.
+
+        Raises:
+            PluginFailed: if its `peak_bytes` raises.
+        """
+        declared = declared_peak(condition, self._num_points(condition), self._points.num_classes)
         return None if declared is None else self._base_bytes + declared
 
     def _in_time(self, call: Callable[[], T]) -> T:
@@ -102,9 +102,9 @@ class ModelSample:
     def _fit(self, draws: int) -> tuple[FittedModel, float]:
         """The model after one epoch of so many draws, and the seconds that it took."""
         condition = self._condition
+        training = _regime(condition).model_copy(update={"epoch_draws": draws, "max_epochs": 1})
         start = self._now()
         with blame("model", condition.model):
-            training = condition.regime.model_copy(update={"epoch_draws": draws, "max_epochs": 1})
             fitted = condition.model.instance.fit(
                 self._labelled, self._validation, training, self._device, torch.Generator()
             )
@@ -112,7 +112,7 @@ class ModelSample:
 
     def _evaluate(self) -> float:
         """Seconds of an evaluation on the test set."""
-        test, training = self._splits.test, self._condition.regime
+        test, training = self._splits.test, _regime(self._condition)
         part = test.at(torch.arange(min(_POINTS, len(test)))).to(self._device)
         start = self._now()
         with blame("model", self._condition.model):
@@ -140,6 +140,25 @@ class ModelSample:
     def _now(self) -> float:
         synchronise(self._device)
         return time.perf_counter()
+
+
+def declared_peak(condition: Condition, pool_size: int, num_classes: int) -> int | None:
+    """The bytes that the acquisition function declares for a selection from such a pool; None where it is O(N).
+
+    Raises:
+        PluginFailed: if its `peak_bytes` raises, or returns something that is not a number.
+    """
+    with blame("acquisition function", condition.acquisition):
+        declared = condition.acquisition.instance.peak_bytes(
+            pool_size, condition.posterior_samples, num_classes, condition.batch_size
+        )
+        return None if declared is None else int(declared)
+
+
+def _regime(condition: Condition) -> TrainingRegime:
+    """The regime, which reads the model's `evaluation_samples`."""
+    with blame("model", condition.model):
+        return condition.regime
 
 
 class _SamplePool(TensorPool):

@@ -195,12 +195,21 @@ def _require_number(nll: float) -> None:
         raise NumericalError("its NLL on the test set", "is NaN")
 
 
+_EQUAL_SCORES = 1e-9  # nats, for BALD; scores that differ by no more are equal
+
+
 def _warnings(batch: AcquiredBatch, acquisition: AcquisitionFunction) -> list[str]:
     """What a reader of the results should know of this batch.
 
-    Equal scores are found in the batch alone, not in the pool, so that it works for every acquisition function.
+    Equal scores are found in the batch alone, not in the pool, so that it works for every acquisition function. Scores
+    within 1e-9 of each other count as equal: with identical posterior samples BALD differs from 0 only by rounding.
     """
     size = len(batch.scores)
-    if not acquisition.ranks_points or size < 2 or bool((batch.scores != batch.scores[0]).any()):
+    if not acquisition.ranks_points or size < 2 or _spread(batch) > _EQUAL_SCORES:
         return []
     return [f"all {size} scores of the acquired batch are equal"]
+
+
+def _spread(batch: AcquiredBatch) -> float:
+    scores_B = batch.scores.double()
+    return float(scores_B.max() - scores_B.min())

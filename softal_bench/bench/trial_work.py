@@ -6,9 +6,8 @@ from pathlib import Path
 
 import torch
 
-from softal_bench.bench.failures import blame
 from softal_bench.bench.jobs import Attempt, Job, Line
-from softal_bench.bench.limits import Clock, Told, untold
+from softal_bench.bench.limits import Clock, OnLimit, ignore_limit
 from softal_bench.bench.local import LocalWork
 from softal_bench.bench.trial import Trial, load_splits
 from softal_bench.bench.warm_up import warm_up
@@ -25,23 +24,25 @@ class TrialWork(LocalWork):
         data_root: the folder of data.
         device: where to compute.
         limits: what a trial may take.
-        told: see `Clock`.
+        on_limit: see `Clock`.
 
     Attributes:
         data_root: the folder of data.
     """
 
-    def __init__(self, data_root: Path, device: torch.device, limits: TrialLimits, told: Told = untold) -> None:
+    def __init__(
+        self, data_root: Path, device: torch.device, limits: TrialLimits, on_limit: OnLimit = ignore_limit
+    ) -> None:
         super().__init__(device)
         self.data_root = data_root
         self._limits = limits
-        self._told = told
+        self._on_limit = on_limit
         self._splits: tuple[str, Splits] | None = None
         self._warm: set[str] = set()
 
     def take_up(self, job: TrialJob, done: Sequence[Line]) -> Attempt:
         spent = sum(sum(line["seconds"].values()) for line in done)
-        clock = Clock(self._limits, spent, self._told)
+        clock = Clock(self._limits, spent, self._on_limit)
         return clock.trial(lambda: self._prepared(job, done, clock))
 
     def _prepared(self, job: TrialJob, done: Sequence[Line], clock: Clock) -> Attempt:
@@ -64,8 +65,7 @@ class TrialWork(LocalWork):
         identity = f"{identity_of_data(job.condition)} {job.condition.seed} {job.trial}"
         if self._splits is None or self._splits[0] != identity:
             self._splits = None  # the old data go before the new ones come
-            with blame("data set", job.condition.dataset):
-                self._splits = (identity, load_splits(job.condition, job.trial, self.data_root))
+            self._splits = (identity, load_splits(job.condition, job.trial, self.data_root))
         return self._splits[1]
 
 

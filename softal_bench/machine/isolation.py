@@ -5,7 +5,8 @@ The harness therefore takes a snapshot before each call into a plugin. Afterward
 the trial of that plugin.
 
 Importing a library may draw from global generators, add environment variables and add warning filters
-(scikit-learn does all three). In a call that imports modules such changes stay and are not counted as the plugin's.
+(scikit-learn does all three). In a call that imports modules such changes are not blamed on the plugin. The generators
+are restored all the same; variables and filters stay, since the library may need them.
 
 A full snapshot and its comparison take less than 1 ms, mostly for the states of the generators; with `FREQUENT` alone
 they take less than 0.1 ms.
@@ -26,7 +27,7 @@ _PASSES = 3  # restoring one setting of torch may change another, which is then 
 
 @dataclass(frozen=True)
 class Change:
-    """A setting that has another value than before."""
+    """A setting whose value has changed."""
 
     setting: Setting
     before: Any
@@ -48,24 +49,35 @@ class Snapshot:
     num_modules: int
 
     def changes(self) -> list[Change]:
-        """The settings that differ now, without what importing libraries has changed."""
-        imported = len(sys.modules) > self.num_modules
-        pairs = [(setting, before, setting.read()) for setting, before in self.values]
-        return [
-            Change(setting, before, after)
-            for setting, before, after in pairs
-            if not setting.is_same(before, after) and not (imported and setting.comes_with_imports(before, after))
-        ]
+        """The settings that differ now, except for what importing libraries may change."""
+        return [change for change in self._differences() if not self._comes_with_imports(change)]
 
     def restore(self) -> list[Change]:
-        """Set everything back; returns what had changed."""
-        changed = left = self.changes()
+        """Restore everything except what has to stay after imports; returns `changes()` from before."""
+        changed, left = self.changes(), self._to_restore()
         for _ in range(_PASSES):
             for change in left:
                 change.setting.restore(change.before)
-            if not left or not (left := self.changes()):
+            if not left or not (left := self._to_restore()):
                 break
         return changed
+
+    def require_unchanged(self) -> None:
+        """Restore everything, and raise GlobalStateError if something had been changed."""
+        if changed := self.restore():
+            raise GlobalStateError(_description(changed))
+
+    def _differences(self) -> list[Change]:
+        read = [Change(setting, before, setting.read()) for setting, before in self.values]
+        return [change for change in read if not change.setting.is_same(change.before, change.after)]
+
+    def _comes_with_imports(self, change: Change) -> bool:
+        imported = len(sys.modules) > self.num_modules
+        return imported and change.setting.comes_with_imports(change.before, change.after)
+
+    def _to_restore(self) -> list[Change]:
+        changes = self._differences()
+        return [each for each in changes if each.setting in GENERATORS or not self._comes_with_imports(each)]
 
 
 # The settings when the outermost of nested calls into plugins began.
@@ -91,8 +103,8 @@ def restored() -> Iterator[None]:
 def unchanged(settings: Sequence[Setting] = SETTINGS) -> Iterator[None]:
     """Restore the settings afterwards, and raise GlobalStateError if one had been changed.
 
-    An error that is raised inside goes first. Where calls nest (a model predicts inside `select`), the inner call runs
-    under the torch settings of the outermost, whatever the plugin in between has set for itself for a while.
+    An error that is raised inside takes precedence. Where calls nest (a model predicts inside `select`), the inner call
+    runs under the torch settings of the outermost, whatever the plugin in between has set for itself for a while.
     """
     caller = snapshot(settings)
     outermost = _outermost.get()
@@ -104,8 +116,7 @@ def unchanged(settings: Sequence[Setting] = SETTINGS) -> Iterator[None]:
         before.restore()
         raise
     else:
-        if changed := before.restore():
-            raise GlobalStateError(_description(changed))
+        before.require_unchanged()
     finally:
         if before is not caller:
             caller.restore()

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,7 @@ from softal_bench.machine.threads import native_threads, set_native_threads
 
 _MIXED = "mixed settings"  # torch refuses to read a precision that was set through its old and new functions at once
 _DENORMAL = 5e-324
+_SAME_TIME = 0.5  # seconds; two readings of one timer differ by the time between reading the clock and the timer
 
 
 def _never(before: Any, after: Any) -> bool:
@@ -42,7 +44,8 @@ class Setting:
         name: for messages.
         read: returns its value, which can be compared with `==`.
         restore: sets it to a value that was read.
-        comes_with_imports: whether a change (value before, value after) is one that importing a library may make.
+        comes_with_imports: whether a change (value before, value after) is one that importing a library may make, and
+            that no plugin is blamed for.
         is_shown: whether messages show the values.
         is_same: whether two values have the same effect.
     """
@@ -213,6 +216,45 @@ def _handler(name: str) -> Setting:
     return Setting(f"the handler of {name}", lambda: signal.getsignal(number), restore)
 
 
+@dataclass(frozen=True)
+class _Armed:
+    """A running timer: when it goes off next, by the monotonic clock, and after how many seconds again (0: never)."""
+
+    deadline: float
+    interval: float
+
+
+def _read_timer() -> _Armed | None:
+    now = time.monotonic()
+    left, interval = signal.getitimer(signal.ITIMER_REAL)
+    is_armed = left > 0 or interval > 0  # of one that has just gone off, nothing is left until its signal arrives
+    return _Armed(now + left, interval) if is_armed else None
+
+
+def _set_timer(value: _Armed | None) -> None:
+    if value is None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    else:
+        signal.setitimer(signal.ITIMER_REAL, max(value.deadline - time.monotonic(), 1e-6), value.interval)
+
+
+def _same_timer(before: _Armed | None, after: _Armed | None) -> bool:
+    """Whether it still has its deadline, or has gone off and follows its interval.
+
+    One with an interval may also go off earlier: the handler of a time limit has it try again soon.
+    """
+    if before is None:
+        return after is None
+    if after is None:
+        return before.interval == 0 and time.monotonic() >= before.deadline
+    if before.interval != after.interval:
+        return False
+    now = time.monotonic()
+    earliest = now if before.interval else before.deadline
+    latest = max(before.deadline, now + before.interval) if now >= before.deadline else before.deadline
+    return earliest - _SAME_TIME <= after.deadline <= latest + _SAME_TIME
+
+
 def _set_warning_filters(value: list[Any]) -> None:
     warnings.filters[:] = value  # type: ignore[index]
     warnings._filters_mutated()  # type: ignore[attr-defined]  # else cached decisions are kept
@@ -246,6 +288,10 @@ GENERATORS: tuple[Setting, ...] = (
     Setting("NumPy's global generator", _numpy_generator, _set_numpy_generator, _always, is_shown=False),
     Setting("Python's global generator (random)", random.getstate, random.setstate, _always, is_shown=False),
 )
+# Its values are times, which no reader of a message could use.
+TIMER = Setting(
+    "the timer of SIGALRM (signal.alarm, setitimer)", _read_timer, _set_timer, is_shown=False, is_same=_same_timer
+)
 SETTINGS: tuple[Setting, ...] = (
     *FREQUENT,
     *GENERATORS,
@@ -253,6 +299,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("the working folder", _working_folder, _set_working_folder),
     Setting("environment variables", _environment, _set_environment, _only_adds),
     *(_handler(name) for name in ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP") if hasattr(signal, name)),
+    TIMER,
     Setting("NumPy's handling of floating-point errors", np.geterr, lambda value: np.seterr(**value)),
     Setting("warning filters", lambda: list(warnings.filters), _set_warning_filters, _always, is_shown=False),
     Setting("garbage collection", gc.isenabled, _set_gc),

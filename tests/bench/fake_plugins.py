@@ -3,8 +3,10 @@
 import collections
 import contextlib
 import ctypes
+import functools
 import gc
 import itertools
+import operator
 import os
 import random
 import shutil
@@ -292,31 +294,55 @@ class Deadly(Dataset):
         raise AssertionError
 
 
+@dataclass(frozen=True)
 class Careless(FlatFit):
-    """Changes what it is told to in each prediction."""
+    """Makes the change `what` in each call of the function `where`."""
 
-    def __init__(self, num_classes: int, what: str) -> None:
-        super().__init__(num_classes)
-        object.__setattr__(self, "what", what)
-
-    what: str
+    what: str = ""
+    where: str = "log_probs"
 
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
-        return CarelessPosterior(num_samples, self.num_classes, self.what)
+        self._change_in("posterior")
+        return CarelessPosterior(num_samples, self.num_classes, lambda: self._change_in("log_probs"))
+
+    def embeddings(self, inputs: Tensor) -> Tensor:
+        self._change_in("embeddings")
+        return super().embeddings(inputs)
+
+    def distil(
+        self,
+        inputs: Tensor,
+        target_log_probs_N_C: Tensor,
+        epochs: int,
+        training: TrainingRegime,
+        generator: torch.Generator,
+    ) -> FittedModel:
+        self._change_in("distil")
+        return self
+
+    def _change_in(self, function: str) -> None:
+        if function == self.where:
+            CHANGES[self.what]()
 
 
 class CarelessPosterior(FlatPosterior):
-    def __init__(self, num_samples: int, num_classes: int, what: str) -> None:
+    def __init__(self, num_samples: int, num_classes: int, change: Callable[[], object]) -> None:
         super().__init__(num_samples, num_classes)
-        self._what = what
+        self._change = change
 
     def log_probs(self, inputs: Tensor) -> Tensor:
-        CHANGES[self._what]()
+        self._change()
         return super().log_probs(inputs)
 
 
-def _change_precision_by_its_new_name() -> None:
-    torch.backends.cuda.matmul.fp32_precision = "tf32"
+def _change_precision_of(owner: str) -> Callable[[], object]:
+    """A change of torch.<owner>.fp32_precision to another value than it has."""
+
+    def change() -> None:
+        found = operator.attrgetter(owner)(torch)
+        found.fp32_precision = "ieee" if found.fp32_precision == "tf32" else "tf32"
+
+    return change
 
 
 def _flush_denormals() -> None:
@@ -328,19 +354,36 @@ def _use_two_threads_in_blas() -> None:
         each.set_num_threads(2)
 
 
+PRECISION_OWNERS = (
+    "backends",
+    "backends.cuda.matmul",
+    "backends.cudnn",
+    "backends.cudnn.conv",
+    "backends.cudnn.rnn",
+    "backends.mkldnn",
+    "backends.mkldnn.matmul",
+    "backends.mkldnn.conv",
+    "backends.mkldnn.rnn",
+)
 # What a plugin may change of the process, each a setting that `softal_bench.machine.settings` names.
 CHANGES: dict[str, Callable[[], object]] = {
     "torch's default dtype": lambda: torch.set_default_dtype(torch.float64),
     "torch's default device": lambda: torch.set_default_device("meta"),
     "torch's grad mode": lambda: torch.set_grad_enabled(False),
     "torch's float32 matmul precision": lambda: torch.set_float32_matmul_precision("medium"),
-    "torch.backends.cuda.matmul.fp32_precision": _change_precision_by_its_new_name,
+    **{f"torch.{owner}.fp32_precision": _change_precision_of(owner) for owner in PRECISION_OWNERS},
+    "torch.backends.cuda.matmul.allow_tf32": lambda: setattr(torch.backends.cuda.matmul, "allow_tf32", True),
+    **{
+        f"torch.backends.cuda.matmul.{name}": functools.partial(setattr, torch.backends.cuda.matmul, name, False)
+        for name in ("allow_fp16_reduced_precision_reduction", "allow_bf16_reduced_precision_reduction")
+    },
     "torch.backends.cudnn.allow_tf32": lambda: setattr(torch.backends.cudnn, "allow_tf32", True),
     "torch.backends.cudnn.benchmark": lambda: setattr(torch.backends.cudnn, "benchmark", True),
     "torch.backends.cudnn.enabled": lambda: setattr(torch.backends.cudnn, "enabled", False),
     "torch.backends.cudnn.deterministic": lambda: setattr(torch.backends.cudnn, "deterministic", False),
     "torch's deterministic algorithms": lambda: torch.use_deterministic_algorithms(True, warn_only=True),
     "torch's autocast on cpu": lambda: torch.set_autocast_enabled("cpu", True),
+    "torch's autocast on cuda": lambda: torch.set_autocast_enabled("cuda", True),
     "torch's anomaly mode": lambda: torch.set_anomaly_enabled(True),
     "torch's number of threads": lambda: torch.set_num_threads(2),
     "the flushing of denormal numbers": _flush_denormals,
@@ -354,6 +397,8 @@ CHANGES: dict[str, Callable[[], object]] = {
     "the handler of SIGINT": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     "the handler of SIGTERM": lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
     "the handler of SIGALRM": lambda: signal.signal(signal.SIGALRM, signal.SIG_IGN),
+    "the handler of SIGHUP": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    "the timer of SIGALRM": lambda: signal.alarm(1000),
     "NumPy's handling of floating-point errors": lambda: np.seterr(all="raise"),
     "warning filters": lambda: warnings.simplefilter("error"),
     "garbage collection": gc.disable,
@@ -382,9 +427,10 @@ class ChangesInFit(Flat):
 @dataclass(frozen=True)
 class ChangesInPrediction(Flat):
     what: str = ""
+    where: str = "log_probs"
 
     def fitted(self, labelled: Examples) -> FittedModel:
-        return Careless(labelled.num_classes, self.what)
+        return Careless(labelled.num_classes, what=self.what, where=self.where)
 
 
 @dataclass(frozen=True)
@@ -394,6 +440,37 @@ class ChangesInLoad(Dataset):
     def load(self, root: Path, generator: torch.Generator) -> Splits:
         CHANGES[self.what]()
         return datasets.build("digits").load(root, generator)
+
+
+@dataclass(frozen=True)
+class ChangesInPrepare(Dataset):
+    what: str = ""
+
+    def prepare(self, root: Path) -> None:
+        CHANGES[self.what]()
+
+    def load(self, root: Path, generator: torch.Generator) -> Splits:
+        return datasets.build("digits").load(root, generator)
+
+
+@dataclass(frozen=True)
+class PeakRaises(AcquisitionFunction):
+    """Cannot say how much memory it needs."""
+
+    def peak_bytes(self, pool_size: int, num_samples: int, num_classes: int, batch_size: int) -> int | None:
+        raise RuntimeError(REASON)
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        return top(batch_size)
+
+
+@dataclass(frozen=True)
+class SamplesRaise(Flat):
+    """Cannot say how many posterior samples an evaluation needs."""
+
+    @property
+    def evaluation_samples(self) -> int:
+        raise RuntimeError(REASON)
 
 
 @dataclass(frozen=True)
@@ -435,6 +512,7 @@ PLUGINS = {
         "changes_in_select": "ChangesInSelect",
         "changes_when_built": "ChangesWhenBuilt",
         "undeclared": "Undeclared",
+        "peak_raises": "PeakRaises",
         "not_there": "NotThere",
         "not_a_plugin": "install",
     },
@@ -443,6 +521,7 @@ PLUGINS = {
         "model_raises": "ModelRaises",
         "changes_in_fit": "ChangesInFit",
         "changes_in_prediction": "ChangesInPrediction",
+        "samples_raise": "SamplesRaise",
         "model_predicts_nan": "ModelPredictsNaN",
         "model_without_posterior": "ModelWithoutPosterior",
     },
@@ -451,6 +530,7 @@ PLUGINS = {
         "lost": "Lost",
         "deadly": "Deadly",
         "changes_in_load": "ChangesInLoad",
+        "changes_in_prepare": "ChangesInPrepare",
     },
 }
 

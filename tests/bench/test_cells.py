@@ -223,6 +223,22 @@ def test_log_probs_come_from_a_trained_model_and_prediction_is_measured_beside(l
     assert min(line["predict_seconds"]) > 0
 
 
+@pytest.mark.usefixtures("fakes")
+@pytest.mark.parametrize("where", ["posterior", "log_probs"])
+def test_a_source_model_that_changes_global_state_fails_the_cell_that_needs_it(
+    load: Loader, tmp_path: Path, where: str
+) -> None:
+    model = {"changes_in_prediction": {"what": "NumPy's global generator", "where": where}}
+    source = {"trained": {**TRAINED["trained"], "model": model}}
+    recorder = Recorder()
+    before = np.random.get_state(legacy=False)
+    assert run(load(["bald"], source=source), tmp_path, recorder) == {"failed": 1}
+    (error,) = recorder.errors.values()
+    assert str(error).startswith(("model 'changes_in_prediction(", 'model "changes_in_prediction('))
+    assert " changed NumPy's global generator; draw" in str(error)
+    np.testing.assert_equal(np.random.get_state(legacy=False), before)
+
+
 def test_synthetic_log_probs_have_no_prediction_and_spread_from_sure_to_undecided(load: Loader, tmp_path: Path) -> None:
     from softal_bench.bayes.information import entropy
 

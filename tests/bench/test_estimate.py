@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from suite.example import acquiring
 
 from softal_bench.bayes.batch_bald import batch_bald_bytes
 from softal_bench.bench import estimate
-from softal_bench.bench.estimate import forecast, seconds_left
+from softal_bench.bench.estimate import Forecast, forecast, seconds_left
 from softal_bench.bench.trials import trial_jobs
 
 from .conftest import Loader
@@ -74,6 +75,28 @@ def test_a_plugin_that_fails_is_not_foreseen_and_the_others_are(load: Loader, tm
     foreseen = forecast(trial_jobs(suite, tmp_path / "runs"), tmp_path / "data", CPU)
     known = [foreseen[condition.key(0)].seconds is not None for condition in suite.conditions]
     assert known == [False, False, True]
+
+
+@pytest.mark.usefixtures("fakes")
+def test_a_property_that_raises_is_a_failure_like_any_other(load: Loader, tmp_path: Path) -> None:
+    suite = load(model="flat", matrix=acquiring("peak_raises", "uniform"))
+    foreseen = forecast(trial_jobs(suite, tmp_path / "runs"), tmp_path / "data", CPU)
+    assert [foreseen[each.key(0)].seconds is not None for each in suite.conditions] == [False, True]
+    regime = {"batch_size": 32, "epoch_draws": 64, "max_epochs": 1}
+    suite = load(model="samples_raise", matrix=acquiring("uniform"), training=regime)
+    (of_model,) = forecast(trial_jobs(suite, tmp_path / "runs"), tmp_path / "data", CPU).values()
+    assert of_model == Forecast()
+
+
+@pytest.mark.usefixtures("fakes")
+@pytest.mark.parametrize("dataset", ["lost", {"changes_in_load": {"what": "torch's default dtype"}}], ids=str)
+def test_a_data_set_that_fails_is_not_foreseen_and_leaves_global_state_alone(
+    load: Loader, tmp_path: Path, dataset: object
+) -> None:
+    suite = load(model="flat", dataset=None, matrix={**acquiring("uniform"), "dataset": [dataset, "digits"]})
+    foreseen = forecast(trial_jobs(suite, tmp_path / "runs"), tmp_path / "data", CPU)
+    assert torch.get_default_dtype() == torch.float32
+    assert sorted(each.seconds is not None for each in foreseen.values()) == [False, True]
 
 
 def bytes_of(sizes: list[int], max_configurations: int) -> int:

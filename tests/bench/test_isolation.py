@@ -1,15 +1,12 @@
 """Global state: a plugin that changes it fails its own trial, and changes no number of the trials after it."""
 
-import gc
 import os
-import random
 import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,16 +14,21 @@ import torch
 from suite.example import acquiring
 from torch import Tensor
 
+from softal_bench.bench.blamed import BlamedModel
+from softal_bench.bench.data import prepare
 from softal_bench.bench.device import computing
+from softal_bench.bench.failures import PluginFailed
+from softal_bench.bench.trial import load_splits
 from softal_bench.bench.trials import preflight, trial_jobs
-from softal_bench.contracts import AcquiredBatch, Pool
-from softal_bench.errors import DataError, SuiteError
+from softal_bench.contracts import AcquiredBatch, Pool, TrainingRegime
+from softal_bench.errors import DataError, GlobalStateError, SuiteError
 from softal_bench.machine import isolation, settings
 from softal_bench.machine.threads import limited, native_threads
+from softal_bench.registry import datasets, models
 
 from .conftest import Loader
-from .example import Line, Recorder, journals, run, settled
-from .fake_plugins import CHANGES, FlatFit, FlatPosterior
+from .example import Line, Recorder, journals, of_kind, run, settled
+from .fake_plugins import CHANGES, Careless, FlatFit, FlatPosterior
 from .numbered import CLASSES, Chooses, Remembers, Setting, first
 
 pytestmark = pytest.mark.usefixtures("fakes")
@@ -186,14 +188,19 @@ def test_an_error_inside_goes_before_the_change_which_is_restored_all_the_same()
 
 
 def test_what_importing_a_library_changes_is_not_the_plugin_s() -> None:
-    """scikit-learn draws from Python's generator and adds variables and filters when it is imported."""
+    """scikit-learn draws from Python's generator and adds variables and filters when it is imported.
+
+    The generator is restored all the same, so that numbers do not depend on which call imports it.
+    """
     program = (
         "import os, random, warnings\n"
         "from softal_bench.machine import isolation\n"
         "before = random.getstate(), dict(os.environ), list(warnings.filters)\n"
         "with isolation.unchanged():\n"
         "    import sklearn.datasets\n"
-        "assert all(a != b for a, b in zip(before, (random.getstate(), dict(os.environ), list(warnings.filters))))\n"
+        "    assert random.getstate() != before[0]\n"
+        "assert random.getstate() == before[0]\n"
+        "assert dict(os.environ) != before[1] and list(warnings.filters) != before[2]\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 
@@ -203,6 +210,12 @@ def test_an_attempt_leaves_the_process_as_it_was_whatever_happens_in_it() -> Non
     with pytest.raises(ZeroDivisionError), computing(1):
         _change_everything_and_fail()
     assert before.changes() == []
+
+
+def test_a_timer_that_a_plugin_leaves_running_is_stopped_and_named() -> None:
+    with pytest.raises(GlobalStateError, match=r"^changed the timer of SIGALRM"), isolation.unchanged():
+        signal.alarm(2)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 def _change_everything_and_fail() -> None:
@@ -219,6 +232,58 @@ def test_every_setting_can_be_changed_read_and_restored_on_its_own() -> None:
             assert any(name in str(found) for found in before.changes()), name
             before.restore()
             assert before.changes() == [], name
+
+
+# Settings for which CHANGES has nothing, and why.
+UNTESTED = {"torch's global CUDA generators": "they exist only where CUDA is initialised; see the test below"}
+
+
+def test_every_setting_has_a_change_that_is_tested() -> None:
+    def has_change(name: str) -> bool:
+        return any(name.startswith(what) or what.startswith(name) for what in CHANGES)
+
+    assert {setting.name for setting in settings.SETTINGS if not has_change(setting.name)} == UNTESTED.keys()
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+def test_a_draw_from_a_global_cuda_generator_is_found_and_taken_back() -> None:
+    torch.cuda.init()  # type: ignore[no-untyped-call]
+    before = torch.cuda.get_rng_state()
+    with pytest.raises(GlobalStateError, match="changed torch's global CUDA generators"), isolation.unchanged():
+        torch.rand(3, device="cuda")
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("where", ["posterior", "log_probs", "embeddings", "distil"])
+def test_every_call_into_a_fitted_model_is_watched(where: str) -> None:
+    plugin = models.resolve({"changes_in_prediction": {"what": "torch's default dtype", "where": where}})
+    fitted = BlamedModel(Careless(CLASSES, what="torch's default dtype", where=where), plugin)
+    inputs = torch.zeros(2, 1)
+    calls: dict[str, Callable[[], object]] = {
+        "posterior": lambda: fitted.posterior(3, torch.Generator()),
+        "log_probs": lambda: fitted.posterior(3, torch.Generator()).log_probs(inputs),
+        "embeddings": lambda: fitted.embeddings(inputs),
+        "distil": lambda: fitted.distil(inputs, torch.zeros(2, CLASSES), 1, TrainingRegime(), torch.Generator()),
+    }
+    with pytest.raises(PluginFailed, match=r"^model .changes_in_prediction\(.* changed torch's default dtype"):
+        calls.pop(where)()
+    assert torch.get_default_dtype() == torch.float32
+    if where != "posterior":
+        calls["posterior"]()  # and only that call is blamed
+
+
+def test_a_data_set_that_changes_global_state_while_it_is_prepared_is_refused(tmp_path: Path) -> None:
+    dataset = datasets.resolve({"changes_in_prepare": {"what": "NumPy's global generator"}})
+    with pytest.raises(DataError, match=r"^data set .changes_in_prepare\(.* changed NumPy's global generator; draw"):
+        prepare(dataset, tmp_path)
+
+
+def test_data_are_read_under_guard_whoever_reads_them(load: Loader, tmp_path: Path) -> None:
+    suite = load(dataset={"changes_in_load": {"what": "torch's default dtype"}})
+    with pytest.raises(PluginFailed, match=r"^data set .changes_in_load\(.* changed torch's default dtype"):
+        load_splits(suite.conditions[0], 0, tmp_path)
+    assert torch.get_default_dtype() == torch.float32
 
 
 def threads_of(program: str, **environment: str) -> list[int]:
@@ -273,11 +338,21 @@ def test_equal_scores_are_a_warning_in_the_round_unless_scores_rank_nothing(load
     assert all("warnings" not in line for line in uniform)
 
 
-def test_states_that_are_compared_are_those_of_the_process(tmp_path: Path) -> None:
-    """Each setting reads what the standard functions read."""
-    by_name: dict[str, Any] = {setting.name: setting.read() for setting in settings.SETTINGS}
-    assert by_name["the working folder"] == os.getcwd()
-    assert by_name["Python's global generator (random)"] == random.getstate()
-    assert by_name["garbage collection"] is gc.isenabled()
-    assert by_name["the handler of SIGINT"] == signal.getsignal(signal.SIGINT)
-    assert by_name["torch's default dtype"] is torch.get_default_dtype()
+@pytest.mark.parametrize("samples", [20, 100])
+def test_scores_that_differ_by_rounding_alone_are_equal(load: Loader, tmp_path: Path, samples: int) -> None:
+    """Without dropout all posterior samples are the same, so BALD is 0 but for rounding."""
+    score = {"score": "bald"}
+    suite = load(
+        model={"mlp": {"dropout": 0.0}},
+        matrix=acquiring("bald", {"softmax": score}, {"power": score}, "entropy"),
+        posterior_samples=samples,
+    )
+    run(suite, tmp_path / "runs")
+    warned = {
+        header["condition"]["acquisition"]["name"]: [
+            line.get("warnings") for line in of_kind([header, *lines], "round")
+        ]
+        for header, *lines in journals(tmp_path / "runs").values()
+    }
+    equal = [["all 5 scores of the acquired batch are equal"]] * 3 + [None]
+    assert warned == {"bald": equal, "softmax": equal, "power": equal, "entropy": [None] * 4}

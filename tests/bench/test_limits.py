@@ -7,17 +7,23 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from suite.example import acquiring, tiny
 
-from softal_bench.bench.failures import Ended
+from softal_bench.bench.failures import Ended, PluginFailed, blame
 from softal_bench.bench.journal import read
 from softal_bench.bench.limits import Clock
 from softal_bench.bench.trials import trial_jobs
-from softal_bench.errors import SuiteError
+from softal_bench.errors import GlobalStateError, SuiteError
+from softal_bench.machine import isolation
+from softal_bench.machine.settings import FREQUENT, SETTINGS
+from softal_bench.registry import models
 from softal_bench.suite import TrialLimits
 
 from .conftest import Loader
 from .example import Recorder, journals, run, settled
+
+CNN = models.resolve("digits_cnn")
 
 
 @pytest.fixture
@@ -79,15 +85,17 @@ def test_limits_that_make_no_sense_are_refused(load: Loader, limits: object) -> 
 
 
 def test_the_earlier_of_two_deadlines_counts() -> None:
-    told: list[float | None] = []
-    clock = Clock(TrialLimits(select_seconds=5, trial_hours=0.1 / 3600), told=lambda seconds, _: told.append(seconds))
+    limits: list[float | None] = []
+    clock = Clock(
+        TrialLimits(select_seconds=5, trial_hours=0.1 / 3600), on_limit=lambda seconds, _: limits.append(seconds)
+    )
     with pytest.raises(Ended, match="the trial took more than"):
         clock.trial(lambda: clock.selection(lambda: time.sleep(2)))
-    assert told[-1] is None
+    assert limits[-1] is None
     assert clock.selection(lambda: 3) == 3  # the trial's own limit counts only where the trial goes on
 
 
-def test_durations_are_told_by_a_clock_that_nobody_sets_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_durations_are_measured_by_a_clock_that_nobody_sets_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 0.0)
     clock = Clock(TrialLimits(select_seconds=0.1))
     monkeypatch.setattr(time, "time", lambda: -1e9)
@@ -118,8 +126,8 @@ def test_the_signal_of_a_limit_never_escapes_from_the_call_that_it_limits() -> N
 
 
 def test_the_signal_of_a_limit_waits_for_what_cleans_up() -> None:
-    """It goes off while the inner limit is lifted, in `told`; the outer limit then ends the call."""
-    clock = Clock(TrialLimits(select_seconds=5, trial_hours=0.05 / 3600), told=lambda *_: time.sleep(0.06))
+    """It goes off while the inner limit is lifted, in `on_limit`; the outer limit then ends the call."""
+    clock = Clock(TrialLimits(select_seconds=5, trial_hours=0.05 / 3600), on_limit=lambda *_: time.sleep(0.06))
     reached: list[str] = []
 
     def select() -> None:
@@ -132,3 +140,82 @@ def test_the_signal_of_a_limit_waits_for_what_cleans_up() -> None:
         clock.trial(select)
     assert time.monotonic() - start < 1.5
     assert vars(clock)["_deadlines"] == []
+
+
+@pytest.mark.parametrize("seconds", [0, 1000])
+def test_a_select_that_sets_the_timer_is_blamed_and_the_outer_limit_holds(seconds: int) -> None:
+    clock = Clock(TrialLimits(select_seconds=50, trial_hours=0.2 / 3600))
+
+    def select() -> None:
+        with pytest.raises(GlobalStateError, match=r"^changed the timer of SIGALRM"):
+            clock.selection(lambda: signal.alarm(seconds))
+        time.sleep(2)
+
+    with pytest.raises(Ended, match="the trial took more than"):
+        clock.trial(select)
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+@pytest.mark.parametrize("seconds", [0, 1000])
+def test_a_plugin_that_sets_the_timer_is_blamed_and_the_limit_holds(seconds: int) -> None:
+    """Also where the call into the plugin has no limit of its own, as `fit` has none."""
+    clock = Clock(TrialLimits(trial_hours=0.2 / 3600))
+
+    def fit() -> None:
+        with (
+            pytest.raises(PluginFailed, match=r"^model 'digits_cnn' changed the timer of SIGALRM"),
+            blame("model", CNN),
+        ):
+            signal.alarm(seconds)
+        time.sleep(2)
+
+    with pytest.raises(Ended, match="the trial took more than"):
+        clock.trial(fit)
+
+
+def test_nobody_is_blamed_for_a_timer_that_counts_down_or_goes_off() -> None:
+    clock = Clock(TrialLimits(trial_hours=0.7 / 3600))
+    reached: list[str] = []
+
+    def fit() -> None:
+        with blame("model", CNN):
+            time.sleep(0.6)
+        reached.append("it counted down")
+        with blame("model", CNN), contextlib.suppress(BaseException):
+            time.sleep(2)
+        reached.append("it went off, and was caught")
+        time.sleep(3)
+
+    with pytest.raises(Ended, match="the trial took more than"):
+        clock.trial(fit)
+    assert reached == ["it counted down", "it went off, and was caught"]
+
+
+def test_a_limit_leaves_no_guard_of_global_state_half_done() -> None:
+    """Timers that go off anywhere in nested calls into plugins, which set a precision for a while."""
+    chance = random.Random(0)
+    ends = {"done": 0, "timeout": 0}
+    handler, before = signal.getsignal(signal.SIGALRM), isolation.snapshot()
+
+    def guarded() -> None:
+        for settings in (SETTINGS, FREQUENT):
+            with blame("model", CNN, settings):
+                torch.set_float32_matmul_precision("medium")
+                sum(range(chance.randrange(20_000)))
+                with blame("model", CNN, FREQUENT):
+                    sum(range(chance.randrange(20_000)))
+                    assert torch.get_float32_matmul_precision() == "highest"
+                torch.set_float32_matmul_precision("highest")
+
+    for _ in range(1000):
+        clock = Clock(TrialLimits(trial_hours=chance.uniform(1e-5, 4e-3) / 3600))
+        status = "timeout"
+        with contextlib.suppress(Ended):
+            clock.trial(guarded)
+            status = "done"
+        ends[status] += 1
+        assert vars(isolation)["_outermost"].get() is None
+        assert torch.get_float32_matmul_precision() == "highest"
+    assert min(ends.values()) > 100
+    signal.signal(signal.SIGALRM, handler)
+    assert before.changes() == []
