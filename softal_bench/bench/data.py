@@ -59,7 +59,8 @@ def require_taken(model: Plugin[BayesianModel], splits: Splits) -> None:
     training = TrainingRegime(batch_size=1, epoch_draws=1, max_epochs=1)
     try:
         with restored():
-            model.instance.fit(one, one, training, torch.device("cpu"), torch.Generator())
+            regime = training.for_model(model.instance)
+            model.instance.fit(one, one, regime, torch.device("cpu"), torch.Generator())
     except DataError:
         raise
     except (Exception, SystemExit):
