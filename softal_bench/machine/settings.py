@@ -1,6 +1,7 @@
 """The global settings and states of the process that the harness watches: how each is read and restored."""
 
 import gc
+import math
 import operator
 import os
 import random
@@ -250,7 +251,7 @@ def _same_timer(before: _Armed | None, after: _Armed | None) -> bool:
     if before.interval != after.interval:
         return False
     now = time.monotonic()
-    earliest = now if before.interval else before.deadline
+    earliest = -math.inf if before.interval else before.deadline
     latest = max(before.deadline, now + before.interval) if now >= before.deadline else before.deadline
     return earliest - _SAME_TIME <= after.deadline <= latest + _SAME_TIME
 

@@ -110,7 +110,7 @@ def test_the_signal_of_a_limit_never_escapes_from_the_call_that_it_limits() -> N
     for _ in range(4000):
         limits = TrialLimits(select_seconds=chance.choice([1e-6, 1e-5, 5e-5, 2e-4]), trial_hours=chance.random() / 2e7)
         clock = Clock(limits)
-        busy = chance.randrange(400)
+        busy = chance.randrange(4_000)
 
         def select(clock: Clock = clock, busy: int = busy) -> int:
             return clock.selection(lambda: sum(range(busy))) + clock.selection(lambda: sum(range(busy)))
