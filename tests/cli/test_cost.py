@@ -106,7 +106,7 @@ def test_an_interrupted_cost_suite_ends_with_130_and_goes_on(cli: CommandLine) -
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "the same command goes on from there" in output
+    assert "To go on, run the same command" in output
     outcome = cli("run", suite)
     assert outcome.exit_code == 0
     assert "trials: 6 done" in outcome.output

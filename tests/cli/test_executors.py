@@ -17,7 +17,7 @@ from softal_bench.cli.executors import num_cores
 from .conftest import CommandLine
 
 WAIT = 120  # seconds for what takes 5 on an idle machine
-GOES_ON = "what is journalled stands, and the same command goes on from there"
+GOES_ON = "all complete rounds are kept. To go on, run the same command"
 NAPS: list[dict[str, Any]] = [{"naps": {"seconds": 0.1}}, {"naps": {"seconds": 0.11}}]
 
 
