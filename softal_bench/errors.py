@@ -112,3 +112,12 @@ def first_line(error: BaseException) -> str:
 def shown(value: object) -> str:
     """A value as it came, cut short if it is long."""
     return _SHORT.repr(value)
+
+
+def one_line(text: str) -> str:
+    """Return the text on one line, without control characters.
+
+    >>> one_line("two\\nlines\\x1b[31m")
+    'two lines[31m'
+    """
+    return "".join(character for character in " ".join(str(text).split()) if character.isprintable())

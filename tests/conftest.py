@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from bench import fake_plugins
 from hypothesis import settings
+from run import fake_plugins
 
 pytest_plugins = ["pytester", "softal_bench.conformance.timing"]
 

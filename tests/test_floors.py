@@ -12,22 +12,27 @@ HARNESS = ROOT / "softal_bench"
 PLUGINS = ROOT / "plugins" / "softal_plugins"
 
 FLOORS = {
-    "contracts": 1,
-    "errors": 1,
-    "machine": 2,
-    "bayes": 2,
-    "pools": 2,
-    "timing": 2,
-    "seeding": 2,
-    "spinning": 2,
-    "registry": 3,
-    "suite": 3,
-    "conformance": 3,
-    "templates": 3,
-    "bench": 4,
-    "report": 5,
-    "cli": 6,
-    "__main__": 6,
+    part: floor
+    for floor, parts in enumerate(
+        [
+            ["errors", "seeding"],
+            ["contracts"],
+            ["machine"],
+            ["bayes"],
+            ["pools"],
+            ["registry"],
+            ["templates"],
+            ["conformance", "suite"],
+            ["journal"],
+            ["trial"],
+            ["cost"],
+            ["run"],
+            ["records"],
+            ["report"],
+            ["cli", "__main__"],
+        ]
+    )
+    for part in parts
 }
 OPEN_TO_PLUGINS = {"contracts", "bayes", "errors"}
 
@@ -131,7 +136,7 @@ def test_the_reading_of_imports_sees_every_form_of_them(tmp_path: Path) -> None:
     source.write_text(
         "import softal_bench.cli.main as main\n"
         "from softal_bench import report\n"
-        "from softal_bench.bench.trial import Trial\n"
+        "from softal_bench.trial.trial import Trial\n"
         "from . import information\n"
         "from ..suite import file\n"
         "def late():\n    from softal_bench.registry import models\n"
@@ -139,7 +144,7 @@ def test_the_reading_of_imports_sees_every_form_of_them(tmp_path: Path) -> None:
     assert list(imports(source, package)) == [
         "softal_bench.cli.main",
         "softal_bench.report",
-        "softal_bench.bench.trial.Trial",
+        "softal_bench.trial.trial.Trial",
         "softal_bench.bayes.information",
         "softal_bench.suite.file",
         "softal_bench.registry.models",

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from softal_bench.contracts import Examples, FittedModel, Posterior
 from softal_bench.errors import SelectionError
+from softal_bench.machine.stopwatch import Stopwatch
 from softal_bench.pools import PosteriorPool, Predictor, TensorPool
-from softal_bench.timing import Stopwatch
 
 
 class StoredPosterior(Posterior):

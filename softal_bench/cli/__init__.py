@@ -13,7 +13,7 @@ from softal_bench.cli.new import new
 from softal_bench.cli.run import run
 from softal_bench.cli.status import status
 from softal_bench.cli.verify import verify
-from softal_bench.spinning import bound_spinning
+from softal_bench.machine.spinning import bound_spinning
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

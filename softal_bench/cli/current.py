@@ -9,16 +9,16 @@ from typing import Any, Protocol
 import click
 import torch
 
-from softal_bench.bench.device import resolve_device
-from softal_bench.bench.fresh import begin_again
-from softal_bench.bench.jobs import Job, Published
-from softal_bench.bench.journal import TrialRecord
-from softal_bench.bench.stale import STALE, WHY_STALE, Change, Survey, restart, survey
 from softal_bench.cli.kinds import Cost, Kind
 from softal_bench.cli.options import SuiteRequest, with_short_paths
 from softal_bench.errors import DeviceError
+from softal_bench.journal.file import TrialRecord
+from softal_bench.machine.device import resolve_device
+from softal_bench.records.status import Standing
 from softal_bench.registry import registries
-from softal_bench.report.standing import Standing
+from softal_bench.run.fresh import begin_again
+from softal_bench.run.jobs import Job, Published
+from softal_bench.run.stale import STALE, WHY_STALE, Change, Survey, restart, survey
 from softal_bench.suite import AnyCondition
 
 
@@ -61,7 +61,7 @@ def records_of(request: SuiteRequest, kind: Kind) -> Path:
 
 
 def compared(request: SuiteRequest, kind: Kind, *, write: bool) -> Survey:
-    """Compare the journals of a suite with what is installed; see `softal_bench.bench.stale.survey`."""
+    """Compare the journals of a suite with what is installed; see `softal_bench.run.stale.survey`."""
     found = survey(kind.jobs(request.runs), records_of(request, kind), write=write)
     for why in found.not_written.values():
         click.echo(f"not marked as stale, so the page still counts it: {why}", err=True)

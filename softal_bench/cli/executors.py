@@ -4,13 +4,13 @@ import os
 
 import torch
 
-from softal_bench.bench.device import resolve_device
-from softal_bench.bench.executors.contract import Executor
-from softal_bench.bench.executors.inline import Inline
-from softal_bench.bench.executors.processes import Processes
-from softal_bench.bench.executors.ray import Ray
 from softal_bench.cli.options import ExecutorRequest
 from softal_bench.errors import ExecutorError
+from softal_bench.machine.device import resolve_device
+from softal_bench.run.executors.contract import Executor
+from softal_bench.run.executors.inline import Inline
+from softal_bench.run.executors.processes import Processes
+from softal_bench.run.executors.ray import Ray
 from softal_bench.suite import CostSuite, Suite
 
 _TAKEN_BY = {"jobs": ("processes", "ray"), "devices": ("processes",), "ray_address": ("ray",)}

@@ -20,10 +20,10 @@ def export(request: SuiteRequest, form: str, output: Path | None) -> int:
     """
     from softal_bench.cli.kinds import of_request
     from softal_bench.errors import SuiteError
-    from softal_bench.report.cost.records import collect_cells
-    from softal_bench.report.export import rounds_table, samples_table, to_csv, to_json, to_parquet
-    from softal_bench.report.files import write_atomically
-    from softal_bench.report.records import collect
+    from softal_bench.machine.files import write_atomically
+    from softal_bench.records.cells import collect_cells
+    from softal_bench.records.export import rounds_table, samples_table, to_csv, to_json, to_parquet
+    from softal_bench.records.trials import collect
     from softal_bench.suite import CostSuite
 
     if form == "parquet" and output is None:

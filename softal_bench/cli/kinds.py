@@ -8,20 +8,20 @@ from typing import Any
 
 import torch
 
-from softal_bench.bench.cells import cell_jobs, preflight_cells, run_cells
-from softal_bench.bench.environment import was_timed_as_on
-from softal_bench.bench.executors.contract import Executor
-from softal_bench.bench.executors.inline import Inline
-from softal_bench.bench.jobs import NONE_PUBLISHED, Job, Observer, Published
-from softal_bench.bench.journal import TrialRecord
-from softal_bench.bench.trial import num_rounds
-from softal_bench.bench.trials import num_trainings, preflight, run_trials, trial_jobs
 from softal_bench.cli.options import SuiteRequest
 from softal_bench.cli.outlook import Outlook, of_cells, of_trials
 from softal_bench.errors import SuiteError
-from softal_bench.report.cost.records import Cell, collect_cells
-from softal_bench.report.records import Trial, collect
+from softal_bench.journal.file import TrialRecord
+from softal_bench.journal.origin import was_timed_as_on
+from softal_bench.records.cells import Cell, collect_cells
+from softal_bench.records.trials import Trial, collect
+from softal_bench.run.cells import cell_jobs, preflight_cells, run_cells
+from softal_bench.run.executors.contract import Executor
+from softal_bench.run.executors.inline import Inline
+from softal_bench.run.jobs import NONE_PUBLISHED, Job, Observer, Published
+from softal_bench.run.trials import num_trainings, preflight, run_trials, trial_jobs
 from softal_bench.suite import CostSuite, Suite, find_suite, load_cost_suite, load_suite, suite_kind
+from softal_bench.trial.trial import num_rounds
 
 
 class Kind(ABC):

@@ -19,7 +19,7 @@ def merge(folders: tuple[Path, ...], into: Path) -> int:
     Of journals of one trial with the same rounds one is kept, of an unfinished one and a longer one the longer. Where
     they differ otherwise, all of them are named, nothing is written, and the exit code is 1.
     """
-    from softal_bench.report.merging import carry_out, plan_merge
+    from softal_bench.records.merge import carry_out, plan_merge
 
     planned = plan_merge(folders, into)
     for conflict in planned.conflicts:

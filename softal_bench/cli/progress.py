@@ -19,9 +19,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from softal_bench.bench.jobs import Job
 from softal_bench.cli.options import with_short_paths
 from softal_bench.cli.tally import Tally
+from softal_bench.run.jobs import Job
 
 
 class Lines:

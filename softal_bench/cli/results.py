@@ -10,13 +10,13 @@ from softal_bench.cli.kinds import Kind
 from softal_bench.cli.options import with_short_paths
 from softal_bench.cli.outlook import Outlook
 from softal_bench.cli.tables import show_table
-from softal_bench.report.cost.page import write_cost_pages
-from softal_bench.report.cost.records import collect_cells
-from softal_bench.report.cost.tables import cost_tables
-from softal_bench.report.journals import Problem
-from softal_bench.report.page import write_pages
-from softal_bench.report.records import collect
-from softal_bench.report.tables import Table, labels_to_target_tables
+from softal_bench.records.cells import collect_cells
+from softal_bench.records.lookup import Problem
+from softal_bench.records.trials import collect
+from softal_bench.report.pages.cost import write_cost_pages
+from softal_bench.report.pages.trials import write_pages
+from softal_bench.report.stats.cost_tables import cost_tables
+from softal_bench.report.stats.tables import Table, labels_to_target_tables
 from softal_bench.suite import CostSuite, Suite
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from softal_bench.bench.jobs import Job
-from softal_bench.bench.retry import ended_as, reopen
 from softal_bench.errors import SuiteError
+from softal_bench.run.jobs import Job
+from softal_bench.run.retry import ended_as, reopen
 
 
 def chosen_again(jobs: Sequence[Job[Any]], statuses: Sequence[str]) -> list[Job[Any]]:

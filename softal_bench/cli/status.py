@@ -8,7 +8,7 @@ from softal_bench.cli.failures import told
 from softal_bench.cli.options import SuiteRequest, suite_options
 
 if TYPE_CHECKING:
-    from softal_bench.report.standing import Standing
+    from softal_bench.records.status import Standing
 
 
 @click.command(short_help="Tell how the trials of a suite stand.")
@@ -26,7 +26,7 @@ def status(request: SuiteRequest, as_json: bool) -> int:
 
     from softal_bench.cli.current import compared, warn_of_stale, with_elsewhere
     from softal_bench.cli.kinds import of_request
-    from softal_bench.report.standing import counts, failed, stale, standings
+    from softal_bench.records.status import counts, failed, stale, standings
 
     kind = of_request(request)
     suite = kind.suite
@@ -57,7 +57,7 @@ def status(request: SuiteRequest, as_json: bool) -> int:
 
 def _show(name: str, found: "list[Standing]") -> None:
     from softal_bench.cli.tables import show_table
-    from softal_bench.report.standing import WORDS, counts, failed
+    from softal_bench.records.status import WORDS, counts, failed
 
     total = counts(found)
     rows = [
@@ -75,7 +75,7 @@ def _show(name: str, found: "list[Standing]") -> None:
 
 
 def _by_method(found: "list[Standing]") -> "dict[str, list[Standing]]":
-    from softal_bench.report.parts import by_method
+    from softal_bench.report.pages.parts import by_method
 
     return by_method(found)
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from softal_bench.bench.jobs import Job
+from softal_bench.run.jobs import Job
 
 
 class Tally:

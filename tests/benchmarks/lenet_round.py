@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from softal_bench.spinning import bound_spinning
+from softal_bench.machine.spinning import bound_spinning
 
 if "--default-spinning" not in sys.argv:
     bound_spinning()  # as the command does it, before torch is imported

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.controls import python, written_lines
-from softal_bench.bench.journal import JournalWriter
 from softal_bench.conformance.timing import AgainstControl
+from softal_bench.journal.file import JournalWriter
 
 LINES = 200
 ROUND = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.example import journals, of_kind, settled
+from run.example import journals, of_kind, settled
 from suite.example import acquiring, write_suite
 
 from softal_bench.cli.executors import num_cores

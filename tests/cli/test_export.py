@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from bench.example import journals, of_kind
+from run.example import journals, of_kind
 from suite.example import acquiring, write_suite
 
 from .conftest import CommandLine

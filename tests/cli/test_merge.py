@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.example import settled
+from run.example import settled
 from suite.example import write_suite
 
-from softal_bench.bench import journal
+from softal_bench.journal import file as journal
 
 from .conftest import CommandLine
 

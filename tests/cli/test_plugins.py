@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from bench.fake_plugins import REASON
+from run.fake_plugins import REASON
 from suite.example import write_suite
 
 from softal_bench.registry import parameters_of, registries

@@ -1,7 +1,7 @@
 """`run --retry` runs what failed, and only that."""
 
 import pytest
-from bench.example import journals
+from run.example import journals
 from softal_plugins.acquisitions.uniform import Uniform
 from suite.example import acquiring, write_suite
 

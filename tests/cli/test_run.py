@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-from bench.example import journals, of_kind, settled
-from bench.fake_plugins import REASON
 from click.testing import CliRunner
+from run.example import journals, of_kind, settled
+from run.fake_plugins import REASON
 from suite.example import acquiring, write_suite
 
 from softal_bench.cli.options import SuiteRequest, data_root, suite_options, with_short_paths

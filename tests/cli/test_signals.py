@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from bench.example import journals, of_kind, settled
+from run.example import journals, of_kind, settled
 from suite.example import acquiring, write_suite
 
 from .conftest import CommandLine

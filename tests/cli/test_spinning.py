@@ -6,7 +6,7 @@ import sys
 import pytest
 from suite.example import write_suite
 
-from softal_bench.spinning import SPIN_COUNT
+from softal_bench.machine.spinning import SPIN_COUNT
 
 from .conftest import CommandLine
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.edited import SOURCE, EditedPlugin, edited_in
-from bench.example import journals, of_kind
+from run.edited import SOURCE, EditedPlugin, edited_in
+from run.example import journals, of_kind
 from suite.example import acquiring, write_suite
 
-from softal_bench.bench import fresh, journal
+from softal_bench.journal import file as journal
 from softal_bench.registry import acquisitions
+from softal_bench.run import fresh
 
 from .conftest import CommandLine
 

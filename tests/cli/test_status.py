@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from bench.fake_plugins import REASON
+from run.fake_plugins import REASON
 from suite.example import acquiring, write_suite
 
-from softal_bench.bench import journal
+from softal_bench.journal import file as journal
 
 from .conftest import CommandLine
 

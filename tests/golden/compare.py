@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from softal_bench.bench.failures import Ended
 from softal_bench.errors import SoftalError
 from softal_bench.suite import Condition
 from softal_bench.suite.condition import PROTOCOL_REVISION
+from softal_bench.trial.attribution import Ended
 
 from .record import Record, setup_and_rounds
 from .trials import TRIALS, Spec, write_data

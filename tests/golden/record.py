@@ -16,11 +16,11 @@ from torch import Tensor
 
 from softal_bench.bayes.mc_dropout import MCDropout
 from softal_bench.bayes.training import Plateau
-from softal_bench.bench.device import computing
-from softal_bench.bench.trial import Trial, load_splits
 from softal_bench.contracts import AcquiredBatch, Examples, FittedModel, Pool
+from softal_bench.machine.device import computing
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition
+from softal_bench.trial.trial import Trial, load_splits
 
 from .margins import log_probs, margins
 from .trials import TRIAL, Spec

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from softal_bench.bayes import augmentation, fourier_convolution, gibbs, information, training
 from softal_bench.bayes.joint_entropy import Configurations
 from softal_bench.bayes.mc_dropout import FittedMCDropout, MCDropout
-from softal_bench.bench import partition, round_pools
-from softal_bench.bench import trial as trials
 from softal_bench.contracts import TrainingRegime
 from softal_bench.pools import PosteriorPool
 from softal_bench.seeding import Seeds
+from softal_bench.trial import partition, round_pools
+from softal_bench.trial import trial as trials
 
 from .compare import differences, failure
 from .record import Record

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from bench import fake_plugins
+from run import fake_plugins
 
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.errors import PluginError

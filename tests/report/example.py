@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from softal_bench.report.records import Results, collect
+from softal_bench.records.trials import Results, collect
 from softal_bench.suite import Suite
 
 

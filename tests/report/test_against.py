@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from softal_bench.report.against import lines as families
-from softal_bench.report.against_figure import against_figure
-from softal_bench.report.drawing import to_svg
-from softal_bench.report.sections import Section, sections
+from softal_bench.report.figures.against import against_figure
+from softal_bench.report.figures.drawing import to_svg
+from softal_bench.report.stats.against import lines as families
+from softal_bench.report.stats.sections import Section, sections
 
 from .example import ExampleAcquisition, ExampleCondition, ExampleSuite, lines, write
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from softal_bench.report.choosing import aims, choosing_table, seconds_to_target
-from softal_bench.report.choosing_figure import choosing_figure
-from softal_bench.report.numbers import ABSENT
-from softal_bench.report.page import write_pages
-from softal_bench.report.sections import Section, sections
+from softal_bench.report.figures.choosing import choosing_figure
+from softal_bench.report.pages.trials import write_pages
+from softal_bench.report.stats.choosing import aims, choosing_table, seconds_to_target
+from softal_bench.report.stats.numbers import ABSENT
+from softal_bench.report.stats.sections import Section, sections
 
 from .example import POWER, ExampleAcquisition, ExampleCondition, ExampleSuite, ExampleTargets, lines, write
 

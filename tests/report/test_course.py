@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from softal_bench.report.course import course, course_figure, course_table
-from softal_bench.report.numbers import ABSENT
-from softal_bench.report.page import page
-from softal_bench.report.sections import sections
+from softal_bench.report.pages.course import course, course_figure, course_table
+from softal_bench.report.pages.trials import page
+from softal_bench.report.stats.numbers import ABSENT
+from softal_bench.report.stats.sections import sections
 
 from .example import ExampleCondition, ExampleSuite, lines, write
 from .test_reference_tables import _beside, reference
@@ -48,7 +48,7 @@ def test_a_page_shows_it_where_the_suite_names_published_figures(
 ) -> None:
     text, figures = page(written.collect())
     assert "Epochs and acquired scores" not in text
-    monkeypatch.setattr("softal_bench.report.published.beside", _beside)
+    monkeypatch.setattr("softal_bench.report.pages.published.beside", _beside)
     text, figures = page(replace(written, reference=reference()).collect())
     assert "## Epochs and acquired scores" in text
     assert "(figures/example-course-B10.svg)" in text
@@ -57,7 +57,7 @@ def test_a_page_shows_it_where_the_suite_names_published_figures(
 
 def test_journals_without_them_have_no_such_section(suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch) -> None:
     write(suite.path(FIRST, 0), lines(FIRST, 0, [0.5, 0.9]))
-    monkeypatch.setattr("softal_bench.report.published.beside", _beside)
+    monkeypatch.setattr("softal_bench.report.pages.published.beside", _beside)
     text, figures = page(replace(suite, reference=reference()).collect())
     assert "Epochs and acquired scores" not in text
     assert not [name for name in figures if "course" in name]

@@ -8,9 +8,9 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from softal_bench.report.drawing import to_svg
-from softal_bench.report.figures import accuracy_figure
-from softal_bench.report.sections import all_labels, sections
+from softal_bench.report.figures.accuracy import accuracy_figure
+from softal_bench.report.figures.drawing import to_svg
+from softal_bench.report.stats.sections import all_labels, sections
 
 from .conftest import ACCURACIES
 from .example import POWER, ExampleAcquisition, ExampleCondition, ExampleSuite, lines, write

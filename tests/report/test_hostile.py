@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from softal_bench.report.export import rounds_table, to_csv, to_json
-from softal_bench.report.page import page
+from softal_bench.records.export import rounds_table, to_csv, to_json
+from softal_bench.report.pages.trials import page
 
 from .example import ExampleAcquisition, ExampleCondition, ExampleSuite, lines, write
 

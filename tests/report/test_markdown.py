@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softal_bench.report.markdown import escape, escape_block, table
+from softal_bench.report.pages.markdown import escape, escape_block, table
 
 
 @pytest.mark.parametrize(

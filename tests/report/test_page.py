@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from softal_bench.errors import SoftalError
-from softal_bench.report.numbers import ABSENT
-from softal_bench.report.page import write_pages
+from softal_bench.report.pages.trials import write_pages
+from softal_bench.report.stats.numbers import ABSENT
 
 from .example import POWER, ExampleAcquisition, ExampleCondition, ExampleSuite, lines, write
 

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from softal_bench_peers.compare.page import comparison_page
+from softal_bench_peers.compare.records import read_comparisons
 
-from softal_bench.report.compare.page import comparison_page
-from softal_bench.report.compare.records import read_comparisons
-from softal_bench.report.cost.page import cost_page
-from softal_bench.report.cost.records import collect_cells
-from softal_bench.report.page import page
-from softal_bench.report.records import collect
+from softal_bench.records.cells import collect_cells
+from softal_bench.records.trials import collect
+from softal_bench.report.pages.cost import cost_page
+from softal_bench.report.pages.trials import page
 from softal_bench.suite import load_cost_suite, load_suite, suite_kind
 
 ROOT = Path(__file__).parents[2]

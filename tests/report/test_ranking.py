@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from softal_bench.report.page import write_pages
-from softal_bench.report.ranking import Ranking, ranking, ranking_table
-from softal_bench.report.sections import sections
+from softal_bench.report.pages.trials import write_pages
+from softal_bench.report.stats.ranking import Ranking, ranking, ranking_table
+from softal_bench.report.stats.sections import sections
 
 from .example import POWER, UNIFORM, ExampleAcquisition, ExampleCondition, ExampleSuite, lines, write
 

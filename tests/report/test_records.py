@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from softal_bench.report.journals import describe_counts
+from softal_bench.records.lookup import describe_counts
 
 from .example import ExampleSuite, lines, write
 

@@ -7,10 +7,10 @@ from typing import cast
 import numpy as np
 import pytest
 
-from softal_bench.report.numbers import ABSENT
-from softal_bench.report.published import published_sections, published_tables, verdict
-from softal_bench.report.records import Results
-from softal_bench.report.statistics import median_interval
+from softal_bench.records.trials import Results
+from softal_bench.report.pages.published import published_sections, published_tables, verdict
+from softal_bench.report.stats.numbers import ABSENT
+from softal_bench.report.stats.statistics import median_interval
 from softal_bench.suite import Condition, Reference
 
 from .example import POWER, UNIFORM, ExampleCondition, ExampleSuite, lines, write
@@ -28,7 +28,7 @@ def reference() -> Reference:
 
 def collected(suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch) -> Results:
     """The example's results with the reference, matched by label and B as real conditions are."""
-    monkeypatch.setattr("softal_bench.report.published.beside", _beside)
+    monkeypatch.setattr("softal_bench.report.pages.published.beside", _beside)
     return replace(suite, reference=reference()).collect()
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softal_bench.report.statistics import (
+from softal_bench.report.stats.statistics import (
     area_under_curve,
     labels_to_accuracy,
     mean_interval,

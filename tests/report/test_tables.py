@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from softal_bench.report.numbers import ABSENT, percentage
-from softal_bench.report.round_cost import cost_table
-from softal_bench.report.sections import sections
-from softal_bench.report.tables import area_table, final_accuracy_table, labels_to_target_tables
+from softal_bench.report.stats.numbers import ABSENT, percentage
+from softal_bench.report.stats.round_cost import cost_table
+from softal_bench.report.stats.sections import sections
+from softal_bench.report.stats.tables import area_table, final_accuracy_table, labels_to_target_tables
 
 from .example import POWER, ExampleCondition, ExampleSuite, ExampleTargets, lines, write
 

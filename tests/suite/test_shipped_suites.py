@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from softal_bench.bench.trial import num_rounds
 from softal_bench.errors import SuiteError
 from softal_bench.registry import acquisitions
 from softal_bench.suite import Condition, CostSuite, Suite, load_cost_suite, load_suite
+from softal_bench.trial.trial import num_rounds
 
 SUITES = Path(__file__).parents[2] / "suites"
 

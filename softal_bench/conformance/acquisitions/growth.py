@@ -12,7 +12,7 @@ import torch
 from softal_bench.conformance.acquisitions.examples import Example, choose, example
 from softal_bench.conformance.rules import NotApplicable, Rule, require
 from softal_bench.contracts import AcquisitionFunction
-from softal_bench.timing import peak_memory, reset_peak_memory
+from softal_bench.machine.stopwatch import peak_memory, reset_peak_memory
 
 _BATCH = 5
 _FEW, _MANY = 2048, 4096  # points of the smaller of two pools

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from softal_bench.report.cost.records import CostResults, collect_cells
-from softal_bench.report.cost.settings import Setting, settings
+from softal_bench.records.cells import CostResults, collect_cells
+from softal_bench.report.stats.cost_settings import Setting, settings
 from softal_bench.suite import CostCondition, CostSuite, load_cost_suite
 
 from ..example import write

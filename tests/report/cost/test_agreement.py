@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from softal_bench.report.cost.agreement import agreement, agreement_table
-from softal_bench.report.cost.page import cost_page
-from softal_bench.report.numbers import ABSENT
+from softal_bench.report.pages.cost import cost_page
+from softal_bench.report.stats.agreement import agreement, agreement_table
+from softal_bench.report.stats.numbers import ABSENT
 
 from ..example import write
 from .conftest import JOINT

@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from softal_bench.report.cost.figures import (
+from softal_bench.report.figures.cost import (
     comparable_batch_size,
     figure_against_batch_size,
     figure_against_pool_size,
     not_drawn,
 )
-from softal_bench.report.drawing import to_svg
+from softal_bench.report.figures.drawing import to_svg
 
 from ..example import write
 from .conftest import JOINT

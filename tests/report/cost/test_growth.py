@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from softal_bench.report.cost.growth import exponent, exponent_text
-from softal_bench.report.cost.tables import growth_tables
-from softal_bench.report.numbers import ABSENT
+from softal_bench.report.stats.cost_tables import growth_tables
+from softal_bench.report.stats.growth import exponent, exponent_text
+from softal_bench.report.stats.numbers import ABSENT
 
 from ..example import write
 from .conftest import JOINT

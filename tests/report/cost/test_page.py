@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from softal_bench.errors import SoftalError
-from softal_bench.report.cost.page import write_cost_pages
-from softal_bench.report.page import write_pages
+from softal_bench.report.pages.cost import write_cost_pages
+from softal_bench.report.pages.trials import write_pages
 
 from ..example import ExampleSuite, write
 from .conftest import JOINT

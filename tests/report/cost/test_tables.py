@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from softal_bench.report.cost.settings import Setting
-from softal_bench.report.cost.tables import (
+from softal_bench.report.stats.cost_settings import Setting
+from softal_bench.report.stats.cost_tables import (
     cost_tables,
     memory_table,
     ratio_table,
     seconds_table,
     share_table,
 )
-from softal_bench.report.numbers import ABSENT
+from softal_bench.report.stats.numbers import ABSENT
 from softal_bench.suite.keys import Ratio
 
 from ..example import write

@@ -11,13 +11,13 @@ import pandas as pd
 import torch
 from softal_plugins.datasets.mnist import MNIST
 
-from softal_bench.bench.device import device_name, resolve_device
 from softal_bench.cli.failures import told
 from softal_bench.cli.options import data_dir_option, data_root
 from softal_bench.cli.tables import show_table
 from softal_bench.errors import SoftalError
-from softal_bench.report.compare.page import NAME, details, timings, write_comparison
-from softal_bench.report.compare.records import Comparison, merge_comparison
+from softal_bench.machine.device import device_name, resolve_device
+from softal_bench_peers.compare.page import NAME, details, timings, write_comparison
+from softal_bench_peers.compare.records import Comparison, merge_comparison
 
 from .settings import Settings
 

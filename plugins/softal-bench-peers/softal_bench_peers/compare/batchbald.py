@@ -9,8 +9,8 @@ from softal_plugins.acquisitions.batchbald import BatchBALD
 from torch import Tensor
 
 from softal_bench.pools import TensorPool
-from softal_bench.report.compare.records import Comparison, Value
-from softal_bench.report.numbers import size
+from softal_bench.report.stats.numbers import size
+from softal_bench_peers.compare.records import Comparison, Value
 
 from .joint_information import joint_information
 from .machine import environment_of

@@ -7,9 +7,9 @@ import torch
 from softal_plugins.acquisitions.batchbald import BatchBALD
 from torch import Tensor
 
-from softal_bench.report.compare.records import Comparison
-from softal_bench.report.numbers import size
-from softal_bench.timing import Stopwatch
+from softal_bench.machine.stopwatch import Stopwatch
+from softal_bench.report.stats.numbers import size
+from softal_bench_peers.compare.records import Comparison
 
 from .fresh import in_fresh_process, with_peak_growth
 from .machine import environment_of

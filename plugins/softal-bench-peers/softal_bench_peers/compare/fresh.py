@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from softal_bench.timing import peak_memory, reset_peak_memory
+from softal_bench.machine.stopwatch import peak_memory, reset_peak_memory
 
 Result = TypeVar("Result")
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from softal_bench.bayes.batch_bald import batch_bald
 from softal_bench.bayes.joint_entropy import Configurations, Points
 from softal_bench.pools import TensorPool
-from softal_bench.report.compare.records import Comparison
-from softal_bench.report.numbers import size
+from softal_bench.report.stats.numbers import size
+from softal_bench_peers.compare.records import Comparison
 
 from .machine import environment_of
 from .settings import Settings

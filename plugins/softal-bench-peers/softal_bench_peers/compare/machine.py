@@ -7,9 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from softal_bench.bench.device import device_name
-from softal_bench.bench.environment import environment
-from softal_bench.report.compare.records import Comparison, Value
+from softal_bench.journal.origin import environment
+from softal_bench.machine.device import device_name
+from softal_bench_peers.compare.records import Comparison, Value
 
 from .pairs import timed
 from .settings import Settings

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 import torch
 
-from softal_bench.timing import synchronise
+from softal_bench.machine.stopwatch import synchronise
 
 Answer = TypeVar("Answer")
 OurAnswer = TypeVar("OurAnswer")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from softal_bench.bayes.mc_dropout import FittedMCDropout, Masks, draw_masks, flops_per_input, log_probs_plain
-from softal_bench.report.compare.records import Comparison
+from softal_bench_peers.compare.records import Comparison
 
 from .machine import environment_of, matrix_product_seconds
 from .networks import ReplicatedNetwork

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from softal_bench.bayes.mc_dropout import FittedMCDropout, draw_masks
 from softal_bench.pools import TensorPool
-from softal_bench.report.compare.records import Comparison, Value
-from softal_bench.report.numbers import significant, size
+from softal_bench.report.stats.numbers import significant, size
+from softal_bench_peers.compare.records import Comparison, Value
 
 from .machine import environment_of
 from .networks import ReplicatedNetwork

@@ -14,10 +14,10 @@ from softal_plugins.acquisitions.softmax import Softmax
 from torch import Tensor
 
 from softal_bench.contracts import AcquisitionFunction
+from softal_bench.machine.stopwatch import Stopwatch
 from softal_bench.pools import TensorPool
-from softal_bench.report.compare.records import Comparison
-from softal_bench.report.numbers import size
-from softal_bench.timing import Stopwatch
+from softal_bench.report.stats.numbers import size
+from softal_bench_peers.compare.records import Comparison
 
 from .machine import environment_of
 from .pairs import Pairs, time_pairs

@@ -11,9 +11,9 @@ from softal_bench.bayes.gibbs import sample_without_replacement
 from softal_bench.bayes.information import bald
 from softal_bench.bayes.mc_dropout import FittedMCDropout
 from softal_bench.contracts import AcquiredBatch
-from softal_bench.report.compare.records import Comparison
-from softal_bench.report.numbers import size
-from softal_bench.timing import Stopwatch
+from softal_bench.machine.stopwatch import Stopwatch
+from softal_bench.report.stats.numbers import size
+from softal_bench_peers.compare.records import Comparison
 
 from .fresh import in_fresh_process, with_peak_growth
 from .machine import environment_of

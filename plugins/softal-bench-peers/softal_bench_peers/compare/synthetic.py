@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from softal_bench.contracts import Pool
-from softal_bench.timing import Stopwatch
+from softal_bench.machine.stopwatch import Stopwatch
 
 
 class _MadePool(Pool):

@@ -15,8 +15,8 @@ from softal_bench.bayes.global_rng import seeded_global_rng
 from softal_bench.bayes.mc_dropout import MCDropout
 from softal_bench.bayes.training import make_optimiser, training_step
 from softal_bench.contracts import Examples
-from softal_bench.report.compare.records import Comparison
-from softal_bench.timing import synchronise
+from softal_bench.machine.stopwatch import synchronise
+from softal_bench_peers.compare.records import Comparison
 
 from .fresh import worker
 from .machine import environment_of

@@ -6,7 +6,7 @@ import torch
 from softal_bench_peers.compare.machine import compare, environment_of
 from softal_bench_peers.compare.settings import Settings
 
-from softal_bench.bench.device import device_name
+from softal_bench.machine.device import device_name
 
 
 def test_rows_of_a_run_were_measured_together_and_those_of_another_run_were_not(settings: Settings) -> None:

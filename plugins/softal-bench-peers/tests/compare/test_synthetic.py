@@ -5,7 +5,7 @@ import torch
 from softal_bench_peers.compare.synthetic import NoisyCopies, SyntheticPool
 
 from softal_bench.contracts import Pool
-from softal_bench.timing import Stopwatch
+from softal_bench.machine.stopwatch import Stopwatch
 
 CPU = torch.device("cpu")
 

@@ -1,0 +1,1 @@
+"""One cost cell: its pool of log-probs, and its measurement."""

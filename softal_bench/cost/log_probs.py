@@ -1,0 +1,178 @@
+"""The log-probs that a cost suite measures selection from, made once for each source, N and K and kept in a file."""
+
+import math
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from softal_bench.contracts import Examples, FittedModel, Posterior, Splits
+from softal_bench.cost.measure import sample_seconds, seconds_of
+from softal_bench.cost.measurement_lock import alone
+from softal_bench.errors import StorageError, SuiteError
+from softal_bench.seeding import Seeds
+from softal_bench.suite import CostCondition, SyntheticSource, TrainedSource
+from softal_bench.trial.attributed_model import BlamedModel
+from softal_bench.trial.attribution import blame
+from softal_bench.trial.data import load
+
+_CHUNK = 512
+
+
+@dataclass(frozen=True)
+class StoredPool:
+    """Log-probs in a .npy file (N x K x C, float32), and samples of the seconds that predicting them took."""
+
+    path: Path
+    num_classes: int
+    predict_seconds: list[float]
+
+
+class LogProbs:
+    """Makes the pools of a cost suite, one at a time, in a folder that is removed by its owner.
+
+    Args:
+        folder: where the file of the current pool is.
+        data_root: the folder of data.
+        device: where models are trained and predict.
+    """
+
+    def __init__(self, folder: Path, data_root: Path, device: torch.device) -> None:
+        self._folder = folder
+        self._data_root = data_root
+        self._device = device
+        self._pool: tuple[str, StoredPool] | None = None
+        self._fitted: tuple[str, FittedModel, Examples] | None = None
+
+    def pool(self, condition: CostCondition) -> StoredPool:
+        """The pool of a condition; the one before it is forgotten if it was another."""
+        of_pool = condition.model_dump_json(exclude={"acquisition", "batch_size", "limits", "source"})
+        identity = f"{_identity(condition.source)} {of_pool}"
+        if self._pool is None or self._pool[0] != identity:
+            self._pool = None
+            with alone():  # prediction is timed on the way
+                self._pool = (identity, self._made(condition))
+        return self._pool[1]
+
+    def _made(self, condition: CostCondition) -> StoredPool:
+        path = self._folder / "log_probs.npy"
+        if isinstance(condition.source, SyntheticSource):
+            _store_synthetic(path, condition, condition.source.num_classes)
+            return StoredPool(path, condition.source.num_classes, [])
+        source = condition.source
+        fitted, points = self._trained(condition, source)
+        inputs = points.inputs[: condition.pool_size]
+
+        def predict() -> Tensor:
+            generator = Seeds(condition.seed, 0).generator("posterior")
+            return _predicted(fitted.posterior(condition.posterior_samples, generator), inputs)
+
+        predicted: list[Tensor] = []
+        with blame("model", source.model):  # around what is timed, so that comparing all global state is not
+            first = seconds_of(lambda: predicted.append(predict()), 1, self._device)
+        _store_one(path, predicted.pop())  # where nobody but the disk can fail
+        with blame("model", source.model):
+            seconds = sample_seconds(predict, first, condition.measurement, self._device)
+        return StoredPool(path, points.num_classes, seconds)
+
+    def _trained(self, condition: CostCondition, source: TrainedSource) -> tuple[FittedModel, Examples]:
+        identity = f"{_identity(source)} {condition.seed} {condition.threads}"
+        if self._fitted is None or self._fitted[0] != identity:
+            self._fitted = None
+            self._fitted = (identity, *_train(condition, source, self._data_root, self._device))
+        return self._fitted[1:]
+
+
+def require_enough(condition: CostCondition, source: TrainedSource, splits: Splits) -> None:
+    """Raise SuiteError if the source's data set has fewer points than the condition's N."""
+    left = len(splits.train) - source.validation_size - source.labels
+    if condition.pool_size > left:
+        raise SuiteError(
+            f"pool_size: N = {condition.pool_size}, but {source.dataset.label} has {len(splits.train)} training "
+            f"examples, {max(left, 0)} beside {source.validation_size} for validation and {source.labels} labels"
+        )
+
+
+def _train(
+    condition: CostCondition, source: TrainedSource, data_root: Path, device: torch.device
+) -> tuple[FittedModel, Examples]:
+    """The model fitted to a random labelled set, and the points of its pool in random order."""
+    seeds = Seeds(condition.seed, 0)
+    train = load(source.dataset, data_root, seeds.generator("dataset")).train
+    order = torch.randperm(len(train), generator=seeds.generator("validation"))
+    validation, labelled, pool = torch.split(
+        order, [source.validation_size, source.labels, len(train) - source.validation_size - source.labels]
+    )
+    with blame("model", source.model):
+        fitted = source.model.instance.fit(
+            train.at(labelled).to(device),
+            train.at(validation).to(device),
+            source.training.for_model(source.model.instance),
+            device,
+            seeds.generator("training"),
+        )
+    return BlamedModel(fitted, source.model), train.at(pool).to(device)
+
+
+def _predicted(posterior: Posterior, inputs: Tensor) -> Tensor:
+    return torch.cat([posterior.log_probs(inputs_n) for inputs_n in torch.split(inputs, _CHUNK)])
+
+
+def _store_synthetic(path: Path, condition: CostCondition, num_classes: int) -> None:
+    """Write log-probs with a spread of confidence like a trained network's, a chunk at a time.
+
+    logit_nkc = s_n (3.5 [c = c_n] + z_nc + 0.5 e_nkc): z and e standard normal, c_n a class at random, log s_n normal
+    with mean 1 and standard deviation 0.3. At K = 20 and C = 10 the quartiles of predictive entropy are 0.03, 0.19 and
+    0.60 nats and those of BALD 0.005, 0.04 and 0.13; a network trained on 60 of scikit-learn's digits has 0.06, 0.23
+    and 0.63, and 0.01, 0.05 and 0.15.
+    """
+    generator = Seeds(condition.seed, 0).generator("synthetic log-probs")
+    size, num_samples = condition.pool_size, condition.posterior_samples
+
+    def chunks() -> Iterator[Tensor]:
+        for start in range(0, size, 10_000):
+            count = min(10_000, size - start)
+            scale_n_1_1 = torch.randn(count, 1, 1, generator=generator).mul(0.3).add(1).exp()
+            favoured_n = torch.randint(num_classes, (count,), generator=generator)
+            common_n_C = torch.randn(count, num_classes, generator=generator) + 3.5 * one_hot(favoured_n, num_classes)
+            own_n_K_C = torch.randn(count, num_samples, num_classes, generator=generator)
+            yield (scale_n_1_1 * (common_n_C.unsqueeze(1) + 0.5 * own_n_K_C)).log_softmax(dim=-1)
+
+    _store(path, (size, num_samples, num_classes), chunks())
+
+
+def _store(path: Path, shape: Sequence[int], chunks: Iterable[Tensor]) -> None:
+    """Write float32 chunks one after another as one .npy file.
+
+    Raises:
+        StorageError: if there is no room for it, or the disk refuses it.
+    """
+    needed = 4 * math.prod(shape)
+    try:
+        free = shutil.disk_usage(path.parent).free
+        if free < needed:
+            raise StorageError(
+                f"{path.parent}: log-probs of shape {tuple(shape)} need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} "
+                "GiB are "
+                f"free; name another temporary folder with TMPDIR, or measure smaller pools"
+            )
+        with path.open("wb") as file:
+            header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
+            np.lib.format.write_array_header_1_0(file, header)
+            for chunk in chunks:
+                file.write(np.ascontiguousarray(chunk.cpu().numpy(), dtype="<f4").data)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written: {error.strerror}; name another folder with TMPDIR") from error
+
+
+def _store_one(path: Path, log_probs_N_K_C: Tensor) -> None:
+    _store(path, log_probs_N_K_C.shape, [log_probs_N_K_C])
+
+
+def _identity(source: SyntheticSource | TrainedSource) -> str:
+    return f"{source.label} {source.model_dump_json(exclude={'model', 'dataset'})}"

@@ -1,0 +1,158 @@
+"""The cells of a cost suite as its journals tell them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from softal_bench.errors import JournalError
+from softal_bench.journal.file import TrialRecord
+from softal_bench.records.lookup import (
+    DONE,
+    Bytes,
+    Problem,
+    Recorded,
+    Seconds,
+    look_up,
+    many_journals,
+    require_of,
+    status_of,
+    validated,
+)
+from softal_bench.suite import CostCondition, CostSuite
+
+OVER_A_LIMIT = ("timeout", "out_of_memory")
+
+
+class CostLine(BaseModel):
+    """What a cell's cost line says, as far as a report needs it.
+
+    Attributes:
+        seconds: samples, of one selection each.
+        peak_bytes: growth of peak memory during one selection; None where it was not measured.
+        acquired: the positions that the first selection chose, in its order; None in journals that do not record them.
+        predict_seconds: samples, of predicting the pool each; empty where no model makes the log-probs.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True)
+    batch_size: int
+    pool_size: int
+    posterior_samples: int
+    status: str
+    seconds: list[Seconds]
+    peak_bytes: Bytes | None
+    acquired: list[Annotated[int, Field(ge=0, le=2**53)]] | None = None
+    predict_seconds: list[Seconds] = []
+    error: str | None = None
+
+
+_lines = TypeAdapter(list[CostLine])
+
+
+@dataclass(frozen=True)
+class Cell(Recorded):
+    """One cell of a cost suite, its status (a key of STATUSES), and what its journal says."""
+
+    condition: CostCondition
+    line: CostLine | None = None
+
+    @property
+    def samples(self) -> list[float]:
+        """Seconds of one selection each."""
+        return self.line.seconds if self.line else []
+
+    @property
+    def has_enough_samples(self) -> bool:
+        """Whether it has enough samples to show a range; the time budget may have room for fewer."""
+        return len(self.samples) >= self.condition.measurement.min_samples
+
+    @property
+    def error(self) -> str:
+        return super().error or (self.line.error or "" if self.line else "")
+
+
+@dataclass(frozen=True)
+class CostResults:
+    """A cost suite and its cells, in file order."""
+
+    suite: CostSuite
+    cells: tuple[Cell, ...]
+    problems: tuple[Problem, ...]
+
+    def count(self, status: str) -> int:
+        """Return how many cells have this status (a key of STATUSES)."""
+        return sum(cell.status == status for cell in self.cells)
+
+
+def collect_cells(suite: CostSuite, runs: Path, leaderboard: Path) -> CostResults:
+    """Read the journal of every cell of a cost suite, from `runs/<suite>/` and `leaderboard/records/<suite>/`.
+
+    Which one is taken where a cell has two, `look_up` says. A journal that cannot be read becomes a problem and
+    raises nothing. A cell without a journal is "not_tried" where a smaller B of its sweep was over a limit.
+    """
+    folders = [runs / suite.name, leaderboard / "records" / suite.name]
+    problems: list[Problem] = []
+    with many_journals():
+        cells = [_cell(condition, folders, problems) for condition in suite.conditions]
+    return CostResults(suite, tuple(with_not_tried(cells)), tuple(problems))
+
+
+def _cell(condition: CostCondition, folders: list[Path], problems: list[Problem]) -> Cell:
+    key = condition.key(0)
+
+    def read(record: TrialRecord) -> Cell:
+        require_of(record, key, 0)
+        return Cell(key, status_of(record), record, condition, checked_line(record, condition))
+
+    def absent(status: str) -> Cell:
+        return Cell(key, status, None, condition)
+
+    return look_up(key, folders, read, absent, problems)
+
+
+def checked_line(record: TrialRecord, condition: CostCondition) -> CostLine | None:
+    """Return the cost line of a cell, if it has one; raise JournalError if it is none of this condition."""
+    lines = validated(record, _lines, "cost line")
+    if len(lines) > 1:
+        raise JournalError(f"{record.path}: {len(lines)} cost lines; a cell is measured once. Move the file away")
+    if record.status == DONE and not (lines and lines[0].seconds):
+        raise JournalError(f"{record.path}: says that it is done, but has no seconds; move it away to measure anew")
+    for line in lines:
+        _require_same(record, line, condition)
+    return lines[0] if lines else None
+
+
+def _require_same(record: TrialRecord, line: CostLine, condition: CostCondition) -> None:
+    for name in ("batch_size", "pool_size", "posterior_samples"):
+        if getattr(line, name) != getattr(condition, name):
+            raise JournalError(
+                f"{record.path}: {name} is {getattr(line, name)}, but {getattr(condition, name)} in the suite's cell "
+                f"of this key; move the file away"
+            )
+    if line.acquired is not None and not len(set(line.acquired)) == len(line.acquired) == condition.batch_size:
+        raise JournalError(
+            f"{record.path}: acquired has {len(line.acquired)} positions, {len(set(line.acquired))} of them distinct; "
+            f"need {condition.batch_size}; move the file away to measure anew"
+        )
+    if record.end and line.status != record.status:
+        raise JournalError(f"{record.path}: ends as {record.status!r}, but its cost line says {line.status!r}")
+
+
+def with_not_tried(cells: Sequence[Cell]) -> list[Cell]:
+    """Return cells in which those without a journal are "not_tried" after a smaller B over a limit, else "not_run"."""
+    smallest: dict[str, float] = {}
+    for cell in cells:
+        if cell.status in OVER_A_LIMIT:
+            sweep, batch_size = cell.condition.sweep(), cell.condition.batch_size
+            smallest[sweep] = min(batch_size, smallest.get(sweep, batch_size))
+
+    def known(cell: Cell) -> Cell:
+        if cell.status not in ("not_run", "not_tried"):
+            return cell
+        over = smallest and smallest.get(cell.condition.sweep(), math.inf) < cell.condition.batch_size
+        return replace(cell, status="not_tried" if over else "not_run")
+
+    return list(map(known, cells))

@@ -1,0 +1,126 @@
+"""Journals of several machines into one folder: all of them, or nothing is written."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from softal_bench.errors import JournalError, SoftalError
+from softal_bench.journal import file as journal
+from softal_bench.journal.file import Line, TrialRecord
+from softal_bench.machine.files import write_atomically
+from softal_bench.records.lookup import DONE
+from softal_bench.records.submitted import journals_in, place_of
+
+# What follows from the seeds; clocks and memory differ between machines and are taken from one journal whole.
+_CLOCKS = ("seconds", "peak_bytes")
+_SAME = ("condition", "trial", "start", "provenance")
+Place = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Merge:
+    """What a merge does: for each suite and key the journal that is taken.
+
+    Attributes:
+        into: the folder.
+        taken: the journals, by suite and key.
+        conflicts: why journals of one key cannot be merged, or one cannot be read; a line each.
+    """
+
+    into: Path
+    taken: dict[Place, TrialRecord]
+    conflicts: list[str]
+
+    def path(self, place: Place) -> Path:
+        """Where a journal goes."""
+        suite, key = place
+        return self.into / suite / f"{key}.jsonl"
+
+    @property
+    def changes(self) -> dict[Path, TrialRecord]:
+        """Where it writes, and which journal."""
+        paths = {self.path(place): record for place, record in self.taken.items()}
+        return {path: record for path, record in paths.items() if record.path != path}
+
+
+def plan_merge(folders: Sequence[Path], into: Path) -> Merge:
+    """Read all journals, those in `into` first, and decide which one is taken of each suite and key.
+
+    Of journals with the same rounds, the first; of two of which one has the first rounds of the other, the longer.
+
+    Raises:
+        SuiteError: if a folder holds no journals.
+    """
+    merge = Merge(into, {}, [])
+    there = sorted(into.glob("[!.]*/*.jsonl"))
+    for path in [*there, *(path for folder in folders for path in journals_in(folder))]:
+        try:
+            if (record := journal.read_started(path)) is not None:
+                place = place_of(record)
+                merge.taken[place] = _better(merge.taken.get(place, record), record)
+        except JournalError as error:
+            merge.conflicts.append(str(error))
+    return merge
+
+
+def carry_out(merge: Merge) -> None:
+    """Write the journals that are new or longer, each whole or not at all, with its lock held.
+
+    Raises:
+        SoftalError: if there are conflicts, a runner has a journal that would be written, or the disk refuses.
+    """
+    if merge.conflicts:
+        raise SoftalError(f"nothing was written: conflicts in {len(merge.conflicts)} journals, named above")
+    changes = merge.changes
+    for path in changes:
+        if journal.is_locked(path):
+            raise SoftalError(f"nothing was written: a runner has {path}; merge again when it is done")
+    for path, record in changes.items():
+        with journal.locked(path, timeout=-1):
+            lines = journal.complete_lines(record.path)
+            write_atomically(path, lines, what_to_do="choose another folder with --into, then merge again")
+
+
+def _better(one: TrialRecord, other: TrialRecord) -> TrialRecord:
+    """The one that has more, and of equals the first.
+
+    Raises:
+        JournalError: if they tell of different trials, or of different rounds.
+    """
+    first, second = journal.complete_lines(one.path), journal.complete_lines(other.path)
+    if first.startswith(second) or second.startswith(first):
+        return one if len(first) >= len(second) else other
+    for name in _SAME:
+        differs = one.header.get(name) != other.header.get(name)
+        if differs and not (name in ("start", "provenance") and _undrawn(one, other)):
+            raise JournalError(f"{one.path} and {other.path}: one key, but {name} differs; remove one of them")
+    kinds = {line["kind"] for line in one.rounds + other.rounds}
+    return (_better_cell if "cost" in kinds else _longer)(one, other)
+
+
+def _longer(one: TrialRecord, other: TrialRecord) -> TrialRecord:
+    pairs = zip(_rounds(one), _rounds(other), strict=False)
+    number = next((number for number, (first, second) in enumerate(pairs) if first != second), None)
+    if number is not None:
+        raise JournalError(
+            f"{one.path} and {other.path}: one key, but round {number} differs (other hardware rounds otherwise, or "
+            "one was changed); remove one of them"
+        )
+    return max(one, other, key=lambda record: (len(record.rounds), record.status == DONE, record.end is not None))
+
+
+def _better_cell(one: TrialRecord, other: TrialRecord) -> TrialRecord:
+    """A cell is one measurement: of two that are done nothing tells which is to be kept."""
+    if one.status == other.status == DONE and one.rounds != other.rounds:
+        raise JournalError(f"{one.path} and {other.path}: two measurements of one cell; remove one of them")
+    return max(one, other, key=lambda record: (record.status == DONE, record.end is not None))
+
+
+def _undrawn(one: TrialRecord, other: TrialRecord) -> bool:
+    """Whether one of them failed before its start set was drawn."""
+    return any(not record.header["start"] and not record.rounds for record in (one, other))
+
+
+def _rounds(record: TrialRecord) -> Iterator[Line]:
+    for line in record.rounds:
+        yield {name: value for name, value in line.items() if name not in _CLOCKS}

@@ -1,0 +1,176 @@
+"""The trials of a suite as its journals tell them, from the runs folder and the leaderboard's records."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from softal_bench.errors import JournalError
+from softal_bench.journal.file import TrialRecord
+from softal_bench.records.lookup import (
+    DONE,
+    Bytes,
+    Problem,
+    Recorded,
+    Seconds,
+    look_up,
+    many_journals,
+    require_of,
+    status_of,
+    validated,
+)
+from softal_bench.suite import Condition, Suite
+
+
+class Round(BaseModel):
+    """What a round's line says, as far as a report needs it.
+
+    Attributes:
+        labels: size of the labelled set that the accuracy was measured with.
+        accuracy: test accuracy, a fraction.
+        nll: test negative log-likelihood, in nats; None where it is infinite.
+        epochs, best_epoch: how many epochs the training ran, and which one's weights were kept; None in earlier
+            journals.
+        scores: the score of each point acquired, in the same order; empty in earlier journals.
+        acquired: indices acquired after it; empty in the last round, which has no prediction on the pool and
+            no selection.
+        seconds: seconds by phase.
+        peak_bytes: peak memory of the round, or None where it cannot be measured.
+        warnings: what a reader should know of the round.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True)
+    labels: int = Field(ge=1, le=2**53)
+    accuracy: float = Field(ge=0, le=1)
+    nll: float | None = Field(allow_inf_nan=False)
+    acquired: list[int]
+    epochs: int | None = Field(None, ge=1, le=2**53)
+    best_epoch: int | None = Field(None, ge=1, le=2**53)
+    scores: list[Annotated[float, Field(allow_inf_nan=False)]] = []
+    seconds: dict[str, Seconds | None]
+    peak_bytes: Bytes | None
+    warnings: list[str] = Field(default=[], max_length=100)
+
+
+_rounds = TypeAdapter(list[Round])
+_ANEW = "move it away to run the trial anew"
+
+
+@dataclass(frozen=True)
+class Trial(Recorded):
+    """One trial of a condition and what its journal says."""
+
+    condition: Condition
+    number: int
+    rounds: tuple[Round, ...] = ()
+
+    @property
+    def labels(self) -> list[int]:
+        """The training-set sizes measured, ascending."""
+        return [round_.labels for round_ in self.rounds]
+
+    @property
+    def accuracies(self) -> list[float]:
+        """The test accuracy at each training-set size."""
+        return [round_.accuracy for round_ in self.rounds]
+
+    @property
+    def warnings(self) -> dict[str, list[int]]:
+        """The rounds in which each warning occurred."""
+        found: dict[str, list[int]] = {}
+        for number, round_ in enumerate(self.rounds):
+            for text in round_.warnings:
+                found.setdefault(text, []).append(number)
+        return found
+
+
+@dataclass(frozen=True)
+class ConditionResults:
+    """All trials of one condition, in order."""
+
+    condition: Condition
+    trials: tuple[Trial, ...]
+
+    @cached_property
+    def done(self) -> tuple[Trial, ...]:
+        """The trials that statistics are made of."""
+        return tuple(trial for trial in self.trials if trial.status == DONE)
+
+
+@dataclass(frozen=True)
+class Results:
+    """A suite and the trials of its conditions, in file order."""
+
+    suite: Suite
+    conditions: tuple[ConditionResults, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def trials(self) -> Iterator[Trial]:
+        """Every trial of the suite, run or not."""
+        return (trial for results in self.conditions for trial in results.trials)
+
+    def count(self, status: str) -> int:
+        """Return how many trials have this status (a key of STATUSES)."""
+        return sum(trial.status == status for trial in self.trials)
+
+
+def collect(suite: Suite, runs: Path, leaderboard: Path) -> Results:
+    """Read the journals of every trial of a suite, from `runs/<suite>/` and `leaderboard/records/<suite>/`.
+
+    Which one is taken where a trial has two, `look_up` says. A journal that cannot be read becomes a problem and
+    raises nothing.
+    """
+    folders = [runs / suite.name, leaderboard / "records" / suite.name]
+    problems: list[Problem] = []
+    with many_journals():
+        conditions = tuple(
+            ConditionResults(
+                condition, tuple(_trial(condition, number, folders, problems) for number in range(suite.trials))
+            )
+            for condition in suite.conditions
+        )
+    return Results(suite, conditions, tuple(problems))
+
+
+def _trial(condition: Condition, number: int, folders: list[Path], problems: list[Problem]) -> Trial:
+    key = condition.key(number)
+
+    def read(record: TrialRecord) -> Trial:
+        require_of(record, key, number)
+        return Trial(key, status_of(record), record, condition, number, checked_rounds(record, condition))
+
+    def absent(status: str) -> Trial:
+        return Trial(key, status, None, condition, number)
+
+    return look_up(key, folders, read, absent, problems)
+
+
+def checked_rounds(record: TrialRecord, condition: Condition) -> tuple[Round, ...]:
+    """Return the rounds of a trial as models; raise JournalError if they are none of this condition."""
+    rounds = validated(record, _rounds, "round")
+    sizes = [round_.labels for round_ in rounds]
+    if any(after <= before for before, after in pairwise(sizes)):
+        raise JournalError(f"{record.path}: the labelled set does not grow from round to round: {sizes}")
+    if record.status == DONE and not rounds:
+        raise JournalError(f"{record.path}: says that it is done, but has no round; {_ANEW}")
+    if record.status == DONE:
+        _require_complete(record, rounds, condition)
+    return tuple(rounds)
+
+
+def _require_complete(record: TrialRecord, rounds: list[Round], condition: Condition) -> None:
+    """Require that the rounds are those of the whole condition, from the start set to the budget."""
+    sizes = [round_.labels for round_ in rounds]
+    expected = [condition.initial.size + number * condition.batch_size for number in range(len(rounds))]
+    if sizes != expected:
+        raise JournalError(f"{record.path}: the rounds have {sizes} labels, expected {expected}; {_ANEW}")
+    if sizes[-1] < condition.budget or rounds[-1].acquired:
+        raise JournalError(
+            f"{record.path}: says that it is done, but its last round has {sizes[-1]} labels of a budget of "
+            f"{condition.budget} and acquired {len(rounds[-1].acquired)} more, expected none; {_ANEW}"
+        )

@@ -1,0 +1,1 @@
+"""Statistics of results: learning curves, labels to a target, rankings, growth of cost."""

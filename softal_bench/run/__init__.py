@@ -1,0 +1,1 @@
+"""Running jobs: the runner, executors, deadlines, retries and forecasts."""

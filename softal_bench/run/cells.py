@@ -1,0 +1,162 @@
+"""The cells of a cost suite: which there are, whether their data suffice, and what taking one up means."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from softal_bench.cost.cell import Cell, Outcome, measure_cell
+from softal_bench.cost.log_probs import LogProbs, require_enough
+from softal_bench.errors import SoftalError, SuiteError
+from softal_bench.run.jobs import NONE_PUBLISHED, Attempt, Job, Line, Observer, Published
+from softal_bench.run.local import LocalWork
+from softal_bench.run.runner import Runner
+from softal_bench.seeding import Seeds
+from softal_bench.suite import CostCondition, CostSuite, TrainedSource
+from softal_bench.trial.attribution import Ended
+from softal_bench.trial.data import load_if_there, require_taken
+
+CellJob = Job[CostCondition]
+_ENDS_SWEEP = ("timeout", "out_of_memory")
+
+
+def cell_jobs(suite: CostSuite, runs: Path, published: Mapping[str, Published] = NONE_PUBLISHED) -> list[CellJob]:
+    """The cells of a suite: those of one pool together, of one method from the smallest B to the largest.
+
+    Arguments are those of `trial_jobs`.
+    """
+    pools = {pool: place for place, pool in enumerate(dict.fromkeys(map(_pool, suite.conditions)))}
+    sweeps = {sweep: place for place, sweep in enumerate(dict.fromkeys(each.sweep() for each in suite.conditions))}
+    order = sorted(suite.conditions, key=lambda each: (pools[_pool(each)], sweeps[each.sweep()], each.batch_size))
+    return [
+        Job(
+            condition,
+            0,
+            runs / suite.name / f"{key}.jsonl",
+            1,
+            f"{condition.acquisition.label}, B={condition.batch_size}, N={condition.pool_size}, "
+            f"K={condition.posterior_samples}, {condition.source.label}",
+            published.get(key),
+        )
+        for condition in order
+        if suite.asks_for(key := condition.key(0))
+    ]
+
+
+def preflight_cells(suite: CostSuite, data_root: Path, fetch: bool) -> list[str]:
+    """Check every cell against its source's data; as `softal_bench.run.trials.preflight`."""
+    notes: list[str] = []
+    trained = [condition for condition in suite.conditions if isinstance(condition.source, TrainedSource)]
+    for label in dict.fromkeys(condition.source.label for condition in trained):
+        conditions = [condition for condition in trained if condition.source.label == label]
+        source = conditions[0].source
+        assert isinstance(source, TrainedSource)
+        generator = Seeds(conditions[0].seed, 0).generator("dataset")
+        splits = load_if_there(source.dataset, data_root, generator, fetch, notes)
+        if splits is None:
+            continue
+        try:
+            for condition in conditions:
+                assert isinstance(condition.source, TrainedSource)
+                require_enough(condition, condition.source, splits)
+            require_taken(source.model, splits)
+        except SoftalError as error:
+            raise SuiteError(f"{suite.path}: {error}") from error
+    return notes
+
+
+def run_cells(
+    suite: CostSuite,
+    runs: Path,
+    data_root: Path,
+    device: torch.device,
+    observer: Observer,
+    published: Mapping[str, Published] = NONE_PUBLISHED,
+) -> dict[str, int]:
+    """Measure the cells of a suite that are not finished; how many there are of each status. See `Runner.run`."""
+    with tempfile.TemporaryDirectory(prefix="softal-bench-") as folder:
+        work = CellWork(LogProbs(Path(folder), data_root, device), device)
+        return Runner(suite.name, cell_jobs(suite, runs, published), work, observer).run()
+
+
+class CellWork(LocalWork):
+    """Cells, each measured in a process of its own, and the sweeps over B that have reached their limit."""
+
+    def __init__(self, log_probs: LogProbs, device: torch.device) -> None:
+        super().__init__(device)
+        self._log_probs = log_probs
+        self._over: dict[str, str] = {}
+
+    def skips(self, job: CellJob) -> str | None:
+        return self._over.get(job.condition.sweep())
+
+    def take_up(self, job: CellJob, done: Sequence[Line]) -> Attempt:
+        return _CellAttempt(job.condition, done, self._log_probs, self._device)
+
+    def ended(self, job: CellJob, status: str) -> None:
+        if status in _ENDS_SWEEP:
+            self._over.setdefault(job.condition.sweep(), f"{status} at B = {job.condition.batch_size}")
+
+
+@dataclass(frozen=True)
+class _CellAttempt:
+    condition: CostCondition
+    done: Sequence[Line]
+    log_probs: LogProbs
+    device: torch.device
+
+    @property
+    def start(self) -> list[int]:
+        return []
+
+    @property
+    def provenance(self) -> Line | None:
+        return None
+
+    def lines(self) -> Iterator[Line]:
+        for line in self.done:  # measured, but killed before the journal's end
+            if line["status"] != "done":
+                raise Ended(line["status"], line.get("error") or line["status"])
+            return
+        condition = self.condition
+        pool = self.log_probs.pool(condition)
+        outcome = measure_cell(
+            Cell(
+                condition.acquisition.name,
+                condition.acquisition.parameters,
+                pool.path,
+                condition.batch_size,
+                str(self.device),
+                condition.threads,
+                Seeds(condition.seed, 0).seed("acquisition"),
+                condition.measurement,
+                condition.limits,
+            )
+        )
+        yield _line(condition, pool.num_classes, pool.predict_seconds, outcome)
+        if outcome.status != "done":
+            raise Ended(outcome.status, outcome.error or outcome.status, outcome.details)
+
+
+def _line(condition: CostCondition, num_classes: int, predict_seconds: list[float], outcome: Outcome) -> Line:
+    acquired = {} if outcome.acquired is None else {"acquired": outcome.acquired}
+    return {
+        "kind": "cost",
+        "batch_size": condition.batch_size,
+        "pool_size": condition.pool_size,
+        "posterior_samples": condition.posterior_samples,
+        "num_classes": num_classes,
+        "source": condition.source.label,
+        "status": outcome.status,
+        "seconds": outcome.seconds,
+        "peak_bytes": outcome.peak_bytes,
+        **acquired,
+        "predict_seconds": predict_seconds,
+        "error": outcome.error,
+    }
+
+
+def _pool(condition: CostCondition) -> tuple[str, int, int, int]:
+    return condition.source.label, condition.threads, condition.posterior_samples, condition.pool_size

@@ -1,0 +1,148 @@
+"""How long a suite's trials will take and how much memory they will need: from journals, else from a short sample."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+import torch
+
+from softal_bench.contracts import Splits
+from softal_bench.errors import JournalError
+from softal_bench.journal import file as journal
+from softal_bench.journal.origin import was_timed_as_on
+from softal_bench.run.local import LocalWork
+from softal_bench.run.sample import ModelSample, declared_peak
+from softal_bench.run.trial_work import TrialJob, identity_of_data
+from softal_bench.suite import Condition
+from softal_bench.trial.attribution import Ended
+from softal_bench.trial.trial import load_splits
+
+SAMPLE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a trial of a condition will take.
+
+    Attributes:
+        seconds: of a trial; None where the sample did not come so far.
+        peak_bytes: the most memory that its process, or its CUDA device, holds; None as for `seconds`.
+        rounds: how many rounds of journals it is taken from; 0 where it is taken from a sample.
+    """
+
+    seconds: float | None = None
+    peak_bytes: int | None = None
+    rounds: int = 0
+
+
+def forecast(jobs: Sequence[TrialJob], data_root: Path, device: torch.device) -> dict[str, Forecast]:
+    """A forecast of a trial of each condition, by `Condition.key(0)`. Writes nothing.
+
+    A condition that has rounds in its journals is taken from these. For the others each model is trained for a moment,
+    predicts some points, and has every acquisition function choose among them, within `SAMPLE_SECONDS`. Training is
+    taken to go on to `max_epochs`, and time to grow in proportion to draws, epochs and points.
+
+    Nothing is known of conditions whose data set fails.
+    """
+    of_condition = _grouped(jobs, _condition)
+    found = {key: known for key, group in of_condition.items() if (known := _journalled(group, device))}
+    left = [group[0] for key, group in of_condition.items() if key not in found]
+    seconds = SAMPLE_SECONDS
+    for of_model in _grouped(left, _model_and_data).values():
+        try:
+            splits = load_splits(of_model[0].condition, 0, data_root)
+        except (Ended, MemoryError):  # which the trials will report
+            found |= {_condition(job): Forecast() for job in of_model}
+            continue
+        begun = time.monotonic()
+        found |= dict(_sampled(of_model, splits, device, begun + seconds))
+        seconds -= time.monotonic() - begun
+    return found
+
+
+def seconds_left(jobs: Sequence[TrialJob], forecasts: dict[str, Forecast]) -> float:
+    """Seconds of what is not done yet, one trial after another, as far as they are known."""
+    return sum((forecasts[_condition(job)].seconds or 0.0) * _part_left(job) for job in jobs)
+
+
+def _sampled(
+    jobs: Sequence[TrialJob], splits: Splits, device: torch.device, until: float
+) -> Iterator[tuple[str, Forecast]]:
+    sample: ModelSample | None = None
+    condition = jobs[0].condition
+    with LocalWork(device).computing(jobs[0]):
+        for job in sorted(jobs, key=_weight):
+            try:
+                sample = sample or ModelSample(condition, splits, device, until)
+                seconds, peak_bytes = sample.round(job.condition)
+                yield _condition(job), Forecast(seconds * job.rounds, peak_bytes)
+            except (Ended, MemoryError):  # its time is over, or a plugin fails, which the trial will report
+                yield _condition(job), Forecast(peak_bytes=_declared_bytes(sample, job.condition))
+
+
+def _declared_bytes(sample: ModelSample | None, condition: Condition) -> int | None:
+    try:
+        return sample.declared_bytes(condition) if sample else None
+    except (Ended, MemoryError):
+        return None
+
+
+def _weight(job: TrialJob) -> tuple[int, int]:
+    """What needs much memory takes long too, and comes last, so that it does not keep the others from being sampled."""
+    condition = job.condition
+    try:
+        declared = declared_peak(condition, 10_000, 10)
+    except (Ended, MemoryError):
+        declared = None
+    return declared or 0, condition.batch_size
+
+
+def _journalled(jobs: Sequence[TrialJob], device: torch.device) -> Forecast | None:
+    """From the journals of a condition: published ones count if they are of such a device, or if nothing is left."""
+    records = [(job, record) for job in jobs if (record := _record(job))]
+    nothing_left = len(records) == len(jobs) and all(record.end for _, record in records)
+    rounds = [
+        line
+        for job, record in records
+        if job.published is None or nothing_left or was_timed_as_on(device, record)
+        for line in record.rounds
+    ]
+    if not rounds:
+        return None
+    seconds = mean(sum(line["seconds"].values()) for line in rounds)
+    return Forecast(seconds * jobs[0].rounds, max(line["peak_bytes"] for line in rounds), len(rounds))
+
+
+def _part_left(job: TrialJob) -> float:
+    record = _record(job)
+    if record is None:
+        return 1.0
+    return 0.0 if record.end else 1 - len(record.rounds) / job.rounds
+
+
+def _record(job: TrialJob) -> journal.TrialRecord | None:
+    if job.published is not None:
+        return job.published.record
+    try:
+        return journal.read_started(job.path)
+    except JournalError:
+        return None
+
+
+def _condition(job: TrialJob) -> str:
+    return job.condition.key(0)
+
+
+def _model_and_data(job: TrialJob) -> str:
+    condition = job.condition
+    model = f"{condition.model.name} {condition.model.parameters} {condition.training!r} {condition.threads}"
+    return f"{identity_of_data(condition)} {condition.validation_size} {model}"
+
+
+def _grouped(jobs: Sequence[TrialJob], by: Callable[[TrialJob], str]) -> dict[str, list[TrialJob]]:
+    groups: dict[str, list[TrialJob]] = {}
+    for job in jobs:
+        groups.setdefault(by(job), []).append(job)
+    return groups

@@ -1,0 +1,205 @@
+"""A short sample of a model's rounds, and what follows from it for whole ones."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from softal_bench.bayes.training import evaluation_log_probs
+from softal_bench.contracts import Examples, FittedModel, Pool, Splits, TrainingRegime
+from softal_bench.machine.stopwatch import peak_memory, reset_peak_memory, synchronise
+from softal_bench.pools import TensorPool
+from softal_bench.suite import Condition, TrialLimits
+from softal_bench.trial.attribution import Ended, blame
+from softal_bench.trial.deadlines import Clock
+from softal_bench.trial.partition import draw_start, draw_validation, pool_size
+
+T = TypeVar("T")
+_FEW_DRAWS = 256  # of an epoch, in the shortest training that is timed
+_SECONDS_MORE = 1.0  # that the longest one takes, unless it is a whole epoch before
+_POINTS = 1000  # of the pool and of the test set, at most
+
+
+class ModelSample:
+    """A model that was trained for a moment, and what its rounds cost.
+
+    Args:
+        condition: says data set, model and training.
+        splits: the data.
+        device: where to compute.
+        until: when the time of the sample is over, by the monotonic clock.
+
+    Raises:
+        Ended: if its time is over, or the model fails.
+    """
+
+    def __init__(self, condition: Condition, splits: Splits, device: torch.device, until: float) -> None:
+        self._condition, self._splits, self._device, self._until = condition, splits, device, until
+        self._predicted: dict[int, tuple[Tensor, float]] = {}
+        validation, candidates = draw_validation(condition, 0, splits)
+        start = draw_start(condition, 0, splits, candidates)
+        self._labelled = splits.train.at(torch.tensor(start)).to(device)
+        self._validation = splits.train.at(validation).to(device)
+        self._points = splits.train.at(candidates[:_POINTS]).to(device)
+        self._in_time(lambda: self._fit(64))  # loads what is loaded once
+        self._draw_seconds, self._epoch_seconds, self._fitted = self._in_time(self._train)
+        self._evaluate_seconds = self._in_time(self._evaluate)
+        self._base_bytes = peak_memory(device)
+
+    def round(self, condition: Condition) -> tuple[float, int]:
+        """(seconds, peak_bytes) of a round of a condition with this model and data; at most, as to training.
+
+        Raises:
+            Ended: if the time of the sample is over, or a plugin fails.
+        """
+        training, points = _regime(condition), self._num_points(condition)
+        epochs = training.max_epochs
+        seconds = epochs * (self._epoch_seconds + self._draw_seconds * training.epoch_draws) + self._evaluate_seconds
+        log_probs_n_K_C, predict_seconds = self._in_time(lambda: self._predict(condition.posterior_samples))
+        with blame("acquisition function", condition.acquisition):
+            needs = condition.acquisition.instance.needs
+        pool = _SamplePool(self._fitted, self._labelled, self._points, log_probs_n_K_C, needs)
+        reset_peak_memory(self._device)
+        select_seconds = self._in_time(lambda: self._select(condition, pool))
+        peak = peak_memory(self._device)
+        seconds += (select_seconds + predict_seconds * pool.was_read) * points / pool.size
+        if pool.was_distilled:
+            seconds += epochs * self._draw_seconds * points
+        return seconds, max(peak, self.declared_bytes(condition) or 0)
+
+    def declared_bytes(self, condition: Condition) -> int | None:
+        """The peak that the acquisition function declares for a selection, plus what the process has without one.
+
+        Raises:
+            PluginFailed: if its `peak_bytes` raises.
+        """
+        declared = declared_peak(condition, self._num_points(condition), self._points.num_classes)
+        return None if declared is None else self._base_bytes + declared
+
+    def _in_time(self, call: Callable[[], T]) -> T:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise Ended("timeout", "the sample took too long")
+        return Clock(TrialLimits(select_seconds=left)).selection(call)
+
+    def _num_points(self, condition: Condition) -> int:
+        points = pool_size(condition, self._splits)
+        return points if condition.pool_subset is None else min(points, condition.pool_subset)
+
+    def _train(self) -> tuple[float, float, FittedModel]:
+        """Seconds of a draw, what an epoch takes beside its draws, and the model."""
+        draws = _FEW_DRAWS
+        fitted, few = self._fit(draws)
+        many = few
+        while many < few + _SECONDS_MORE and draws < self._condition.training.epoch_draws:
+            draws *= 4
+            fitted, many = self._fit(draws)
+        of_draw = max(0.0, many - few) / max(1, draws - _FEW_DRAWS)
+        return of_draw, max(0.0, few - of_draw * _FEW_DRAWS), fitted
+
+    def _fit(self, draws: int) -> tuple[FittedModel, float]:
+        """The model after one epoch of so many draws, and the seconds that it took."""
+        condition = self._condition
+        training = _regime(condition).model_copy(update={"epoch_draws": draws, "max_epochs": 1})
+        start = self._now()
+        with blame("model", condition.model):
+            fitted = condition.model.instance.fit(
+                self._labelled, self._validation, training, self._device, torch.Generator()
+            )
+        return fitted, self._now() - start
+
+    def _evaluate(self) -> float:
+        """Seconds of an evaluation on the test set."""
+        test, training = self._splits.test, _regime(self._condition)
+        part = test.at(torch.arange(min(_POINTS, len(test)))).to(self._device)
+        start = self._now()
+        with blame("model", self._condition.model):
+            evaluation_log_probs(self._fitted, part.inputs, training.test_samples, training, torch.Generator())
+        return (self._now() - start) * len(test) / len(part)
+
+    def _predict(self, num_samples: int) -> tuple[Tensor, float]:
+        """The log-probs of the points under K samples, and the seconds that they took."""
+        if num_samples not in self._predicted:
+            with blame("model", self._condition.model):
+                posterior = self._fitted.posterior(num_samples, torch.Generator())
+                posterior.log_probs(self._points.inputs[:16])  # loads what is loaded once
+                start = self._now()
+                log_probs_n_K_C = posterior.log_probs(self._points.inputs)
+                self._predicted[num_samples] = log_probs_n_K_C, self._now() - start
+        return self._predicted[num_samples]
+
+    def _select(self, condition: Condition, pool: "_SamplePool") -> float:
+        """Seconds of one selection, of a batch as large as the sample allows."""
+        start = self._now()
+        with blame("acquisition function", condition.acquisition):
+            condition.acquisition.instance.select(pool, min(condition.batch_size, pool.size), torch.Generator())
+        return self._now() - start
+
+    def _now(self) -> float:
+        synchronise(self._device)
+        return time.perf_counter()
+
+
+def declared_peak(condition: Condition, pool_size: int, num_classes: int) -> int | None:
+    """The bytes that the acquisition function declares for a selection from such a pool; None where it is O(N).
+
+    Raises:
+        PluginFailed: if its `peak_bytes` raises, or returns something that is not a number.
+    """
+    with blame("acquisition function", condition.acquisition):
+        declared = condition.acquisition.instance.peak_bytes(
+            pool_size, condition.posterior_samples, num_classes, condition.batch_size
+        )
+        return None if declared is None else int(declared)
+
+
+def _regime(condition: Condition) -> TrainingRegime:
+    """The regime, which reads the model's `evaluation_samples`."""
+    with blame("model", condition.model):
+        return condition.regime
+
+
+class _SamplePool(TensorPool):
+    """A pool that notes what is read of it; the evaluation posterior is the model's own."""
+
+    def __init__(
+        self,
+        fitted: FittedModel,
+        labelled: Examples,
+        points: Examples,
+        log_probs_N_K_C: Tensor,
+        needs: frozenset[str],
+    ) -> None:
+        super().__init__(log_probs_N_K_C)
+        self._needs = needs
+        self._fitted = fitted
+        self._examples, self._points = labelled, points
+        self.was_read = self.was_distilled = False
+
+    def log_probs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        self.was_read = True
+        return super().log_probs()
+
+    def log_probs_at(self, positions: Tensor) -> Tensor:
+        self.was_read = True
+        return super().log_probs_at(positions)
+
+    def embeddings(self) -> Tensor:
+        return self._fitted.embeddings(self._points.inputs) if "embeddings" in self._needs else super().embeddings()
+
+    @property
+    def labelled(self) -> Tensor:
+        return self._fitted.embeddings(self._examples.inputs) if "labelled" in self._needs else super().labelled
+
+    @property
+    def targets(self) -> Pool:
+        return self if "targets" in self._needs else super().targets
+
+    @property
+    def evaluation(self) -> Pool:
+        if "evaluation" not in self._needs:
+            return super().evaluation
+        self.was_distilled = True
+        return self

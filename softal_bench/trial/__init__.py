@@ -1,0 +1,1 @@
+"""One trial: partition, rounds, evaluation."""

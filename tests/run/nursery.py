@@ -1,0 +1,99 @@
+"""Forks runners from a process that has imported torch already, so that hundreds of them can be killed.
+
+Each line of standard input asks for one: `suite`, `runs`, and `workers`, how many, or none for an inline run. Its
+process number is written out, and it leads a process group of that number. It makes the file `begun` in `runs` when it
+takes up the first trial, and `ended` when all is done. With `kill_after` it kills one of its workers so many seconds
+after `begun`.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from softal_bench.cli.progress import FailuresOnly
+from softal_bench.cli.tally import Tally
+from softal_bench.run.executors import process, processes
+from softal_bench.run.executors.contract import Executor
+from softal_bench.run.executors.inline import Inline
+from softal_bench.run.jobs import Job
+from softal_bench.run.trials import run_trials
+from softal_bench.suite import load_suite
+
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of Linux
+
+
+class Begins(FailuresOnly):
+    """Makes a file when the first trial is taken up."""
+
+    def __init__(self, begun: Path) -> None:
+        super().__init__(Tally([]))
+        self._begun = begun
+        self.deaths = 0
+
+    def trial_started(self, job: Job[Any], rounds_done: int) -> None:
+        super().trial_started(job, rounds_done)
+        self._begun.touch()
+
+    def trial_died(self, job: Job[Any], how: str) -> None:
+        self.deaths += 1
+
+
+def run(suite: str, runs: str, workers: int, kill_after: float | None = None) -> None:
+    folder = Path(runs)
+    executor: Executor = processes.Processes(workers, ["cpu"]) if workers else Inline(torch.device("cpu"))
+    if kill_after is not None:
+        threading.Thread(target=_kill_a_worker, args=(folder / "begun", kill_after), daemon=True).start()
+    observer = Begins(folder / "begun")
+    statuses = run_trials(load_suite(Path(suite)), folder, folder / "data", observer, executor)
+    (folder / "ended.new").write_text(json.dumps({"statuses": statuses, "deaths": observer.deaths}))
+    (folder / "ended.new").rename(folder / "ended")
+
+
+_started: list[process.WorkerProcess] = []
+
+
+class Noted(process.WorkerProcess):
+    def __init__(self, setting: dict[str, Any]) -> None:
+        super().__init__(setting)
+        _started.append(self)
+
+
+def _kill_a_worker(begun: Path, seconds: float) -> None:
+    while not (begun.exists() and _started):
+        time.sleep(0.001)
+    time.sleep(seconds)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(random.choice(_started[-2:]).pid, signal.SIGKILL)
+
+
+def main() -> None:
+    process.start_method = "fork"  # the server that is forked from is this process
+    vars(processes)["WorkerProcess"] = Noted
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that are killed
+    ctypes.CDLL(None).prctl(_SUBREAPER, 1)  # nor for their workers, which are ours then
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.setpgid(0, 0)
+            random.seed()
+            try:
+                run(**json.loads(line))
+            finally:
+                os._exit(0)
+        os.setpgid(child, child)  # both do it, so that it is done when either goes on
+        os.write(1, f"{child}\n".encode())
+
+
+if __name__ == "__main__":
+    main()

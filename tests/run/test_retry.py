@@ -1,0 +1,160 @@
+"""What failed can be tried again: nothing that was computed is lost, and the result is that of an undisturbed run."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from softal_plugins.acquisitions.uniform import Uniform
+from softal_plugins.datasets.digits import Digits
+from suite.example import acquiring
+
+from softal_bench.journal import file as journal
+from softal_bench.run.cells import cell_jobs, run_cells
+from softal_bench.run.retry import ended_as, reopen
+from softal_bench.run.trials import trial_jobs
+from softal_bench.suite import Suite, load_cost_suite
+
+from .conftest import Loader
+from .example import CPU, Recorder, journals, run, without_clocks
+from .fake_plugins import DEATH
+
+
+@pytest.fixture
+def uniform(load: Loader) -> Suite:
+    """One trial of uniform sampling, four rounds."""
+    return load(matrix=acquiring("uniform"))
+
+
+def retry(suite: Suite, runs: Path, *statuses: str) -> dict[str, int]:
+    """Reopen what ended so and run it, and nothing else."""
+    keys = frozenset(job.key for job in reopen(ended_as(trial_jobs(suite, runs), statuses), statuses))
+    return run(replace(suite, keys=keys), runs)
+
+
+def result(path: Path) -> list[dict[str, Any]]:
+    """What the journal says in the end, clocks aside."""
+    record = journal.read(path)
+    assert record.end is not None
+    return without_clocks([record.header, *record.rounds, record.end])
+
+
+def undisturbed(suite: Suite, tmp_path: Path) -> list[dict[str, Any]]:
+    run(suite, tmp_path / "undisturbed")
+    return result(trial_jobs(suite, tmp_path / "undisturbed")[0].path)
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 2])
+def test_a_failed_trial_goes_on_after_its_rounds_and_ends_as_an_undisturbed_one(
+    uniform: Suite, tmp_path: Path, rounds: int
+) -> None:
+    (job,) = trial_jobs(uniform, tmp_path / "runs")
+    with pytest.MonkeyPatch.context() as patch:
+        fail_selection(patch, rounds, RuntimeError("no scores"))
+        assert run(uniform, tmp_path / "runs") == {"failed": 1}
+    before = job.path.read_bytes()
+    assert retry(uniform, tmp_path / "runs", "failed") == {"done": 1}
+    assert job.path.read_bytes().startswith(before)  # the failure and its traceback are still told
+    assert len(journal.read(job.path).rounds) == 4
+    assert result(job.path) == undisturbed(uniform, tmp_path)
+
+
+def fail_selection(patch: pytest.MonkeyPatch, number: int, error: BaseException) -> None:
+    """Let uniform sampling raise once it has chosen so many batches."""
+    select, calls = Uniform.select, list[int]()
+
+    def failing_select(self: Uniform, *arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) > number:
+            raise error
+        return select(self, *arguments)
+
+    patch.setattr(Uniform, "select", failing_select)
+
+
+def test_a_trial_whose_data_failed_is_tried_again_with_a_header_that_has_its_start_set(
+    uniform: Suite, tmp_path: Path
+) -> None:
+    def lost(*_: object) -> None:
+        raise OSError("the disk with the data is not mounted")
+
+    (job,) = trial_jobs(uniform, tmp_path / "runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Digits, "load", lost)
+        assert run(uniform, tmp_path / "runs") == {"failed": 1}
+        assert retry(uniform, tmp_path / "runs", "failed") == {"failed": 1}  # not mounted yet
+    assert journal.read(job.path).header["start"] == []
+    assert retry(uniform, tmp_path / "runs", "failed") == {"done": 1}
+    assert result(job.path) == undisturbed(uniform, tmp_path)
+    kinds = [line["kind"] for line in journals(tmp_path / "runs")[job.key]]
+    assert kinds == ["header", "end", "retry", "header", "end", "retry", "header", "attempt", *["round"] * 4, "end"]
+
+
+def test_only_what_ended_as_asked_is_tried_again(load: Loader, tmp_path: Path, fakes: None) -> None:
+    suite = load(matrix=acquiring("always_raises", "hungry", "uniform"))
+    assert run(suite, tmp_path / "runs") == {"failed": 1, "out_of_memory": 1, "done": 1}
+    before = journals(tmp_path / "runs")
+    assert retry(suite, tmp_path / "runs", "out_of_memory") == {"out_of_memory": 1}
+    changed = {key for key, lines in journals(tmp_path / "runs").items() if lines != before[key]}
+    assert changed == {job.key for job in trial_jobs(suite, tmp_path / "runs") if "hungry" in job.name}
+    assert retry(suite, tmp_path / "runs", "timeout") == {}
+    assert retry(suite, tmp_path / "runs", "failed", "out_of_memory") == {"failed": 1, "out_of_memory": 1}
+
+
+def test_a_trial_reopened_and_not_taken_up_is_unfinished_so_that_the_next_run_takes_it_up(
+    uniform: Suite, tmp_path: Path
+) -> None:
+    (job,) = trial_jobs(uniform, tmp_path / "runs")
+    with pytest.MonkeyPatch.context() as patch:
+        fail_selection(patch, 2, RuntimeError("no scores"))
+        run(uniform, tmp_path / "runs")
+    assert reopen([job], ["failed"]) == [job]
+    assert reopen([job], ["failed"]) == []
+    assert journal.read(job.path).status == "unfinished"
+    assert run(uniform, tmp_path / "runs") == {"done": 1}
+    assert result(job.path) == undisturbed(uniform, tmp_path)
+
+
+def test_a_journal_that_another_runner_has_is_left_to_it(uniform: Suite, tmp_path: Path) -> None:
+    (job,) = trial_jobs(uniform, tmp_path / "runs")
+    with pytest.MonkeyPatch.context() as patch:
+        fail_selection(patch, 0, RuntimeError("no scores"))
+        run(uniform, tmp_path / "runs")
+    before = job.path.read_bytes()
+    with journal.locked(job.path):
+        assert reopen([job], ["failed"]) == []
+    assert job.path.read_bytes() == before
+
+
+def test_a_trial_that_died_twice_has_two_more_attempts_after_a_retry(load: Loader, fakes: None, tmp_path: Path) -> None:
+    suite = load(matrix=acquiring("vanishes"), model="flat")
+    for _ in range(2):
+        with pytest.raises(BaseException, match=DEATH):
+            run(suite, tmp_path / "runs")
+    assert run(suite, tmp_path / "runs") == {"failed": 1}
+    with pytest.raises(BaseException, match=DEATH):
+        retry(suite, tmp_path / "runs", "failed")
+    with pytest.raises(BaseException, match=DEATH):
+        run(suite, tmp_path / "runs")
+    assert run(suite, tmp_path / "runs") == {"failed": 1}
+
+
+def test_a_failed_cell_is_measured_anew(tmp_path: Path) -> None:
+    path = tmp_path / "tiny_cost.yaml"
+    matrix = {"acquisition": ["uniform"], "batch_size": [1]}
+    path.write_text(
+        yaml.safe_dump({"kind": "cost", "name": "tiny_cost", "pool_size": 20, "posterior_samples": 2, "matrix": matrix})
+    )
+    suite, runs = load_cost_suite(path), tmp_path / "runs"
+    run_cells(suite, runs, tmp_path, CPU, Recorder())
+    (job,) = cell_jobs(suite, runs)
+    lines = [json.loads(line) for line in job.path.read_text().splitlines()]
+    spoilt = [{**line, "status": "failed"} if line["kind"] in ("cost", "end") else line for line in lines]
+    job.path.write_text("".join(json.dumps(line) + "\n" for line in spoilt))
+    assert run_cells(suite, runs, tmp_path, CPU, Recorder()) == {"failed": 1}
+    keys = frozenset(again.key for again in reopen(ended_as([job], ["failed"]), ["failed"]))
+    assert run_cells(replace(suite, keys=keys), runs, tmp_path, CPU, Recorder()) == {"done": 1}
+    record = journal.read(job.path)
+    assert (record.status, [line["status"] for line in record.rounds]) == ("done", ["done"])
