@@ -12,13 +12,13 @@ import torch
 from softal_bench.cli.kinds import Cost, Kind
 from softal_bench.cli.options import SuiteRequest, with_short_paths
 from softal_bench.errors import DeviceError
-from softal_bench.journal.file import TrialRecord
+from softal_bench.journal.file import Journal
+from softal_bench.journal.lines import PluginChange, Status
 from softal_bench.machine.device import resolve_device
 from softal_bench.records.status import Standing
 from softal_bench.registry import registries
-from softal_bench.run.fresh import begin_again
 from softal_bench.run.jobs import Job, Published
-from softal_bench.run.stale import STALE, WHY_STALE, Change, Survey, restart, survey
+from softal_bench.run.recompute import WHY_STALE, Survey, begin_again, restart, survey
 from softal_bench.suite import AnyCondition
 
 
@@ -30,11 +30,11 @@ class HasRecord(Protocol):
         """What decides its numbers."""
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         """As `softal-bench status` shows it."""
 
     @property
-    def record(self) -> TrialRecord | None:
+    def record(self) -> Journal | None:
         """Its journal."""
 
 
@@ -61,7 +61,7 @@ def records_of(request: SuiteRequest, kind: Kind) -> Path:
 
 
 def compared(request: SuiteRequest, kind: Kind, *, write: bool) -> Survey:
-    """Compare the journals of a suite with what is installed; see `softal_bench.run.stale.survey`."""
+    """Compare the journals of a suite with what is installed; see `softal_bench.run.recompute.survey`."""
     found = survey(kind.jobs(request.runs), records_of(request, kind), write=write)
     for why in found.not_written.values():
         click.echo(f"not marked as stale, so the page still counts it: {why}", err=True)
@@ -82,9 +82,11 @@ def look(request: SuiteRequest, kind: Kind, device: torch.device, *, write: bool
         if record.path.parent == records:
             if not kind.counts_on(device, record):
                 continue
-            is_stale = record.path in differing.changes or one.status == STALE
+            is_stale = record.path in differing.changes or one.status == Status.STALE
             published[one.key] = (
-                Published(STALE, WHY_STALE, record) if is_stale else Published(one.status, one.error or None, record)
+                Published(Status.STALE, WHY_STALE, record)
+                if is_stale
+                else Published(one.status, one.error or None, record)
             )
         finished.add(one.key)
     nothing_left = all(job.key in finished for job in kind.jobs(request.runs))
@@ -103,10 +105,10 @@ def with_elsewhere(request: SuiteRequest, kind: Kind, found: Sequence[Standing])
 
     def known(one: Standing) -> Standing:
         record = one.record
-        if record is None or record.end is None or record.path.parent != records or one.status == STALE:
+        if record is None or record.end is None or record.path.parent != records or one.status == Status.STALE:
             return one
         counts = device is not None and kind.counts_on(device, record)
-        return one if counts else replace(one, status="elsewhere")
+        return one if counts else replace(one, status=Status.ELSEWHERE)
 
     return list(map(known, found))
 
@@ -127,10 +129,10 @@ def say_what_is_published(request: SuiteRequest, found: Found) -> None:
 
 def warn_of_stale(kind: Kind, recorded: Iterable[HasRecord], differing: Survey) -> None:
     """Name what was computed with code that differs from the installed code, what differs, and what to do."""
-    stale = [one for one in recorded if one.status == STALE or _path(one) in differing.changes]
+    stale = [one for one in recorded if one.status == Status.STALE or _path(one) in differing.changes]
     if not stale:
         return
-    by_change: dict[Change, dict[str, int]] = {}
+    by_change: dict[PluginChange, dict[str, int]] = {}
     for one in stale:
         for change in _changes(one, differing):
             methods = by_change.setdefault(change, {})
@@ -177,14 +179,13 @@ def _path(of: HasRecord) -> Path | None:
     return of.record.path if of.record else None
 
 
-def _changes(of: HasRecord, differing: Survey) -> list[Change]:
+def _changes(of: HasRecord, differing: Survey) -> list[PluginChange]:
     """As just compared, else as the journal's stale line says."""
     path = _path(of)
     if path is not None and path in differing.changes:
         return differing.changes[path]
     line = of.record.stale if of.record else None
-    plugins = line["plugins"] if line else []
-    return [Change(one["kind"], one["name"], str(one.get("recorded")), str(one.get("installed"))) for one in plugins]
+    return line.plugins if line else []
 
 
 def _only(kind: Kind, stale: Sequence[HasRecord]) -> str:

@@ -11,7 +11,8 @@ import torch
 from softal_bench.cli.options import SuiteRequest
 from softal_bench.cli.outlook import Outlook, of_cells, of_trials
 from softal_bench.errors import SuiteError
-from softal_bench.journal.file import TrialRecord
+from softal_bench.journal.file import Journal
+from softal_bench.journal.lines import Status
 from softal_bench.journal.origin import was_timed_as_on
 from softal_bench.records.cells import Cell, collect_cells
 from softal_bench.records.trials import Trial, collect
@@ -66,7 +67,7 @@ class Kind(ABC):
         """What the journals of the suite say, of each job the one that counts."""
 
     @abstractmethod
-    def counts_on(self, device: torch.device, record: TrialRecord) -> bool:
+    def counts_on(self, device: torch.device, record: Journal) -> bool:
         """Whether a published record spares a run on this device the job."""
 
     @abstractmethod
@@ -78,11 +79,11 @@ class Kind(ABC):
         """What time and memory will be needed; with `fresh` if nothing counts as done."""
 
     @abstractmethod
-    def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[str, int]:
+    def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[Status, int]:
         """Run what is not finished; how many there are of each status."""
 
     @abstractmethod
-    def all_well(self, statuses: dict[str, int]) -> bool:
+    def all_well(self, statuses: dict[Status, int]) -> bool:
         """Whether nothing went wrong."""
 
 
@@ -126,7 +127,7 @@ class Trials(Kind):
     def recorded(self, runs: Path, leaderboard: Path) -> Sequence[Trial | Cell]:
         return list(collect(self.suite, runs, leaderboard).trials)
 
-    def counts_on(self, device: torch.device, record: TrialRecord) -> bool:
+    def counts_on(self, device: torch.device, record: Journal) -> bool:
         return True
 
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
@@ -135,11 +136,11 @@ class Trials(Kind):
     def outlook(self, runs: Path, data_root: Path, executor: Executor, fresh: bool) -> Outlook:
         return of_trials(self.suite, trial_jobs(self.suite, runs, self.published), data_root, executor, fresh)
 
-    def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[str, int]:
+    def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[Status, int]:
         return run_trials(self.suite, runs, data_root, observer, executor, self.published)
 
-    def all_well(self, statuses: dict[str, int]) -> bool:
-        return set(statuses) <= {"done"}
+    def all_well(self, statuses: dict[Status, int]) -> bool:
+        return set(statuses) <= {Status.DONE}
 
 
 class Cost(Kind):
@@ -181,7 +182,7 @@ class Cost(Kind):
     def recorded(self, runs: Path, leaderboard: Path) -> Sequence[Trial | Cell]:
         return collect_cells(self.suite, runs, leaderboard).cells
 
-    def counts_on(self, device: torch.device, record: TrialRecord) -> bool:
+    def counts_on(self, device: torch.device, record: Journal) -> bool:
         return was_timed_as_on(device, record)
 
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
@@ -190,12 +191,12 @@ class Cost(Kind):
     def outlook(self, runs: Path, data_root: Path, executor: Executor, fresh: bool) -> Outlook:
         return of_cells(self.suite)
 
-    def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[str, int]:
+    def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[Status, int]:
         assert isinstance(executor, Inline)
         return run_cells(self.suite, runs, data_root, executor.device, observer, self.published)
 
-    def all_well(self, statuses: dict[str, int]) -> bool:
-        return set(statuses) <= {"done", "timeout", "out_of_memory", "not_tried"}
+    def all_well(self, statuses: dict[Status, int]) -> bool:
+        return set(statuses) <= {Status.DONE, Status.TIMEOUT, Status.OUT_OF_MEMORY, Status.NOT_TRIED}
 
 
 def of_request(request: SuiteRequest) -> Trials | Cost:

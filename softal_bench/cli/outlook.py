@@ -8,7 +8,7 @@ from softal_bench.cli.executors import at_a_time, device_here
 from softal_bench.cli.tally import duration
 from softal_bench.run.executors.contract import Executor
 from softal_bench.run.forecast import SAMPLE_SECONDS, Forecast, forecast, seconds_left
-from softal_bench.run.trial_work import TrialJob
+from softal_bench.run.trials import TrialJob
 from softal_bench.suite import Condition, CostSuite, Suite
 
 

@@ -21,6 +21,7 @@ from rich.progress import (
 
 from softal_bench.cli.options import with_short_paths
 from softal_bench.cli.tally import Tally
+from softal_bench.journal.lines import Measurement, Round, Status
 from softal_bench.run.jobs import Job
 
 
@@ -37,7 +38,7 @@ class Lines:
         if rounds_done:
             click.echo(f"  {job.name}: goes on after {rounds_done} rounds")
 
-    def round_done(self, job: Job[Any], line: dict[str, Any]) -> None:
+    def round_done(self, job: Job[Any], line: Measurement) -> None:
         self._tally.advance(job)
         if time.monotonic() - self._told >= self._seconds_between:
             self._told = time.monotonic()
@@ -46,9 +47,9 @@ class Lines:
     def trial_died(self, job: Job[Any], how: str) -> None:
         click.echo(f"  {job.name}: {how}")
 
-    def trial_ended(self, job: Job[Any], status: str, error: str | None, ran: bool) -> None:
+    def trial_ended(self, job: Job[Any], status: Status, error: str | None, ran: bool) -> None:
         self._tally.end(job, status)
-        if ran or status != "done":
+        if ran or status != Status.DONE:
             done = f"[{self._tally.ended}/{self._tally.trials}]"
             click.echo(f"{done} {job.name}: {status}{_reason(error)}; {self._tally}")
 
@@ -73,7 +74,7 @@ class Bars:
             self._trials[job.key] = self._progress.add_task(escape(job.name), total=job.rounds, completed=rounds_done)
         self._show()
 
-    def round_done(self, job: Job[Any], line: dict[str, Any]) -> None:
+    def round_done(self, job: Job[Any], line: Measurement) -> None:
         self._tally.advance(job)
         task = self._trials[job.key]
         self._progress.update(task, advance=1, description=escape(f"{job.name}: {_told(line)}"))
@@ -82,11 +83,11 @@ class Bars:
     def trial_died(self, job: Job[Any], how: str) -> None:
         self._progress.console.print(escape(f"{job.name}: {how}"), style="red")
 
-    def trial_ended(self, job: Job[Any], status: str, error: str | None, ran: bool) -> None:
+    def trial_ended(self, job: Job[Any], status: Status, error: str | None, ran: bool) -> None:
         self._tally.end(job, status)
         if job.key in self._trials:
             self._progress.remove_task(self._trials.pop(job.key))
-        if status != "done":
+        if status != Status.DONE:
             self._progress.console.print(escape(f"{job.name}: {status}{_reason(error)}"), style="red")
         self._show()
 
@@ -108,15 +109,15 @@ class FailuresOnly:
     def trial_started(self, job: Job[Any], rounds_done: int) -> None:
         self._tally.started(job, rounds_done)
 
-    def round_done(self, job: Job[Any], line: dict[str, Any]) -> None:
+    def round_done(self, job: Job[Any], line: Measurement) -> None:
         self._tally.advance(job)
 
     def trial_died(self, job: Job[Any], how: str) -> None:
         click.echo(f"{job.name}: {how}", err=True)
 
-    def trial_ended(self, job: Job[Any], status: str, error: str | None, ran: bool) -> None:
+    def trial_ended(self, job: Job[Any], status: Status, error: str | None, ran: bool) -> None:
         self._tally.end(job, status)
-        if status != "done":
+        if status != Status.DONE:
             click.echo(f"{job.name}: {status}{_reason(error)}", err=True)
 
     def waiting(self, job: Job[Any]) -> None:
@@ -156,11 +157,11 @@ def _observer(tally: Tally, jobs: Sequence[Job[Any]], quiet: bool) -> Iterator[L
             yield Bars(tally, jobs, progress)
 
 
-def _told(line: dict[str, Any]) -> str:
-    """What a line of measurements says, in short."""
-    if line["kind"] == "round":
-        return f"{line['labels']} labels, accuracy {line['accuracy']:.4f}"
-    return f"{statistics.median(line['seconds']):.3g} s" if line["seconds"] else str(line["status"])
+def _told(line: Measurement) -> str:
+    """A measurement, in short."""
+    if isinstance(line, Round):
+        return f"{line.labels} labels, accuracy {line.accuracy:.4f}"
+    return f"{statistics.median(line.seconds):.3g} s" if line.seconds else line.status
 
 
 def _reason(error: str | None) -> str:

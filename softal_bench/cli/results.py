@@ -10,6 +10,7 @@ from softal_bench.cli.kinds import Kind
 from softal_bench.cli.options import with_short_paths
 from softal_bench.cli.outlook import Outlook
 from softal_bench.cli.tables import show_table
+from softal_bench.journal.lines import Status
 from softal_bench.records.cells import collect_cells
 from softal_bench.records.lookup import Problem
 from softal_bench.records.trials import collect
@@ -32,7 +33,7 @@ def show_plan(name: str, kind: Kind, notes: Sequence[str], outlook: Callable[[],
         click.echo(f"not checked against the data: {note}")
 
 
-def show_results(suite: Suite | CostSuite, runs: Path, pages: Path, statuses: dict[str, int], quiet: bool) -> None:
+def show_results(suite: Suite | CostSuite, runs: Path, pages: Path, statuses: dict[Status, int], quiet: bool) -> None:
     """Write the suite's page, and show its main tables."""
     page, tables, problems = (
         _cost_page(suite, runs, pages) if isinstance(suite, CostSuite) else _page(suite, runs, pages)

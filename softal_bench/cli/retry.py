@@ -6,11 +6,12 @@ from typing import Any
 import click
 
 from softal_bench.errors import SuiteError
+from softal_bench.journal.lines import Status
 from softal_bench.run.jobs import Job
-from softal_bench.run.retry import ended_as, reopen
+from softal_bench.run.recompute import ended_as, reopen
 
 
-def chosen_again(jobs: Sequence[Job[Any]], statuses: Sequence[str]) -> list[Job[Any]]:
+def chosen_again(jobs: Sequence[Job[Any]], statuses: Sequence[Status]) -> list[Job[Any]]:
     """The jobs that ended with one of these statuses.
 
     Raises:
@@ -26,7 +27,7 @@ def chosen_again(jobs: Sequence[Job[Any]], statuses: Sequence[str]) -> list[Job[
     return found
 
 
-def reopened(jobs: Sequence[Job[Any]], statuses: Sequence[str]) -> frozenset[str]:
+def reopened(jobs: Sequence[Job[Any]], statuses: Sequence[Status]) -> frozenset[str]:
     """Reopen what `chosen_again` chose; the keys of those that are this runner's to run."""
     mine = frozenset(job.key for job in reopen(jobs, statuses))
     for job in jobs:

@@ -52,8 +52,9 @@ def run(
     from softal_bench.cli.results import show_plan, show_results
     from softal_bench.cli.retry import chosen_again, reopened
     from softal_bench.errors import SuiteError
+    from softal_bench.journal.lines import Status
 
-    retry, fresh = again.retry, again.fresh
+    retry, fresh = tuple(map(Status, again.retry)), again.fresh
     if fresh and retry:
         raise SuiteError("--fresh and --retry: choose one; --fresh computes all rounds again, --retry goes on")
     asked = of_request(request)

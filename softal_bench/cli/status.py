@@ -57,21 +57,21 @@ def status(request: SuiteRequest, as_json: bool) -> int:
 
 def _show(name: str, found: "list[Standing]") -> None:
     from softal_bench.cli.tables import show_table
-    from softal_bench.records.status import WORDS, counts, failed
+    from softal_bench.records.status import counts, failed
 
     total = counts(found)
     rows = [
         [label, str(len(of)), *(str(counts(of).get(status, 0)) for status in total)]
         for label, of in _by_method(found).items()
     ]
-    show_table(name, ["acquisition function", "all", *(WORDS[status] for status in total)], rows)
+    show_table(name, ["acquisition function", "all", *(status.words for status in total)], rows)
     ended = [
-        [one.condition.acquisition.label, one.name, WORDS[one.status], one.key, _short(one.error)]
+        [one.condition.acquisition.label, one.name, one.status.words, one.key, _short(one.error)]
         for one in failed(found)
     ]
     if ended:
         show_table("ended otherwise", ["acquisition function", "which", "how", "key", "why"], ended)
-    click.echo(", ".join(f"{count} {WORDS[status]}" for status, count in total.items()) + f", of {len(found)}")
+    click.echo(", ".join(f"{count} {status.words}" for status, count in total.items()) + f", of {len(found)}")
 
 
 def _by_method(found: "list[Standing]") -> "dict[str, list[Standing]]":

@@ -9,7 +9,7 @@ from softal_bench.cli.failures import told
 from softal_bench.cli.options import data_dir_option, data_root
 
 if TYPE_CHECKING:
-    from softal_bench.records.submitted import Submitted
+    from softal_bench.records.verify import Submitted
 
 
 @click.command(short_help="Check journals from elsewhere, and run some of their rounds again.")
@@ -26,7 +26,7 @@ def verify(folder: Path, sample: int, data_dir: Path | None, device: str) -> int
     Checked are schema, key, labels and indices; compared are the acquired indices and the accuracy. Which rounds are
     run follows from the journals alone. Exit code 0: all sound and the same; 1: something differs, and it is said what.
     """
-    from softal_bench.records.submitted import journals_in
+    from softal_bench.records.lookup import journals_in
 
     paths = journals_in(folder)
     sound = _sound(paths)
@@ -36,7 +36,7 @@ def verify(folder: Path, sample: int, data_dir: Path | None, device: str) -> int
 
 def _sound(paths: list[Path]) -> "list[Submitted]":
     from softal_bench.errors import JournalError
-    from softal_bench.records.submitted import examine
+    from softal_bench.records.verify import examine
 
     sound = []
     for path in paths:
@@ -56,8 +56,7 @@ def _run_again(sound: "list[Submitted]", count: int, root: Path, device: str) ->
     """Whether the rounds drawn come out the same here."""
     from softal_bench.errors import JournalError
     from softal_bench.machine.device import resolve_device
-    from softal_bench.records.rerun import run_again, unlike_here
-    from softal_bench.records.verification import compare, sample
+    from softal_bench.records.verify import compare, run_again, sample, unlike_here
     from softal_bench.suite import Condition
 
     drawn = sample(sound, count)

@@ -24,6 +24,7 @@ from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.contracts.acquisition import require_sound_batch
 from softal_bench.cost.measure import sample_seconds, seconds_of
 from softal_bench.cost.measurement_lock import alone
+from softal_bench.journal.lines import Ending, Status
 from softal_bench.machine.stopwatch import peak_memory, reset_peak_memory
 from softal_bench.machine.threads import environment_for, limited
 from softal_bench.pools import TensorPool
@@ -61,7 +62,7 @@ class Outcome:
             just been seeded, so that cells with the same seed can be compared.
     """
 
-    status: str
+    status: Ending
     seconds: list[float] = field(default_factory=list)
     peak_bytes: int | None = None
     acquired: list[int] | None = None
@@ -91,21 +92,21 @@ def _watch(process: Any, connection: Connection, limits: Limits) -> Outcome:
     stages = ((None, "waiting"), (_LOAD_SECONDS, "loading the log-probs"), (limits.cell_seconds, "selection"))
     for seconds, what in stages:
         if not connection.poll(seconds):
-            return Outcome("timeout", error=f"{what} took more than {seconds:g} s")
+            return Outcome(Status.TIMEOUT, error=f"{what} took more than {seconds:g} s")
         try:
             message = connection.recv()
         except EOFError:
             return _died(process)
         if isinstance(message, Outcome):
             return message
-    return Outcome("failed", error="the measuring process said nothing")
+    return Outcome(Status.FAILED, error="the measuring process said nothing")
 
 
 def _died(process: Any) -> Outcome:
     process.join()
     if process.exitcode == -signal.SIGKILL:  # nobody else kills it: the system does when memory runs out
-        return Outcome("out_of_memory", error="the process was killed, as systems do that run out of memory")
-    return Outcome("failed", error=f"the process ended with exit code {process.exitcode}")
+        return Outcome(Status.OUT_OF_MEMORY, error="the process was killed, as systems do that run out of memory")
+    return Outcome(Status.FAILED, error=f"the process ended with exit code {process.exitcode}")
 
 
 def _measure(cell: Cell, connection: Connection) -> None:
@@ -117,7 +118,7 @@ def _measure(cell: Cell, connection: Connection) -> None:
             with limited(cell.threads):
                 outcome = _outcome(cell, connection)
         except Exception as error:
-            ending = ending_of(error) or ("failed", f"{type(error).__name__}: {error}", traceback.format_exc())
+            ending = ending_of(error) or (Status.FAILED, f"{type(error).__name__}: {error}", traceback.format_exc())
             status, message, details = ending
             outcome = Outcome(status, error=message, details=details)
         connection.send(outcome)
@@ -158,7 +159,7 @@ def _measured(cell: Cell, acquisition: AcquisitionFunction, pool: Pool, device: 
     acquired = require_sound_batch(batch, cell.batch_size, pool.size).positions.tolist()
     batch = None  # its positions may be a view of all N
     seconds = sample_seconds(select, first, cell.measurement, device)
-    return Outcome("done", seconds, peak_bytes, acquired)
+    return Outcome(Status.DONE, seconds, peak_bytes, acquired)
 
 
 def _keep_freed_memory() -> None:

@@ -1,84 +1,111 @@
-"""The journal of a trial: one JSON-lines file, written a line at a time and never rewritten.
+"""The file of a journal: reading, writing and locking it.
 
-Lines: a header; an attempt each time a runner takes the trial up; a round for each labelled set measured (in a cost
-suite one cost line); an interrupt where the user stopped it; an end with the status. A line is handed to the system
-before the trial goes on, so that no death of the process loses it, and is on the disk before the next one is written,
-so that a power failure loses the last one at most: the trial does not wait for the disk meanwhile. A last line without
-its newline was torn by a crash: it is dropped on reading, and cut off before the next line is written.
+A journal holds a header; an attempt each time that a runner takes up the job; a round for each labelled set that was
+measured, or one cost line for a cost cell; an interrupt where the user stopped the job; and an end with its status. A
+line is handed to the system before the job continues, so that no death of the process loses it, and it is on the disk
+before the next line is written, so that a power failure loses at most the last one. The job does not wait for the disk.
+A last line without its newline was torn by a crash: it is dropped on reading, and cut off before the next line is
+written.
 
-A retry line after an end reopens the trial. The rounds before it stand, for they follow from the seeds whatever ended
-the trial, and the retry goes on after them; a cost line does not, for a cell is one measurement. Where no round stands,
-a header follows anew: what failed may have been the data, so that the first one has no start set. The end before a
-retry no longer counts, and stays in the file.
+A retry line after an end reopens the job. The rounds before it remain valid, because they follow from the seeds
+whatever ended the trial, and the trial continues after them; a cost line does not remain, because a cell is measured
+once. If no round remains, another header follows: loading the data may have failed, so that the first header has no
+start set. The end before a retry no longer counts, but stays in the file.
 
-A stale line after an end says that the source of some of its plugins differs from what is installed; one without
-plugins says that they agree again. The last one counts. See `softal_bench.run.stale`.
+A stale line after an end says that the source of some plugins differs from the installed source; one without plugins
+says that they agree again. The last one counts.
 """
 
 import fcntl
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import filelock
 
-from softal_bench.errors import JournalError, StorageError, shown
-from softal_bench.journal.lines import ANEW, SCHEMA, Line, parsed
+from softal_bench.errors import JournalError, StorageError
+from softal_bench.journal.lines import (
+    Attempt,
+    Cost,
+    End,
+    Environment,
+    Header,
+    Interrupt,
+    Line,
+    LineError,
+    Measurement,
+    Retry,
+    Round,
+    Stale,
+    Status,
+    encode,
+    parse,
+)
 
-__all__ = [
-    "SCHEMA",
-    "JournalWriter",
-    "Line",
-    "TrialRecord",
-    "complete_lines",
-    "is_locked",
-    "locked",
-    "now",
-    "read",
-    "read_started",
-]
-_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
+_WHAT_TO_DO = "move the file away to run the job again"
 
 
-@dataclass(frozen=True)
-class TrialRecord:
+@dataclass
+class JournalledAttempt:
+    """An attempt, and what the lines around it say.
+
+    Attributes:
+        environment: where it ran.
+        time: when it began, as written.
+        measured: how many measurements the journal had before it.
+        was_stopped: whether the user ended it: stopped it, or retried the job after its end.
+    """
+
+    environment: Environment
+    time: str | None
+    measured: int
+    was_stopped: bool = False
+
+
+@dataclass
+class Journal:
     """A journal as read.
 
     Attributes:
         path: the file.
-        header: the first line, or the one that follows a retry without rounds.
-        rounds: the lines of kind "round", or of kind "cost" in a cost suite, in order.
-        attempts: the lines of kind "attempt", each with `rounds_before` (how many rounds stood before it) and
-            `interrupted` (whether it ended by the user's will: stopped, or tried again after its end).
-        end: the last line of kind "end", or None while the trial is unfinished.
+        header: the first line, or the header that follows a retry without rounds.
+        rounds: the rounds of a trial, in order.
+        costs: the cost lines of a cell; a sound journal has at most one.
+        attempts: in order.
+        end: the last line of kind "end"; None while the job is unfinished.
         needs_header: whether the next line has to be a header.
-        reopened: whether a retry line made it unfinished again.
+        reopened: whether a retry line made the job unfinished again.
         stale: the last stale line after the end, if it names plugins.
     """
 
     path: Path
-    header: Line
-    rounds: list[Line]
-    attempts: list[Line]
-    end: Line | None
+    header: Header
+    rounds: list[Round] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)
+    attempts: list[JournalledAttempt] = field(default_factory=list)
+    end: End | None = None
     needs_header: bool = False
     reopened: bool = False
-    stale: Line | None = None
+    stale: Stale | None = None
 
     @property
-    def is_fresh(self) -> bool:
-        """Whether it was begun by `run --fresh`, in place of whatever other record there is of its trial."""
-        return self.header.get("fresh") is True
+    def measurements(self) -> Sequence[Measurement]:
+        """The rounds of a trial, or the cost lines of a cell."""
+        return self.rounds or self.costs
 
     @property
-    def status(self) -> str:
-        """ "done", "failed", "timeout", "out_of_memory", or "unfinished"."""
-        return str(self.end["status"]) if self.end else "unfinished"
+    def status(self) -> Status:
+        """How the job ended; `UNFINISHED` if it has not."""
+        return Status(self.end.status) if self.end else Status.UNFINISHED
+
+    @property
+    def environments(self) -> list[Environment]:
+        """Where the job was computed: the environment of the header, then that of each attempt that reported one."""
+        begun = self.header.environment or Environment()
+        return [begun, *(attempt.environment for attempt in self.attempts if attempt.environment.is_known)]
 
     @property
     def died_twice(self) -> bool:
@@ -86,21 +113,49 @@ class TrialRecord:
         if self.end or len(self.attempts) < 2:
             return False
         before_last, last = self.attempts[-2:]
-        same_round = last["rounds_before"] == len(self.rounds)
-        return same_round and not before_last["interrupted"] and not last["interrupted"]
+        same_round = last.measured == len(self.measurements)
+        return same_round and not before_last.was_stopped and not last.was_stopped
+
+    def add(self, line: Line) -> None:
+        """Take the next line into account.
+
+        Raises:
+            LineError: if a header after a retry is of another job.
+        """
+        match line:
+            case Round():
+                self.rounds.append(line)
+            case Cost():
+                self.costs.append(line)
+            case Attempt():
+                self.attempts.append(JournalledAttempt(line.environment, line.time, len(self.measurements)))
+            case Interrupt() if self.attempts:
+                self.attempts[-1].was_stopped = True
+            case End():
+                self.end, self.reopened = line, False
+            case Stale() if self.end:
+                self.stale = line if line.plugins else None
+            case Retry() if self.end:
+                self.end, self.stale, self.reopened, self.costs = None, None, True, []
+                self.needs_header = not self.rounds
+                for attempt in self.attempts:
+                    attempt.was_stopped = True
+            case Header() if self.needs_header:
+                _require_same_job(self.header, line)
+                self.header, self.needs_header = line, False
 
 
-def read(path: Path) -> TrialRecord:
+def read(path: Path) -> Journal:
     """Read a journal.
 
     Raises:
-        JournalError: if the file cannot be read, is no journal, or is of a schema newer than this one.
+        JournalError: if the file cannot be read, is not a journal, or has a newer schema than this version reads.
     """
-    return _record(path, _bytes(path))
+    return _parsed(path, _bytes(path))
 
 
-def read_started(path: Path) -> TrialRecord | None:
-    """Read a journal; None while it has no complete line: the file is missing, empty, or its header was torn.
+def read_started(path: Path) -> Journal | None:
+    """Read a journal; None while it has no complete line: the file is missing or empty, or its header was torn.
 
     Raises:
         JournalError: as `read`.
@@ -111,11 +166,11 @@ def read_started(path: Path) -> TrialRecord | None:
         return None
     except OSError as error:
         raise _unreadable(path, error) from error
-    return _record(path, data) if b"\n" in data else None
+    return _parsed(path, data) if b"\n" in data else None
 
 
 def complete_lines(path: Path) -> bytes:
-    """The file without a torn last line.
+    """Return the bytes of a journal without a torn last line.
 
     Raises:
         JournalError: if the file cannot be read.
@@ -125,11 +180,11 @@ def complete_lines(path: Path) -> bytes:
 
 
 class JournalWriter:
-    """Appends lines to a journal, each of them flushed to the disk while the trial goes on.
+    """Appends lines to a journal; each is flushed to the disk while the job continues.
 
     Raises:
-        StorageError: if the disk refuses a line, at the latest by the next one or by `close`; the lines before it
-            stand.
+        StorageError: if the disk refuses a line, at the latest at the next line or at `close`. The lines before it are
+            kept.
     """
 
     def __init__(self, path: Path) -> None:
@@ -142,8 +197,8 @@ class JournalWriter:
         self._flushing: Future[None] | None = None
 
     def write(self, line: Line) -> None:
-        """Wait until the line before is on the disk, append this one, and let the disk write it."""
-        data = _ENCODER.encode(line).encode(errors="replace") + b"\n"  # half characters cannot be written
+        """Wait until the previous line is on the disk, append this one, and let the disk write it."""
+        data = encode(line)
         with self._disk_errors():
             self._wait_for_disk()
             self._file.write(data)
@@ -175,14 +230,22 @@ class JournalWriter:
             yield
         except OSError as error:
             raise StorageError(
-                f"{self.path}: cannot be written: {error.strerror}; the lines before stand. Make room or permit it, "
-                "then run the same command again: it goes on after the last complete line"
+                f"{self.path}: cannot be written: {error.strerror}; the lines written before are kept. Free some space "
+                "or grant permission, then run the same command again: it continues after the last complete line"
             ) from error
 
 
-def now() -> str:
-    """The time as lines tell it: UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def append(path: Path, line: Line) -> None:
+    """Append one line to a journal whose lock is held.
+
+    Raises:
+        StorageError: as `JournalWriter`.
+    """
+    writer = JournalWriter(path)
+    try:
+        writer.write(line)
+    finally:
+        writer.close()
 
 
 @contextmanager
@@ -208,10 +271,10 @@ def locked(path: Path, timeout: float = 0) -> Iterator[bool]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a runner holds the lock of the journal at `path` at this moment. Makes no file, and waits for nobody."""
+    """Return whether a runner holds the lock of the journal at `path` now. Creates no file, and does not wait."""
     try:
         with _lock_file(path).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of as the file is closed
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # closing the file releases it
     except BlockingIOError:
         return True
     except OSError:
@@ -223,46 +286,29 @@ def _lock_file(path: Path) -> Path:
     return path.parent / ".locks" / f"{path.stem}.lock"
 
 
-def _record(path: Path, data: bytes) -> TrialRecord:
-    lines = list(parsed(path, data))
-    if not lines or lines[0].get("kind") != "header":
-        raise JournalError(f"{path}: not a journal: the first line is no header; {ANEW}")
-    if lines[0]["schema"] != SCHEMA:
-        raise JournalError(
-            f"{path}: written with schema {shown(lines[0]['schema'])}, this version reads {SCHEMA}; update softal-bench"
-        )
-    header, rounds, attempts = lines[0], list[Line](), list[Line]()
-    end: Line | None = None
-    stale: Line | None = None
-    needs_header = reopened = False
-    for line in lines[1:]:
-        kind = line.get("kind")  # lines of kinds unknown to this version are passed over
-        if kind in ("round", "cost"):
-            rounds.append(line)
-        elif kind == "attempt":
-            attempts.append({**line, "rounds_before": len(rounds), "interrupted": False})
-        elif kind == "interrupt" and attempts:
-            attempts[-1]["interrupted"] = True
-        elif kind == "end":
-            end, reopened = line, False
-        elif kind == "stale" and end is not None:
-            stale = line if line["plugins"] else None
-        elif kind == "retry" and end is not None:
-            end, stale, reopened = None, None, True
-            rounds = [line for line in rounds if line["kind"] == "round"]
-            needs_header = not rounds
-            for attempt in attempts:
-                attempt["interrupted"] = True
-        elif kind == "header" and needs_header:
-            header, needs_header = _same_trial(path, header, line), False
-    return TrialRecord(path, header, rounds, attempts, end, needs_header, reopened, stale)
+def _parsed(path: Path, data: bytes) -> Journal:
+    complete, _, _torn = data.rpartition(b"\n")
+    journal: Journal | None = None
+    for number, text in enumerate(complete.split(b"\n") if complete else [], start=1):
+        try:
+            line = parse(text)
+            if journal is not None and line is not None:
+                journal.add(line)
+            elif isinstance(line, Header):
+                journal = Journal(path, line)
+            elif journal is None:
+                break
+        except LineError as error:
+            raise JournalError(f"{path}: line {number}{error}; {_WHAT_TO_DO}") from error
+    if journal is None:
+        raise JournalError(f"{path}: not a journal: the first line is not a header; {_WHAT_TO_DO}")
+    return journal
 
 
-def _same_trial(path: Path, before: Line, header: Line) -> Line:
+def _require_same_job(before: Header, header: Header) -> None:
     for name in ("schema", "suite", "key", "condition", "trial"):
-        if header[name] != before[name]:
-            raise JournalError(f"{path}: the header after a retry has another {name} than the first; {ANEW}")
-    return header
+        if getattr(header, name) != getattr(before, name):
+            raise LineError(f": the header after a retry has another {name} than the first header")
 
 
 def _bytes(path: Path) -> bytes:
@@ -273,4 +319,4 @@ def _bytes(path: Path) -> bytes:
 
 
 def _unreadable(path: Path, error: OSError) -> JournalError:
-    return JournalError(f"{path}: cannot be read: {error.strerror}; {ANEW}")
+    return JournalError(f"{path}: cannot be read: {error.strerror}; {_WHAT_TO_DO}")

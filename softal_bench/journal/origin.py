@@ -1,14 +1,18 @@
-"""What a journal's header says of the machine, the software and the plugins. None of it is part of a trial's key."""
+"""What a header says about the machine, the software and the plugins. None of it is part of a key."""
 
+import json
 import platform
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 
-from softal_bench.journal.file import TrialRecord
+from softal_bench.journal.file import Journal
+from softal_bench.journal.lines import Environment, PluginSource
 from softal_bench.machine.device import device_name
 from softal_bench.registry import Plugin, registries
 from softal_bench.suite import AnyCondition
@@ -16,45 +20,72 @@ from softal_bench.suite import AnyCondition
 _PACKAGES = ("softal-bench", "torch", "torchvision", "numpy", "scikit-learn")
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a job is computed, and with what.
+
+    Attributes:
+        plugins: those of the condition.
+        versions: distribution -> version.
+        environment: the machine; without values if the process died before it could report them.
+    """
+
+    plugins: list[PluginSource]
+    versions: dict[str, str]
+    environment: Environment
+
+
+_ORIGIN = TypeAdapter(Origin)
+
+
+def origin(condition: AnyCondition, where: Environment) -> Origin:
+    """Return the origin of a job that is computed with what is installed here."""
+    return Origin(plugins(condition), versions(condition), where)
+
+
+def origin_from_json(value: object) -> Origin:
+    """Return the origin that a worker process reported, from `dataclasses.asdict` of it.
+
+    Raises:
+        ValidationError: if it is not one.
+    """
+    return _ORIGIN.validate_json(json.dumps(value), strict=True)
+
+
 def versions(condition: AnyCondition) -> dict[str, str]:
-    """Versions of the suite, of what it computes with, and of the distributions of the condition's plugins."""
+    """Return the versions of the suite, of its libraries, and of the distributions of the condition's plugins."""
     found = {package: _version(package) for package in _PACKAGES}
     for plugin in condition.plugins():
-        found.update(_origins(plugin))
+        for each in _with_nested(plugin):
+            distribution, its_version = _distribution(each.kind, each.name)
+            found[distribution] = its_version
     return found
 
 
-def plugins(condition: AnyCondition) -> list[dict[str, Any]]:
-    """The plugins of a condition, those in others included: where each comes from, and the digest of its source."""
-    found = [_described(plugin) for outer in condition.plugins() for plugin in _with_nested(outer)]
-    return [plugin for place, plugin in enumerate(found) if plugin not in found[:place]]
+def plugins(condition: AnyCondition) -> list[PluginSource]:
+    """Return the plugins of a condition, nested ones included, each once."""
+    return list(dict.fromkeys(_described(plugin) for outer in condition.plugins() for plugin in _with_nested(outer)))
 
 
-def environment(device: torch.device, threads: int) -> dict[str, Any]:
-    """Device, platform, Python and threads."""
-    return {
-        "device": str(device),
-        "device_name": device_name(device),
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "threads": threads,
-    }
+def environment(device: torch.device, threads: int) -> Environment:
+    """Return the environment of a job that is computed in this process."""
+    return Environment(
+        device=str(device),
+        device_name=device_name(device),
+        platform=platform.platform(),
+        python=platform.python_version(),
+        threads=threads,
+    )
 
 
-def was_timed_as_on(device: torch.device, record: TrialRecord) -> bool:
-    """Whether the seconds of a journal are of a processor or GPU of this name, with this version of torch.
+def was_timed_as_on(device: torch.device, journal: Journal) -> bool:
+    """Return whether a journal was timed on a processor or GPU of this name, with this version of torch.
 
     The number of threads is part of the key.
     """
-    attempts = [attempt for attempt in record.attempts if "device" in attempt]
-    there = attempts[-1] if attempts else record.header.get("environment")
-    packages = record.header.get("versions")
-    return (
-        isinstance(there, dict)
-        and there.get("device_name") == device_name(device)
-        and isinstance(packages, dict)
-        and packages.get("torch") == _version("torch")
-    )
+    there = journal.environments[-1]
+    packages = journal.header.versions or {}
+    return there.device_name == device_name(device) and packages.get("torch") == _version("torch")
 
 
 def _with_nested(plugin: Plugin[Any]) -> Iterator[Plugin[Any]]:
@@ -63,27 +94,21 @@ def _with_nested(plugin: Plugin[Any]) -> Iterator[Plugin[Any]]:
         yield from _with_nested(nested)
 
 
-def _described(plugin: Plugin[Any]) -> dict[str, Any]:
-    distribution, distribution_version = _origin(plugin.kind, plugin.name)
-    return {
-        "kind": plugin.kind,
-        "name": plugin.name,
-        "label": plugin.label,
-        "distribution": distribution,
-        "version": distribution_version,
-        "revision": type(plugin.instance).revision,
-        "source": registries[plugin.kind].source(plugin.name),
-    }
-
-
-def _origins(plugin: Plugin[Any]) -> dict[str, str]:
-    """Distribution -> version of a plugin and of those in it."""
-    inner = [_origins(nested) for nested in plugin.nested]
-    return dict([_origin(plugin.kind, plugin.name), *(origin for origins in inner for origin in origins.items())])
+def _described(plugin: Plugin[Any]) -> PluginSource:
+    distribution, its_version = _distribution(plugin.kind, plugin.name)
+    return PluginSource(
+        kind=plugin.kind,
+        name=plugin.name,
+        label=plugin.label,
+        distribution=distribution,
+        version=its_version,
+        revision=type(plugin.instance).revision,
+        source=registries[plugin.kind].source(plugin.name),
+    )
 
 
 @cache
-def _origin(kind: str, name: str) -> tuple[str, str]:
+def _distribution(kind: str, name: str) -> tuple[str, str]:
     listing = registries[kind].listing(name)
     return listing.distribution, listing.version
 

@@ -4,60 +4,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from softal_bench.errors import JournalError
-from softal_bench.journal.file import TrialRecord
-from softal_bench.records.lookup import (
-    DONE,
-    Bytes,
-    Problem,
-    Recorded,
-    Seconds,
-    look_up,
-    many_journals,
-    require_of,
-    status_of,
-    validated,
-)
+from softal_bench.journal.file import Journal
+from softal_bench.journal.lines import OVER_A_LIMIT, Cost, Status
+from softal_bench.records.lookup import Problem, Recorded, look_up, many_journals, require_of, status_of
 from softal_bench.suite import CostCondition, CostSuite
-
-OVER_A_LIMIT = ("timeout", "out_of_memory")
-
-
-class CostLine(BaseModel):
-    """What a cell's cost line says, as far as a report needs it.
-
-    Attributes:
-        seconds: samples, of one selection each.
-        peak_bytes: growth of peak memory during one selection; None where it was not measured.
-        acquired: the positions that the first selection chose, in its order; None in journals that do not record them.
-        predict_seconds: samples, of predicting the pool each; empty where no model makes the log-probs.
-    """
-
-    model_config = ConfigDict(strict=True, frozen=True)
-    batch_size: int
-    pool_size: int
-    posterior_samples: int
-    status: str
-    seconds: list[Seconds]
-    peak_bytes: Bytes | None
-    acquired: list[Annotated[int, Field(ge=0, le=2**53)]] | None = None
-    predict_seconds: list[Seconds] = []
-    error: str | None = None
-
-
-_lines = TypeAdapter(list[CostLine])
 
 
 @dataclass(frozen=True)
 class Cell(Recorded):
-    """One cell of a cost suite, its status (a key of STATUSES), and what its journal says."""
+    """One cell of a cost suite, and what its journal says."""
 
     condition: CostCondition
-    line: CostLine | None = None
+    line: Cost | None = None
 
     @property
     def samples(self) -> list[float]:
@@ -82,8 +42,8 @@ class CostResults:
     cells: tuple[Cell, ...]
     problems: tuple[Problem, ...]
 
-    def count(self, status: str) -> int:
-        """Return how many cells have this status (a key of STATUSES)."""
+    def count(self, status: Status) -> int:
+        """Return how many cells have this status."""
         return sum(cell.status == status for cell in self.cells)
 
 
@@ -103,29 +63,31 @@ def collect_cells(suite: CostSuite, runs: Path, leaderboard: Path) -> CostResult
 def _cell(condition: CostCondition, folders: list[Path], problems: list[Problem]) -> Cell:
     key = condition.key(0)
 
-    def read(record: TrialRecord) -> Cell:
+    def read(record: Journal) -> Cell:
         require_of(record, key, 0)
         return Cell(key, status_of(record), record, condition, checked_line(record, condition))
 
-    def absent(status: str) -> Cell:
+    def absent(status: Status) -> Cell:
         return Cell(key, status, None, condition)
 
     return look_up(key, folders, read, absent, problems)
 
 
-def checked_line(record: TrialRecord, condition: CostCondition) -> CostLine | None:
+def checked_line(record: Journal, condition: CostCondition) -> Cost | None:
     """Return the cost line of a cell, if it has one; raise JournalError if it is none of this condition."""
-    lines = validated(record, _lines, "cost line")
+    lines = record.costs
+    if record.rounds:
+        raise JournalError(f"{record.path}: has rounds, but is of a cost cell; move the file away")
     if len(lines) > 1:
         raise JournalError(f"{record.path}: {len(lines)} cost lines; a cell is measured once. Move the file away")
-    if record.status == DONE and not (lines and lines[0].seconds):
+    if record.status == Status.DONE and not (lines and lines[0].seconds):
         raise JournalError(f"{record.path}: says that it is done, but has no seconds; move it away to measure anew")
     for line in lines:
         _require_same(record, line, condition)
     return lines[0] if lines else None
 
 
-def _require_same(record: TrialRecord, line: CostLine, condition: CostCondition) -> None:
+def _require_same(record: Journal, line: Cost, condition: CostCondition) -> None:
     for name in ("batch_size", "pool_size", "posterior_samples"):
         if getattr(line, name) != getattr(condition, name):
             raise JournalError(
@@ -138,7 +100,9 @@ def _require_same(record: TrialRecord, line: CostLine, condition: CostCondition)
             f"need {condition.batch_size}; move the file away to measure anew"
         )
     if record.end and line.status != record.status:
-        raise JournalError(f"{record.path}: ends as {record.status!r}, but its cost line says {line.status!r}")
+        raise JournalError(
+            f"{record.path}: ends as {str(record.status)!r}, but its cost line says {str(line.status)!r}"
+        )
 
 
 def with_not_tried(cells: Sequence[Cell]) -> list[Cell]:
@@ -150,9 +114,9 @@ def with_not_tried(cells: Sequence[Cell]) -> list[Cell]:
             smallest[sweep] = min(batch_size, smallest.get(sweep, batch_size))
 
     def known(cell: Cell) -> Cell:
-        if cell.status not in ("not_run", "not_tried"):
+        if cell.status not in (Status.NOT_RUN, Status.NOT_TRIED):
             return cell
         over = smallest and smallest.get(cell.condition.sweep(), math.inf) < cell.condition.batch_size
-        return replace(cell, status="not_tried" if over else "not_run")
+        return replace(cell, status=Status.NOT_TRIED if over else Status.NOT_RUN)
 
     return list(map(known, cells))

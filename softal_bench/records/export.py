@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from softal_bench.errors import SoftalError, one_line
+from softal_bench.journal.lines import Round
 from softal_bench.records.cells import CostResults
-from softal_bench.records.trials import Results, Round, Trial
+from softal_bench.records.trials import Results, Trial
 from softal_bench.suite import AnyCondition
 from softal_bench.suite.described import value_text
 

@@ -1,77 +1,55 @@
 """What the journals of suites of either kind have in common, and which one is taken where there are two."""
 
 import gc
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
-
-from softal_bench.errors import JournalError, one_line, shown
+from softal_bench.errors import JournalError, SuiteError, one_line, shown
 from softal_bench.journal import file as journal
-from softal_bench.journal.file import TrialRecord
-from softal_bench.run import fresh
-from softal_bench.run.stale import STALE
+from softal_bench.journal.file import Journal
+from softal_bench.journal.lines import Environment, Status
+from softal_bench.run.recompute import is_marked
+from softal_bench.suite.keys import SUITE_NAME
 
-DONE = "done"
-# Each status that a trial or a cell can have here, in the order in which they are told, and its words.
-STATUSES = {
-    DONE: "done",
-    STALE: "stale",  # finished, but computed with code that differs from the installed code
-    "failed": "failed",
-    "timeout": "timed out",
-    "out_of_memory": "out of memory",
-    "unfinished": "unfinished",
-    "not_readable": "not readable",
-    "not_tried": "not tried",
-    "not_run": "not run",
-    "elsewhere": "on another device",  # a cell that another device has measured, where devices are told apart
-}
-FAILED = ("failed", "timeout", "out_of_memory")
-_IN_A_JOURNAL = {DONE, *FAILED, "unfinished"}
-
-# Bounds that no sound number reaches, so that sums and roundings of a stranger's journal stay numbers.
-Seconds = Annotated[float, Field(ge=0, le=1e10, allow_inf_nan=False)]
-Bytes = Annotated[int, Field(ge=0, le=2**53)]
+_KEY = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What may have a journal: a trial, or a cell of a cost suite; its status is a key of STATUSES."""
+    """A trial, or a cell of a cost suite, with its journal, if it has one."""
 
     key: str
-    status: str
-    record: TrialRecord | None
+    status: Status
+    record: Journal | None
 
     @property
     def error(self) -> str:
         """The error that ended it, or nothing."""
-        end = self.record.end if self.record else None
-        return str(end.get("error") or "") if end else ""
+        return (self.record.end.error or "") if self.record and self.record.end else ""
 
     @property
-    def environments(self) -> list[dict[str, Any]]:
-        """Where it ran: the environment of the header, then of each attempt, with device, platform and so on."""
-        if self.record is None:
-            return []
-        attempts = [attempt for attempt in self.record.attempts if "device" in attempt]
-        return [_mapping(self.record.header.get("environment")), *attempts]
+    def environments(self) -> list[Environment]:
+        """Where it ran; see `Journal.environments`."""
+        return self.record.environments if self.record else []
 
     @property
-    def versions(self) -> dict[str, Any]:
+    def versions(self) -> dict[str, str]:
         """The header's versions: package -> version."""
-        return _mapping(self.record.header.get("versions")) if self.record else {}
+        return (self.record.header.versions or {}) if self.record else {}
 
     @property
     def times(self) -> list[datetime]:
-        """When it was taken up, each time, and when it ended; UTC."""
+        """When each attempt began, and when the job ended; UTC."""
         if self.record is None:
             return []
-        lines = [*self.record.attempts, self.record.end or {}]
-        return [time for line in lines if (time := _utc(line.get("time")))]
+        texts = [*(attempt.time for attempt in self.record.attempts), self.record.end.time if self.record.end else None]
+        return [time for text in texts if (time := _utc(text))]
 
     @property
     def device(self) -> str:
@@ -80,19 +58,19 @@ class Recorded:
 
     def of_environment(self, name: str) -> str:
         """A value of its environment as text, such as the platform; of several, each in turn; nothing if unknown."""
-        return _in_turn(str(one[name]) for one in self.environments if one.get(name) is not None)
+        values = (getattr(one, name) for one in self.environments)
+        return _in_turn(str(value) for value in values if value is not None)
 
 
 R = TypeVar("R", bound=Recorded)
-T = TypeVar("T")
 
 
 class HasStatus(Protocol):
     """A trial or a cell."""
 
     @property
-    def status(self) -> str:
-        """A key of STATUSES."""
+    def status(self) -> Status:
+        """Its status."""
 
 
 @dataclass(frozen=True)
@@ -108,18 +86,18 @@ def devices(recorded: Iterable[Recorded]) -> list[str]:
     return sorted({one.device for one in recorded if one.record})
 
 
-def describe_counts(of: Iterable[HasStatus], *, but: str = "") -> str:
+def describe_counts(of: Iterable[HasStatus], *, but: Status | None = None) -> str:
     """Return, for example, `3 done, 1 failed, 1 not run`; statuses of none, and `but`, are left out."""
     statuses = [one.status for one in of]
-    counts = {status: statuses.count(status) for status in STATUSES if status != but}
-    return ", ".join(f"{count} {STATUSES[status]}" for status, count in counts.items() if count)
+    counts = {status: statuses.count(status) for status in Status if status != but}
+    return ", ".join(f"{count} {status.words}" for status, count in counts.items() if count)
 
 
 def look_up(
     key: str,
     folders: Sequence[Path],
-    read: Callable[[TrialRecord], R],
-    absent: Callable[[str], R],
+    read: Callable[[Journal], R],
+    absent: Callable[[Status], R],
     problems: list[Problem],
 ) -> R:
     """Return what the journal of a key says, of the one that counts where there are two.
@@ -133,13 +111,13 @@ def look_up(
         key: the journals' name.
         folders: where they may lie; the first is that of runs.
         read: makes the result of one; may raise JournalError.
-        absent: makes the result where there is none, from its status, "not_readable" or "not_run".
+        absent: makes the result where there is none, from its status, UNREADABLE or NOT_RUN.
         problems: a journal that cannot be read is added to them.
     """
     found: list[tuple[_Merit, R]] = []
     broken = False
     own, *_ = paths = [folder / f"{key}.jsonl" for folder in folders]
-    for path in paths[:1] if fresh.is_marked(own) else paths:
+    for path in paths[:1] if is_marked(own) else paths:
         try:
             record = journal.read_started(path)
             if record is not None:
@@ -149,44 +127,52 @@ def look_up(
             problems.append(Problem(path, one_line(str(error).removeprefix(f"{path}: "))))
     if found:
         return max(found, key=lambda pair: pair[0])[1]  # of equals, max takes the first
-    return absent("not_readable" if broken else "not_run")
+    return absent(Status.UNREADABLE if broken else Status.NOT_RUN)
 
 
-def status_of(record: TrialRecord) -> str:
-    """Return the status that a journal gives its trial here: "stale" if a stale line says so, else how it ended."""
-    return STALE if record.stale else record.status
+def status_of(record: Journal) -> Status:
+    """Return the status that a journal gives its job: stale if a stale line says so, else how it ended."""
+    return Status.STALE if record.stale else record.status
 
 
-def require_of(record: TrialRecord, key: str, number: int) -> None:
-    """Require that a journal is of this key and trial number.
-
-    Raises:
-        JournalError: if it is not, or its status is unknown.
-    """
-    path = record.path
-    if (record.header["key"], record.header["trial"]) != (key, number):
+def require_of(record: Journal, key: str, number: int) -> None:
+    """Raise JournalError unless a journal is of this key and trial number."""
+    header = record.header
+    if (header.key, header.trial) != (key, number):
         raise JournalError(
-            f"{path}: holds trial {shown(record.header['trial'])} of key {shown(record.header['key'])}, "
+            f"{record.path}: holds trial {header.trial} of key {shown(header.key)}, "
             f"expected trial {number} of key {key!r}; was it renamed? Move it away"
         )
-    if record.status not in _IN_A_JOURNAL:
-        known = ", ".join(sorted(_IN_A_JOURNAL))
-        raise JournalError(f"{path}: unknown status {shown(record.status)}; known: {known}")
 
 
-def validated(record: TrialRecord, lines: TypeAdapter[list[T]], noun: str) -> list[T]:
-    """Return the rounds or cost lines of a journal as models.
+def journals_in(folder: Path) -> list[Path]:
+    """The journals in a folder and in the folders in it, sorted by name.
 
     Raises:
-        JournalError: if a value is not what it should be; says where, what is wrong and what was got.
+        SuiteError: if there are none.
     """
-    try:
-        return lines.validate_python(record.rounds)
-    except ValidationError as error:
-        first = error.errors()[0]
-        number, *names = first["loc"]
-        where = f"{noun} {number}: {'.'.join(map(_name, names))}"
-        raise JournalError(f"{record.path}: {where}: {first['msg']}, got {shown(first['input'])}") from error
+    paths = chain(folder.glob("*.jsonl"), folder.glob("[!.]*/*.jsonl"))
+    found = sorted(path for path in paths if path.is_file())
+    if not found:
+        what = "holds no journals (*.jsonl)" if folder.is_dir() else "is no folder"
+        raise SuiteError(f"{folder}: {what}; name a folder of journals, such as runs or runs/quickstart")
+    return found
+
+
+def place_of(record: Journal) -> tuple[str, str]:
+    """The suite and the key of a journal, which name its folder and its file.
+
+    Raises:
+        JournalError: if they are no such names, or the file is not named by its key.
+    """
+    suite, key = record.header.suite, record.header.key
+    if not re.fullmatch(SUITE_NAME, suite):
+        raise JournalError(f"{record.path}: suite {shown(suite)} is no suite's name: letters, digits, _ and -")
+    if not _KEY.fullmatch(key):
+        raise JournalError(f"{record.path}: key {shown(key)} is no key: 16 hexadecimal digits")
+    if record.path.stem != key:
+        raise JournalError(f"{record.path}: is named otherwise than by its key, {key}; rename it to {key}.jsonl")
+    return suite, key
 
 
 @contextmanager
@@ -204,45 +190,36 @@ def many_journals() -> Iterator[None]:
             gc.enable()
 
 
-def _name(part: int | str) -> str:
-    return part if isinstance(part, str) and len(part) < 100 else shown(part)
-
-
 _Merit = tuple[int, int]
 
 
-def _merit(record: TrialRecord, *, is_own: bool) -> _Merit:
-    if is_own and record.is_fresh and not record.stale:
+def _merit(record: Journal, *, is_own: bool) -> _Merit:
+    if is_own and record.header.fresh and not record.stale:
         rank = 6
-    elif record.status == DONE and not record.stale:
+    elif record.status == Status.DONE and not record.stale:
         # Without digests nothing says that a record is of the present code: a fresh one, even stale, counts first.
-        rank = 5 if "plugins" in record.header else 3
-    elif is_own and record.is_fresh:
+        rank = 5 if record.header.plugins is not None else 3
+    elif is_own and record.header.fresh:
         rank = 4
     elif record.end is None:
         rank = 2 if record.reopened else 0
     else:
         rank = -1 if record.stale else 1
-    return rank, len(record.rounds)
+    return rank, len(record.measurements)
 
 
-def _device(environment: dict[str, Any]) -> str:
-    kind = str(environment.get("device") or "unknown").partition(":")[0]
-    name = environment.get("device_name")
-    return f"{name} ({kind})" if name else kind
+def _device(environment: Environment) -> str:
+    kind = (environment.device or "unknown").partition(":")[0]
+    return f"{environment.device_name} ({kind})" if environment.device_name else kind
 
 
 def _in_turn(texts: Iterable[str]) -> str:
     return ", then ".join(dict.fromkeys(texts))
 
 
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _utc(text: object) -> datetime | None:
+def _utc(text: str | None) -> datetime | None:
     try:
-        time = datetime.fromisoformat(str(text))
+        time = datetime.fromisoformat(text or "")
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):  # the year 1 in another time zone is before all years
         return None

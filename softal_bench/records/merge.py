@@ -1,18 +1,17 @@
 """Journals of several machines into one folder: all of them, or nothing is written."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from softal_bench.errors import JournalError, SoftalError
 from softal_bench.journal import file as journal
-from softal_bench.journal.file import Line, TrialRecord
+from softal_bench.journal.file import Journal
+from softal_bench.journal.lines import Round, Status
 from softal_bench.machine.files import write_atomically
-from softal_bench.records.lookup import DONE
-from softal_bench.records.submitted import journals_in, place_of
+from softal_bench.records.lookup import journals_in, place_of
 
 # What follows from the seeds; clocks and memory differ between machines and are taken from one journal whole.
-_CLOCKS = ("seconds", "peak_bytes")
 _SAME = ("condition", "trial", "start", "provenance")
 Place = tuple[str, str]
 
@@ -28,7 +27,7 @@ class Merge:
     """
 
     into: Path
-    taken: dict[Place, TrialRecord]
+    taken: dict[Place, Journal]
     conflicts: list[str]
 
     def path(self, place: Place) -> Path:
@@ -37,7 +36,7 @@ class Merge:
         return self.into / suite / f"{key}.jsonl"
 
     @property
-    def changes(self) -> dict[Path, TrialRecord]:
+    def changes(self) -> dict[Path, Journal]:
         """Where it writes, and which journal."""
         paths = {self.path(place): record for place, record in self.taken.items()}
         return {path: record for path, record in paths.items() if record.path != path}
@@ -81,7 +80,7 @@ def carry_out(merge: Merge) -> None:
             write_atomically(path, lines, what_to_do="choose another folder with --into, then merge again")
 
 
-def _better(one: TrialRecord, other: TrialRecord) -> TrialRecord:
+def _better(one: Journal, other: Journal) -> Journal:
     """The one that has more, and of equals the first.
 
     Raises:
@@ -91,14 +90,13 @@ def _better(one: TrialRecord, other: TrialRecord) -> TrialRecord:
     if first.startswith(second) or second.startswith(first):
         return one if len(first) >= len(second) else other
     for name in _SAME:
-        differs = one.header.get(name) != other.header.get(name)
+        differs = getattr(one.header, name) != getattr(other.header, name)
         if differs and not (name in ("start", "provenance") and _undrawn(one, other)):
             raise JournalError(f"{one.path} and {other.path}: one key, but {name} differs; remove one of them")
-    kinds = {line["kind"] for line in one.rounds + other.rounds}
-    return (_better_cell if "cost" in kinds else _longer)(one, other)
+    return (_better_cell if one.costs or other.costs else _longer)(one, other)
 
 
-def _longer(one: TrialRecord, other: TrialRecord) -> TrialRecord:
+def _longer(one: Journal, other: Journal) -> Journal:
     pairs = zip(_rounds(one), _rounds(other), strict=False)
     number = next((number for number, (first, second) in enumerate(pairs) if first != second), None)
     if number is not None:
@@ -106,21 +104,23 @@ def _longer(one: TrialRecord, other: TrialRecord) -> TrialRecord:
             f"{one.path} and {other.path}: one key, but round {number} differs (other hardware rounds otherwise, or "
             "one was changed); remove one of them"
         )
-    return max(one, other, key=lambda record: (len(record.rounds), record.status == DONE, record.end is not None))
+    return max(
+        one, other, key=lambda record: (len(record.rounds), record.status == Status.DONE, record.end is not None)
+    )
 
 
-def _better_cell(one: TrialRecord, other: TrialRecord) -> TrialRecord:
+def _better_cell(one: Journal, other: Journal) -> Journal:
     """A cell is one measurement: of two that are done nothing tells which is to be kept."""
-    if one.status == other.status == DONE and one.rounds != other.rounds:
+    if one.status == other.status == Status.DONE and one.costs != other.costs:
         raise JournalError(f"{one.path} and {other.path}: two measurements of one cell; remove one of them")
-    return max(one, other, key=lambda record: (record.status == DONE, record.end is not None))
+    return max(one, other, key=lambda record: (record.status == Status.DONE, record.end is not None))
 
 
-def _undrawn(one: TrialRecord, other: TrialRecord) -> bool:
+def _undrawn(one: Journal, other: Journal) -> bool:
     """Whether one of them failed before its start set was drawn."""
-    return any(not record.header["start"] and not record.rounds for record in (one, other))
+    return any(not record.header.start and not record.rounds for record in (one, other))
 
 
-def _rounds(record: TrialRecord) -> Iterator[Line]:
-    for line in record.rounds:
-        yield {name: value for name, value in line.items() if name not in _CLOCKS}
+def _rounds(record: Journal) -> list[Round]:
+    """The rounds without clocks and memory, which differ between machines."""
+    return [replace(round_, seconds={}, peak_bytes=None) for round_ in record.rounds]

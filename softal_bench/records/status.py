@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from softal_bench.errors import one_line
-from softal_bench.journal.file import TrialRecord, is_locked
+from softal_bench.journal.file import Journal, is_locked
+from softal_bench.journal.lines import FAILURES, Status
 from softal_bench.records.cells import CostResults, collect_cells
-from softal_bench.records.lookup import DONE, FAILED, STATUSES, Problem
+from softal_bench.records.lookup import Problem
 from softal_bench.records.trials import Results, collect
-from softal_bench.run.stale import STALE
 from softal_bench.suite import AnyCondition, CostSuite, Suite
-
-RUNNING = "running"
-WORDS = {DONE: "done", RUNNING: RUNNING, **STATUSES}  # headings of a table, in this order
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,7 @@ class Standing:
 
     Attributes:
         name: for people, without the acquisition function: `B=5, trial 0`.
-        status: a key of WORDS.
+        status: of its journal, or running.
         error: what ended it, on one line.
         record: its journal, if it has one.
     """
@@ -31,9 +28,9 @@ class Standing:
     condition: AnyCondition
     name: str
     key: str
-    status: str
+    status: Status
     error: str
-    record: TrialRecord | None
+    record: Journal | None
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -49,20 +46,20 @@ def standings(suite: Suite | CostSuite, runs: Path, leaderboard: Path) -> tuple[
     return _of_trials(collect(suite, runs, leaderboard), folder)
 
 
-def counts(of: Sequence[Standing]) -> dict[str, int]:
-    """Return how many there are of each status that one of them has, in the order of WORDS."""
+def counts(of: Sequence[Standing]) -> dict[Status, int]:
+    """Return how many there are of each status that one of them has, in the order of `Status`."""
     statuses = [one.status for one in of]
-    return {status: statuses.count(status) for status in WORDS if status in statuses}
+    return {status: statuses.count(status) for status in Status if status in statuses}
 
 
 def failed(of: Sequence[Standing]) -> list[Standing]:
     """Return those that ended other than well."""
-    return [one for one in of if one.status in FAILED]
+    return [one for one in of if one.status in FAILURES]
 
 
 def stale(of: Sequence[Standing]) -> list[Standing]:
     """Return those that were computed with code that differs from the installed code."""
-    return [one for one in of if one.status == STALE]
+    return [one for one in of if one.status == Status.STALE]
 
 
 def _of_trials(results: Results, folder: Path) -> tuple[list[Standing], Sequence[Problem]]:
@@ -96,9 +93,11 @@ def _of_cells(results: CostResults, folder: Path) -> tuple[list[Standing], Seque
     ], results.problems
 
 
-def _status_in(folder: Path) -> Callable[[str, str], str]:
-    def status(key: str, journalled: str) -> str:
-        going_on = journalled in ("unfinished", "not_run", "not_tried") and is_locked(folder / f"{key}.jsonl")
-        return RUNNING if going_on else journalled
+def _status_in(folder: Path) -> Callable[[str, Status], Status]:
+    def status(key: str, journalled: Status) -> Status:
+        going_on = journalled in (Status.UNFINISHED, Status.NOT_RUN, Status.NOT_TRIED) and is_locked(
+            folder / f"{key}.jsonl"
+        )
+        return Status.RUNNING if going_on else journalled
 
     return status

@@ -5,59 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from softal_bench.errors import JournalError
-from softal_bench.journal.file import TrialRecord
-from softal_bench.records.lookup import (
-    DONE,
-    Bytes,
-    Problem,
-    Recorded,
-    Seconds,
-    look_up,
-    many_journals,
-    require_of,
-    status_of,
-    validated,
-)
+from softal_bench.journal.file import Journal
+from softal_bench.journal.lines import Round, Status
+from softal_bench.records.lookup import Problem, Recorded, look_up, many_journals, require_of, status_of
 from softal_bench.suite import Condition, Suite
 
-
-class Round(BaseModel):
-    """What a round's line says, as far as a report needs it.
-
-    Attributes:
-        labels: size of the labelled set that the accuracy was measured with.
-        accuracy: test accuracy, a fraction.
-        nll: test negative log-likelihood, in nats; None where it is infinite.
-        epochs, best_epoch: how many epochs the training ran, and which one's weights were kept; None in earlier
-            journals.
-        scores: the score of each point acquired, in the same order; empty in earlier journals.
-        acquired: indices acquired after it; empty in the last round, which has no prediction on the pool and
-            no selection.
-        seconds: seconds by phase.
-        peak_bytes: peak memory of the round, or None where it cannot be measured.
-        warnings: what a reader should know of the round.
-    """
-
-    model_config = ConfigDict(strict=True, frozen=True)
-    labels: int = Field(ge=1, le=2**53)
-    accuracy: float = Field(ge=0, le=1)
-    nll: float | None = Field(allow_inf_nan=False)
-    acquired: list[int]
-    epochs: int | None = Field(None, ge=1, le=2**53)
-    best_epoch: int | None = Field(None, ge=1, le=2**53)
-    scores: list[Annotated[float, Field(allow_inf_nan=False)]] = []
-    seconds: dict[str, Seconds | None]
-    peak_bytes: Bytes | None
-    warnings: list[str] = Field(default=[], max_length=100)
-
-
-_rounds = TypeAdapter(list[Round])
-_ANEW = "move it away to run the trial anew"
+_ANEW = "move it away to run the trial again"
 
 
 @dataclass(frozen=True)
@@ -98,7 +53,7 @@ class ConditionResults:
     @cached_property
     def done(self) -> tuple[Trial, ...]:
         """The trials that statistics are made of."""
-        return tuple(trial for trial in self.trials if trial.status == DONE)
+        return tuple(trial for trial in self.trials if trial.status == Status.DONE)
 
 
 @dataclass(frozen=True)
@@ -114,8 +69,8 @@ class Results:
         """Every trial of the suite, run or not."""
         return (trial for results in self.conditions for trial in results.trials)
 
-    def count(self, status: str) -> int:
-        """Return how many trials have this status (a key of STATUSES)."""
+    def count(self, status: Status) -> int:
+        """Return how many trials have this status."""
         return sum(trial.status == status for trial in self.trials)
 
 
@@ -140,30 +95,32 @@ def collect(suite: Suite, runs: Path, leaderboard: Path) -> Results:
 def _trial(condition: Condition, number: int, folders: list[Path], problems: list[Problem]) -> Trial:
     key = condition.key(number)
 
-    def read(record: TrialRecord) -> Trial:
+    def read(record: Journal) -> Trial:
         require_of(record, key, number)
         return Trial(key, status_of(record), record, condition, number, checked_rounds(record, condition))
 
-    def absent(status: str) -> Trial:
+    def absent(status: Status) -> Trial:
         return Trial(key, status, None, condition, number)
 
     return look_up(key, folders, read, absent, problems)
 
 
-def checked_rounds(record: TrialRecord, condition: Condition) -> tuple[Round, ...]:
-    """Return the rounds of a trial as models; raise JournalError if they are none of this condition."""
-    rounds = validated(record, _rounds, "round")
+def checked_rounds(record: Journal, condition: Condition) -> tuple[Round, ...]:
+    """Return the rounds of a trial; raise JournalError unless they can be rounds of this condition."""
+    rounds = record.rounds
+    if record.costs:
+        raise JournalError(f"{record.path}: has a cost line, but is of a trial; {_ANEW}")
     sizes = [round_.labels for round_ in rounds]
     if any(after <= before for before, after in pairwise(sizes)):
         raise JournalError(f"{record.path}: the labelled set does not grow from round to round: {sizes}")
-    if record.status == DONE and not rounds:
+    if record.status == Status.DONE and not rounds:
         raise JournalError(f"{record.path}: says that it is done, but has no round; {_ANEW}")
-    if record.status == DONE:
+    if record.status == Status.DONE:
         _require_complete(record, rounds, condition)
     return tuple(rounds)
 
 
-def _require_complete(record: TrialRecord, rounds: list[Round], condition: Condition) -> None:
+def _require_complete(record: Journal, rounds: list[Round], condition: Condition) -> None:
     """Require that the rounds are those of the whole condition, from the start set to the budget."""
     sizes = [round_.labels for round_ in rounds]
     expected = [condition.initial.size + number * condition.batch_size for number in range(len(rounds))]

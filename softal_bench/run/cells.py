@@ -4,14 +4,15 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from softal_bench.cost.cell import Cell, Outcome, measure_cell
 from softal_bench.cost.log_probs import LogProbs, require_enough
 from softal_bench.errors import SoftalError, SuiteError
-from softal_bench.run.jobs import NONE_PUBLISHED, Attempt, Job, Line, Observer, Published
-from softal_bench.run.local import LocalWork
+from softal_bench.journal.lines import OVER_A_LIMIT, Cost, Measurement, Status
+from softal_bench.run.jobs import NONE_PUBLISHED, Computation, Job, LocalWork, Observer, Published
 from softal_bench.run.runner import Runner
 from softal_bench.seeding import Seeds
 from softal_bench.suite import CostCondition, CostSuite, TrainedSource
@@ -19,7 +20,6 @@ from softal_bench.trial.attribution import Ended
 from softal_bench.trial.data import load_if_there, require_taken
 
 CellJob = Job[CostCondition]
-_ENDS_SWEEP = ("timeout", "out_of_memory")
 
 
 def cell_jobs(suite: CostSuite, runs: Path, published: Mapping[str, Published] = NONE_PUBLISHED) -> list[CellJob]:
@@ -74,7 +74,7 @@ def run_cells(
     device: torch.device,
     observer: Observer,
     published: Mapping[str, Published] = NONE_PUBLISHED,
-) -> dict[str, int]:
+) -> dict[Status, int]:
     """Measure the cells of a suite that are not finished; how many there are of each status. See `Runner.run`."""
     with tempfile.TemporaryDirectory(prefix="softal-bench-") as folder:
         work = CellWork(LogProbs(Path(folder), data_root, device), device)
@@ -92,18 +92,18 @@ class CellWork(LocalWork):
     def skips(self, job: CellJob) -> str | None:
         return self._over.get(job.condition.sweep())
 
-    def take_up(self, job: CellJob, done: Sequence[Line]) -> Attempt:
+    def take_up(self, job: CellJob, done: Sequence[Measurement]) -> Computation:
         return _CellAttempt(job.condition, done, self._log_probs, self._device)
 
-    def ended(self, job: CellJob, status: str) -> None:
-        if status in _ENDS_SWEEP:
+    def ended(self, job: CellJob, status: Status) -> None:
+        if status in OVER_A_LIMIT:
             self._over.setdefault(job.condition.sweep(), f"{status} at B = {job.condition.batch_size}")
 
 
 @dataclass(frozen=True)
 class _CellAttempt:
     condition: CostCondition
-    done: Sequence[Line]
+    done: Sequence[Measurement]
     log_probs: LogProbs
     device: torch.device
 
@@ -112,13 +112,14 @@ class _CellAttempt:
         return []
 
     @property
-    def provenance(self) -> Line | None:
+    def provenance(self) -> dict[str, Any] | None:
         return None
 
-    def lines(self) -> Iterator[Line]:
+    def measurements(self) -> Iterator[Measurement]:
         for line in self.done:  # measured, but killed before the journal's end
-            if line["status"] != "done":
-                raise Ended(line["status"], line.get("error") or line["status"])
+            assert isinstance(line, Cost)
+            if line.status != Status.DONE:
+                raise Ended(line.status, line.error or line.status)
             return
         condition = self.condition
         pool = self.log_probs.pool(condition)
@@ -136,26 +137,24 @@ class _CellAttempt:
             )
         )
         yield _line(condition, pool.num_classes, pool.predict_seconds, outcome)
-        if outcome.status != "done":
+        if outcome.status != Status.DONE:
             raise Ended(outcome.status, outcome.error or outcome.status, outcome.details)
 
 
-def _line(condition: CostCondition, num_classes: int, predict_seconds: list[float], outcome: Outcome) -> Line:
-    acquired = {} if outcome.acquired is None else {"acquired": outcome.acquired}
-    return {
-        "kind": "cost",
-        "batch_size": condition.batch_size,
-        "pool_size": condition.pool_size,
-        "posterior_samples": condition.posterior_samples,
-        "num_classes": num_classes,
-        "source": condition.source.label,
-        "status": outcome.status,
-        "seconds": outcome.seconds,
-        "peak_bytes": outcome.peak_bytes,
-        **acquired,
-        "predict_seconds": predict_seconds,
-        "error": outcome.error,
-    }
+def _line(condition: CostCondition, num_classes: int, predict_seconds: list[float], outcome: Outcome) -> Cost:
+    return Cost(
+        batch_size=condition.batch_size,
+        pool_size=condition.pool_size,
+        posterior_samples=condition.posterior_samples,
+        num_classes=num_classes,
+        source=condition.source.label,
+        status=outcome.status,
+        seconds=outcome.seconds,
+        peak_bytes=outcome.peak_bytes,
+        acquired=outcome.acquired,
+        predict_seconds=predict_seconds,
+        error=outcome.error,
+    )
 
 
 def _pool(condition: CostCondition) -> tuple[str, int, int, int]:

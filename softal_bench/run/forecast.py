@@ -11,10 +11,11 @@ import torch
 from softal_bench.contracts import Splits
 from softal_bench.errors import JournalError
 from softal_bench.journal import file as journal
+from softal_bench.journal.file import Journal
 from softal_bench.journal.origin import was_timed_as_on
-from softal_bench.run.local import LocalWork
+from softal_bench.run.jobs import LocalWork
 from softal_bench.run.sample import ModelSample, declared_peak
-from softal_bench.run.trial_work import TrialJob, identity_of_data
+from softal_bench.run.trials import TrialJob, identity_of_data
 from softal_bench.suite import Condition
 from softal_bench.trial.attribution import Ended
 from softal_bench.trial.trial import load_splits
@@ -111,8 +112,8 @@ def _journalled(jobs: Sequence[TrialJob], device: torch.device) -> Forecast | No
     ]
     if not rounds:
         return None
-    seconds = mean(sum(line["seconds"].values()) for line in rounds)
-    return Forecast(seconds * jobs[0].rounds, max(line["peak_bytes"] for line in rounds), len(rounds))
+    seconds = mean(line.total_seconds for line in rounds)
+    return Forecast(seconds * jobs[0].rounds, max(line.peak_bytes or 0 for line in rounds) or None, len(rounds))
 
 
 def _part_left(job: TrialJob) -> float:
@@ -122,7 +123,7 @@ def _part_left(job: TrialJob) -> float:
     return 0.0 if record.end else 1 - len(record.rounds) / job.rounds
 
 
-def _record(job: TrialJob) -> journal.TrialRecord | None:
+def _record(job: TrialJob) -> Journal | None:
     if job.published is not None:
         return job.published.record
     try:

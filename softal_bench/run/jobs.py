@@ -1,32 +1,36 @@
-"""Jobs, what they do, and who is told of it: a trial of a suite, or a cell of a cost suite."""
+"""Jobs and what a run does with them: a job is a trial of a suite, or a cell of a cost suite."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
-from softal_bench.journal import file as journal
+import torch
+
+from softal_bench.journal.file import Journal
+from softal_bench.journal.lines import Measurement, Status
+from softal_bench.journal.origin import Origin, environment, origin
+from softal_bench.machine.device import computing
 from softal_bench.suite import AnyCondition
 
 C = TypeVar("C", bound=AnyCondition)
-Line = journal.Line
 
 
 @dataclass(frozen=True)
 class Published:
-    """A finished record of a job among those of the leaderboard, which a run counts and does not compute again.
+    """The finished record of a job on the leaderboard, which a run counts instead of computing the job.
 
     Attributes:
-        status: how it ended, or "stale".
-        error: why it ended so, if not well.
-        record: as read.
+        status: how it ended, or stale.
+        error: why, unless it is done.
+        record: the journal.
     """
 
-    status: str
+    status: Status
     error: str | None
-    record: journal.TrialRecord
+    record: Journal
 
 
 NONE_PUBLISHED: Mapping[str, Published] = MappingProxyType({})
@@ -40,9 +44,9 @@ class Job(Generic[C]):
         condition: what decides its numbers.
         trial: its number; 0 in a cost suite.
         path: where its journal is; the file's name is the key.
-        rounds: how many lines of measurements it will have.
+        rounds: how many measurements it will have.
         name: for people.
-        published: its record on the leaderboard, if that counts in place of a journal in `path`.
+        published: its record on the leaderboard, if that counts instead of a journal at `path`.
     """
 
     condition: C
@@ -58,19 +62,19 @@ class Job(Generic[C]):
         return self.path.stem
 
 
-class Attempt(Protocol):
-    """A job that has been taken up."""
+class Computation(Protocol):
+    """A job whose data are loaded, ready to be computed."""
 
     @property
     def start(self) -> list[int]:
         """The indices of the start set, for the header."""
 
     @property
-    def provenance(self) -> Line | None:
-        """Where its data come from, for the header; None where it has none."""
+    def provenance(self) -> dict[str, Any] | None:
+        """Where its data come from, for the header; None for a cost cell."""
 
-    def lines(self) -> Iterator[Line]:
-        """Yield the lines of measurements that are to come.
+    def measurements(self) -> Iterator[Measurement]:
+        """Compute and yield the measurements that the journal does not have yet.
 
         Raises:
             Died: if the process that computes them is gone.
@@ -81,43 +85,71 @@ class Work(Protocol[C]):
     """What the jobs of a kind of suite do, in this process or in others."""
 
     def skips(self, job: Job[C]) -> str | None:
-        """Why a job is not worth taking up, or None."""
+        """Return why a job should be skipped, or None."""
 
     def computing(self, job: Job[C]) -> AbstractContextManager[None]:
-        """What an attempt needs of this process while it goes on."""
+        """Set up what an attempt needs of this process while it runs."""
 
-    def take_up(self, job: Job[C], done: Sequence[Line]) -> Attempt:
-        """Prepare a job to go on after the lines that its journal has: load its data, make its start set.
+    def take_up(self, job: Job[C], done: Sequence[Measurement]) -> Computation:
+        """Prepare a job to continue after the measurements in its journal: load its data, make its start set.
 
         Raises:
-            JournalError: if the job cannot have written these lines.
+            JournalError: if the job cannot have produced these measurements.
             Died: if the process that was to compute it is gone.
         """
 
-    def origin(self, job: Job[C]) -> Line:
-        """`plugins`, `versions` and `environment` of where a job that was taken up is computed, for the journal."""
+    def origin(self, job: Job[C]) -> Origin:
+        """Return where a job that was taken up is computed, for the journal."""
 
-    def ended(self, job: Job[C], status: str) -> None:
-        """A job ended, now or in an earlier run."""
+    def ended(self, job: Job[C], status: Status) -> None:
+        """Note that a job ended, now or in an earlier run."""
 
     def stop(self) -> None:
-        """The run is interrupted: attempts that go on in other threads raise KeyboardInterrupt soon."""
+        """Have attempts in other threads raise KeyboardInterrupt soon, because the run is interrupted."""
+
+
+class LocalWork:
+    """Jobs computed in this process.
+
+    Args:
+        device: where to compute.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def skips(self, job: Job[Any]) -> str | None:
+        return None
+
+    def ended(self, job: Job[Any], status: Status) -> None:
+        return
+
+    def stop(self) -> None:
+        return  # the main thread, which computes, has been interrupted already
+
+    def origin(self, job: Job[Any]) -> Origin:
+        return origin(job.condition, environment(self._device, job.condition.threads))
+
+    @contextmanager
+    def computing(self, job: Job[Any]) -> Iterator[None]:
+        with computing(job.condition.threads):
+            yield
 
 
 class Observer(Protocol):
-    """Is told how a run goes on, one thing at a time."""
+    """Follows a run; called from one thread at a time."""
 
     def trial_started(self, job: Job[Any], rounds_done: int) -> None:
-        """A job is taken up, with so many rounds in its journal already."""
+        """A job is taken up; its journal has this many measurements already."""
 
-    def round_done(self, job: Job[Any], line: Line) -> None:
-        """A line of measurements stands in the journal."""
+    def round_done(self, job: Job[Any], line: Measurement) -> None:
+        """A measurement is in the journal."""
 
     def trial_died(self, job: Job[Any], how: str) -> None:
-        """The process that computed a job is gone; the job is taken up again, or has failed."""
+        """The process that computed a job is gone; the job is tried again, or has failed."""
 
-    def trial_ended(self, job: Job[Any], status: str, error: str | None, ran: bool) -> None:
-        """A job ended as "done", "failed", ..., "unreadable" or "not_tried"; `ran`: not in an earlier run."""
+    def trial_ended(self, job: Job[Any], status: Status, error: str | None, ran: bool) -> None:
+        """A job ended; `ran`: in this run, not in an earlier one."""
 
     def waiting(self, job: Job[Any]) -> None:
-        """Another runner has the job; this one waits until it lets go."""
+        """Another runner has the job; this one waits until it is released."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from softal_bench.bayes.training import evaluation_log_probs
 from softal_bench.contracts import Examples, FittedModel, Pool, Splits, TrainingRegime
+from softal_bench.journal.lines import Status
 from softal_bench.machine.stopwatch import peak_memory, reset_peak_memory, synchronise
 from softal_bench.pools import TensorPool
 from softal_bench.suite import Condition, TrialLimits
@@ -81,7 +82,7 @@ class ModelSample:
     def _in_time(self, call: Callable[[], T]) -> T:
         left = self._until - time.monotonic()
         if left <= 0:
-            raise Ended("timeout", "the sample took too long")
+            raise Ended(Status.TIMEOUT, "the sample took too long")
         return Clock(TrialLimits(select_seconds=left)).selection(call)
 
     def _num_points(self, condition: Condition) -> int:

@@ -1,17 +1,26 @@
-"""The trials of a suite: which there are, whether their data suffice, and running them."""
+"""The trials of a suite: which there are, whether their data suffice, and computing them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import torch
+
+from softal_bench.contracts import Splits
 from softal_bench.errors import SoftalError, SuiteError
+from softal_bench.journal.lines import Measurement, Round, Status
 from softal_bench.run.executors.contract import Executor, Setting
-from softal_bench.run.jobs import NONE_PUBLISHED, Job, Observer, Published
+from softal_bench.run.jobs import NONE_PUBLISHED, Computation, Job, LocalWork, Observer, Published
 from softal_bench.run.runner import Runner
-from softal_bench.run.trial_work import TrialJob, identity_of_data
 from softal_bench.seeding import Seeds
-from softal_bench.suite import Condition, Suite
+from softal_bench.suite import Condition, Suite, TrialLimits
 from softal_bench.trial.data import load_if_there, require_taken
-from softal_bench.trial.trial import num_rounds, require_feasible
+from softal_bench.trial.deadlines import Clock, OnLimit, ignore_limit
+from softal_bench.trial.trial import Trial, load_splits, num_rounds, require_feasible
+from softal_bench.trial.warm_up import warm_up
+
+TrialJob = Job[Condition]
 
 
 def trial_jobs(suite: Suite, runs: Path, published: Mapping[str, Published] = NONE_PUBLISHED) -> list[TrialJob]:
@@ -75,7 +84,7 @@ def run_trials(
     observer: Observer,
     executor: Executor,
     published: Mapping[str, Published] = NONE_PUBLISHED,
-) -> dict[str, int]:
+) -> dict[Status, int]:
     """Run the trials of a suite that are not finished; how many there are of each status. See `Runner.run`.
 
     Args:
@@ -89,7 +98,7 @@ def run_trials(
     threads = max(condition.threads for condition in suite.conditions)
     setting = Setting(data_root, suite.limits, suite.resources, threads)
     with executor.started(setting) as crew:
-        return Runner(suite.name, trial_jobs(suite, runs, published), crew.work, observer, crew.slots).run()
+        return Runner(suite.name, trial_jobs(suite, runs, published), crew.work, observer, crew.workers).run()
 
 
 def _by_dataset(conditions: list[Condition]) -> list[list[Condition]]:
@@ -97,3 +106,74 @@ def _by_dataset(conditions: list[Condition]) -> list[list[Condition]]:
     for condition in conditions:
         groups.setdefault(identity_of_data(condition), []).append(condition)
     return list(groups.values())
+
+
+class TrialWork(LocalWork):
+    """Trials with their data, which are kept while trials that share them follow one another.
+
+    Args:
+        data_root: the folder of data.
+        device: where to compute.
+        limits: what a trial may take.
+        on_limit: see `Clock`.
+
+    Attributes:
+        data_root: the folder of data.
+    """
+
+    def __init__(
+        self, data_root: Path, device: torch.device, limits: TrialLimits, on_limit: OnLimit = ignore_limit
+    ) -> None:
+        super().__init__(device)
+        self.data_root = data_root
+        self._limits = limits
+        self._on_limit = on_limit
+        self._splits: tuple[str, Splits] | None = None
+        self._warm: set[str] = set()
+
+    def take_up(self, job: TrialJob, done: Sequence[Measurement]) -> Computation:
+        rounds = [line for line in done if isinstance(line, Round)]
+        clock = Clock(self._limits, sum(round_.total_seconds for round_ in rounds), self._on_limit)
+        return clock.trial(lambda: self._prepared(job, rounds, clock))
+
+    def _prepared(self, job: TrialJob, done: Sequence[Round], clock: Clock) -> Computation:
+        splits = self._splits_of(job)
+        trial = Trial(job.condition, job.trial, splits, self._device, clock)
+        acquired = [round_.acquired for round_ in done]
+        trial.require_replayable(acquired)
+        self._warm_up(job.condition, splits)
+        return _TrialComputation(trial, acquired, asdict(splits.provenance))
+
+    def _warm_up(self, condition: Condition, splits: Splits) -> None:
+        """Warm up on this device before the first trial in this process that computes in tensors of these sizes."""
+        sizes = f"{condition.posterior_samples} {condition.threads} {condition.training!r}"
+        identity = f"{condition.model.label} {identity_of_data(condition)} {sizes}"
+        if identity not in self._warm:
+            self._warm.add(identity)
+            warm_up(condition, splits, self._device)
+
+    def _splits_of(self, job: TrialJob) -> Splits:
+        identity = f"{identity_of_data(job.condition)} {job.condition.seed} {job.trial}"
+        if self._splits is None or self._splits[0] != identity:
+            self._splits = None  # the old data go before the new ones come
+            self._splits = (identity, load_splits(job.condition, job.trial, self.data_root))
+        return self._splits[1]
+
+
+@dataclass(frozen=True)
+class _TrialComputation:
+    trial: Trial
+    acquired: list[list[int]]
+    provenance: dict[str, Any]
+
+    @property
+    def start(self) -> list[int]:
+        return self.trial.start
+
+    def measurements(self) -> Iterator[Measurement]:
+        return self.trial.rounds(self.acquired)
+
+
+def identity_of_data(condition: Condition) -> str:
+    """The same for conditions with the same data set."""
+    return f"{condition.dataset.name} {condition.dataset.parameters}"

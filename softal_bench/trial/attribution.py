@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from softal_bench.errors import GlobalStateError, PredictionError, SoftalError, first_line
+from softal_bench.journal.lines import Ending, Status
 from softal_bench.machine.isolation import unchanged
 from softal_bench.machine.settings import SETTINGS, Setting
 from softal_bench.registry import Plugin
@@ -21,7 +22,7 @@ class Ended(Exception):
         details: a traceback from another process, or None.
     """
 
-    def __init__(self, status: str, message: str, details: str | None = None) -> None:
+    def __init__(self, status: Ending, message: str, details: str | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.details = details
@@ -43,7 +44,7 @@ class PluginFailed(Ended):
     """A plugin raised; the cause is chained."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("failed", message)
+        super().__init__(Status.FAILED, message)
 
 
 @contextmanager
@@ -80,11 +81,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
-def ending_of(error: Exception) -> tuple[str, str, str | None] | None:
+def ending_of(error: Exception) -> tuple[Ending, str, str | None] | None:
     """How an attempt ended that raised this: status, message, details; None where the error is nobody's but ours."""
     if not isinstance(error, Ended) and not is_out_of_memory(error):
         return None
-    status = error.status if isinstance(error, Ended) else "out_of_memory"
+    status = error.status if isinstance(error, Ended) else Status.OUT_OF_MEMORY
     return status, str(error) or type(error).__name__, details_of(error)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from types import FrameType, FunctionType
 from typing import TypeVar, cast
 
+from softal_bench.journal.lines import Status
 from softal_bench.machine import isolation, settings, threads
 from softal_bench.machine.isolation import snapshot
 from softal_bench.machine.settings import TIMER
@@ -85,7 +86,7 @@ class Clock:
             armed.require_unchanged()  # here, since the timer is set anew before any caller could compare it
             return result
         except _TimedOut as error:
-            raise Ended("timeout", str(error)) from None
+            raise Ended(Status.TIMEOUT, str(error)) from None
         finally:
             self._deadlines.remove(deadline)
             self._arm()

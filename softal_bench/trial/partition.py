@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from softal_bench.contracts import Splits
+from softal_bench.journal.lines import Status
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition
 from softal_bench.trial.attribution import Ended
@@ -46,7 +47,7 @@ def draw_start(condition: Condition, trial: int, splits: Splits, candidates: Ten
     each = size // splits.train.num_classes
     per_class = [shuffled[labels[shuffled] == label][:each] for label in range(splits.train.num_classes)]
     if any(len(indices) < each for indices in per_class):
-        raise Ended("failed", f"initial: outside validation a class has fewer than the {each} examples needed")
+        raise Ended(Status.FAILED, f"initial: outside validation a class has fewer than the {each} examples needed")
     return [int(index) for index in torch.cat(per_class)]
 
 

@@ -7,7 +7,6 @@ import functools
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from softal_bench.bayes.training import accuracy_and_nll, evaluation_log_probs
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, BayesianModel, FittedModel, Splits
 from softal_bench.contracts.acquisition import require_sound_batch
 from softal_bench.errors import JournalError, NumericalError, SuiteError, shown
+from softal_bench.journal.lines import Round
 from softal_bench.machine.stopwatch import Stopwatch, peak_memory, reset_peak_memory
 from softal_bench.registry import Plugin
 from softal_bench.seeding import Seeds
@@ -106,8 +106,8 @@ class Trial:
                 raise JournalError(f"round {number}: acquired {shown(batch)}, which this trial cannot have done")
             left -= set(batch)  # type: ignore[call-overload]
 
-    def rounds(self, acquired: Sequence[Sequence[int]]) -> Iterator[dict[str, Any]]:
-        """Yield the journal's line of each round after those whose acquired indices are given."""
+    def rounds(self, acquired: Sequence[Sequence[int]]) -> Iterator[Round]:
+        """Compute and yield each round after those whose acquired indices are given."""
         if acquired and not acquired[-1]:
             return  # the last round is among them
         labelled = [*self.start, *(index for batch in acquired for index in batch)]
@@ -115,12 +115,12 @@ class Trial:
         while True:
             line = self._clock.trial(functools.partial(self._round, number, labelled))
             yield line
-            if not line["acquired"]:
+            if not line.acquired:
                 return
-            labelled.extend(line["acquired"])
+            labelled.extend(line.acquired)
             number += 1
 
-    def _round(self, number: int, labelled: list[int]) -> dict[str, Any]:
+    def _round(self, number: int, labelled: list[int]) -> Round:
         condition, given, stopwatch = self._condition, self._examples, Stopwatch(self._device)
         reset_peak_memory(self._device)
         examples = given.train.at(torch.tensor(labelled, device=self._device))
@@ -143,20 +143,19 @@ class Trial:
         if len(labelled) < condition.budget:
             batch, acquired = self._acquire(number, labelled, fitted, stopwatch)
             scores, warnings = batch.scores.double().tolist(), _warnings(batch, condition.acquisition.instance)
-        return {
-            "kind": "round",
-            "round": number,
-            "labels": len(labelled),
-            "accuracy": accuracy,
-            "nll": nll if math.isfinite(nll) else None,
-            "epochs": fitted.epochs,
-            "best_epoch": fitted.best_epoch,
-            "acquired": acquired,
-            "scores": scores,
-            "seconds": dict.fromkeys(PHASES, 0.0) | stopwatch.seconds,
-            "peak_bytes": peak_memory(self._device),
-            **({"warnings": warnings} if warnings else {}),
-        }
+        return Round(
+            round=number,
+            labels=len(labelled),
+            accuracy=accuracy,
+            nll=nll if math.isfinite(nll) else None,
+            epochs=fitted.epochs,
+            best_epoch=fitted.best_epoch,
+            acquired=acquired,
+            scores=scores,
+            seconds={**dict.fromkeys(PHASES, 0.0), **stopwatch.seconds},
+            peak_bytes=peak_memory(self._device),
+            warnings=warnings,
+        )
 
     def _acquire(
         self, number: int, labelled: list[int], fitted: FittedModel, stopwatch: Stopwatch

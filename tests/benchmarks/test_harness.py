@@ -9,6 +9,7 @@ import pytest
 from benchmarks.controls import python, written_lines
 from softal_bench.conformance.timing import AgainstControl
 from softal_bench.journal.file import JournalWriter
+from softal_bench.journal.lines import Round, parse_json
 
 LINES = 200
 ROUND = {
@@ -36,12 +37,14 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def test_journal(against_control: AgainstControl, folder: Path) -> None:
     path = folder / "journal.jsonl"
+    line = parse_json(ROUND)
+    assert isinstance(line, Round)
 
     def journal() -> None:
         path.unlink(missing_ok=True)
         writer = JournalWriter(path)
         for _ in range(LINES):
-            writer.write(ROUND)
+            writer.write(line)
         writer.close()
 
     control = folder / "control.jsonl"

@@ -12,8 +12,9 @@ from run.example import journals, of_kind
 from suite.example import acquiring, write_suite
 
 from softal_bench.journal import file as journal
+from softal_bench.journal.lines import Line
 from softal_bench.registry import acquisitions
-from softal_bench.run import fresh
+from softal_bench.run import recompute
 
 from .conftest import CommandLine
 
@@ -226,7 +227,7 @@ def test_an_unfinished_trial_of_an_edited_plugin_begins_again(
     assert "the source of edited has changed since it was begun, so it begins again" in outcome.output
     assert (runs / "aside" / f"{path.name}.1").read_bytes() == before
     record = journal.read(path)
-    assert (record.status, record.header["plugins"][0]["source"], len(record.attempts)) == ("done", edited.digest, 1)
+    assert (record.status, (record.header.plugins or [])[0].source, len(record.attempts)) == ("done", edited.digest, 1)
 
 
 @pytest.mark.slow
@@ -304,10 +305,10 @@ def test_a_fresh_run_that_is_killed_while_it_sets_a_journal_aside_does_not_count
     with monkeypatch.context() as patch:
         steps: list[str] = []
         for name in ("mark", "set_aside"):
-            patch.setattr(fresh, name, killed_at_the_second(steps, name, getattr(fresh, name)))
+            patch.setattr(recompute, name, killed_at_the_second(steps, name, getattr(recompute, name)))
         assert cli("run", suite, "--fresh", "--quiet").exit_code == 130
     assert len(steps) == 2
-    assert not [name for name in contents(runs) if fresh.is_marked(runs / name)]
+    assert not [name for name in contents(runs) if recompute.is_marked(runs / name)]
     assert cli("run", suite, "--quiet").exit_code == 0
     (again,) = [name for name, data in contents(runs).items() if data != old[name]]
     assert (runs / "aside" / f"{again}.1").read_bytes() == old[again]
@@ -336,8 +337,8 @@ def test_an_interrupted_fresh_run_is_gone_on_with_and_does_not_fall_back_to_publ
     with monkeypatch.context() as patch:
         rounds = iter(range(100))
 
-        def stop_after_six(self: journal.JournalWriter, line: journal.Line) -> None:
-            if line["kind"] == "round" and next(rounds) == 6:
+        def stop_after_six(self: journal.JournalWriter, line: Line) -> None:
+            if line.kind == "round" and next(rounds) == 6:
                 raise KeyboardInterrupt
             written(self, line)
 

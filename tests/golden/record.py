@@ -17,6 +17,7 @@ from torch import Tensor
 from softal_bench.bayes.mc_dropout import MCDropout
 from softal_bench.bayes.training import Plateau
 from softal_bench.contracts import AcquiredBatch, Examples, FittedModel, Pool
+from softal_bench.journal.lines import Round
 from softal_bench.machine.device import computing
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition
@@ -54,7 +55,7 @@ def setup_and_rounds(spec: Spec, data_root: Path, history: list[list[int]] | Non
         with computing(condition.threads), observer.watching():
             line = next(iter(trial.rounds(acquired)))
         yield observer.round_of(line)
-        acquired.append(line["acquired"] if history is None else history[len(acquired)])
+        acquired.append(line.acquired if history is None else history[len(acquired)])
 
 
 class _Observer:
@@ -76,10 +77,14 @@ class _Observer:
         seeds, self._seeds = dict(sorted(self._seeds.items())), {}
         return seeds
 
-    def round_of(self, line: Record) -> Record:
+    def round_of(self, line: Round) -> Record:
         """The record of a round, from its journal line and what was observed since the last one."""
         masks = {purpose: _digest(drawn) for purpose, drawn in sorted(self._masks.items())}
-        from_line = {"accuracy": round(line["accuracy"], 6), "nll": round(line["nll"], 6), "acquired": line["acquired"]}
+        from_line = {
+            "accuracy": round(line.accuracy, 6),
+            "nll": None if line.nll is None else round(line.nll, 6),
+            "acquired": line.acquired,
+        }
         record = {"seeds": self.take_seeds(), "masks": masks} | self._observed | from_line
         self._masks, self._observed = {}, {}
         return record

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from softal_bench.journal.lines import Status
+
 from .example import ExampleCondition, ExampleSuite, lines
 
 CONDITIONS, TRIALS, ROUNDS = 100, 100, 30
@@ -27,5 +29,5 @@ def test_ten_thousand_journals_are_read_in_less_than_ten_seconds(tmp_path: Path)
     before = time.process_time()
     results = suite.collect()
     assert time.process_time() - before < 10
-    assert results.count("done") == CONDITIONS * TRIALS
+    assert results.count(Status.DONE) == CONDITIONS * TRIALS
     assert sum(len(trial.rounds) for trial in results.trials) == CONDITIONS * TRIALS * ROUNDS

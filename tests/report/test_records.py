@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from softal_bench.journal.lines import Status
 from softal_bench.records.lookup import describe_counts
 
 from .example import ExampleSuite, lines, write
@@ -66,7 +67,7 @@ def test_of_two_journals_the_finished_then_the_longer_then_that_of_the_runs_is_t
         (lambda journal: journal[2].update(seconds={"train": -1}), "seconds"),
         (lambda journal: journal[-1].update(status="splendid"), "unknown status 'splendid'"),
         (lambda journal: journal.__delitem__(slice(2, -1)), "has no round"),
-        (lambda journal: journal.pop(0), "the first line is no header"),
+        (lambda journal: journal.pop(0), "the first line is not a header"),
     ],
 )
 def test_a_journal_that_cannot_be_right_is_a_problem_and_no_crash(
@@ -77,7 +78,7 @@ def test_a_journal_that_cannot_be_right_is_a_problem_and_no_crash(
     change(journal)
     write(suite.path(condition, 0), journal)
     results = suite.collect()
-    assert [trial.status for trial in results.trials] == ["not_readable", "done", "done"]
+    assert [trial.status for trial in results.trials] == ["unreadable", "done", "done"]
     (problem,) = results.problems
     assert problem.path == suite.path(condition, 0)
     assert message in problem.message
@@ -101,7 +102,7 @@ def test_a_done_journal_has_all_the_rounds_of_its_condition(
     change(journal)
     write(suite.path(condition, 0), journal)
     results = suite.collect()
-    assert [trial.status for trial in results.trials] == ["not_readable"]
+    assert [trial.status for trial in results.trials] == ["unreadable"]
     assert message in results.problems[0].message
 
 
@@ -121,7 +122,7 @@ def test_bytes_that_are_no_json_and_a_folder_in_place_of_a_journal_are_problems(
     suite.path(condition, 1).unlink()
     suite.path(condition, 1).mkdir()
     results = suite.collect()
-    assert [trial.status for trial in results.trials] == ["not_readable", "not_readable", "done"]
+    assert [trial.status for trial in results.trials] == ["unreadable", "unreadable", "done"]
     assert len(results.problems) == 2
 
 
@@ -140,5 +141,5 @@ def test_counts_name_each_status_once(suite: ExampleSuite) -> None:
     write(suite.path(condition, 2), lines(condition, 2, [0.5], "out_of_memory", "CUDA out of memory"))
     trials = list(replace(suite, trials=4).collect().trials)
     assert describe_counts(trials) == "2 done, 1 out of memory, 1 not run"
-    assert describe_counts(trials, but="done") == "1 out of memory, 1 not run"
+    assert describe_counts(trials, but=Status.DONE) == "1 out of memory, 1 not run"
     assert trials[2].error == "CUDA out of memory"

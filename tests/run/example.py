@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from softal_bench.journal.lines import Measurement, Status
 from softal_bench.run.executors.contract import Executor
 from softal_bench.run.executors.inline import Inline
 from softal_bench.run.jobs import Job
@@ -23,9 +24,9 @@ class Recorder:
 
     stop_after: int | None = None
     stop: type[BaseException] = KeyboardInterrupt
-    rounds: list[Line] = field(default_factory=list)
+    rounds: list[Measurement] = field(default_factory=list)
     started: list[tuple[str, int]] = field(default_factory=list)
-    ended: list[tuple[str, str, bool]] = field(default_factory=list)
+    ended: list[tuple[str, Status, bool]] = field(default_factory=list)
     errors: dict[str, str | None] = field(default_factory=dict)
     waited: list[str] = field(default_factory=list)
     died: list[tuple[str, str]] = field(default_factory=list)
@@ -33,7 +34,7 @@ class Recorder:
     def trial_started(self, job: Job[Any], rounds_done: int) -> None:
         self.started.append((job.name, rounds_done))
 
-    def round_done(self, job: Job[Any], line: Line) -> None:
+    def round_done(self, job: Job[Any], line: Measurement) -> None:
         self.rounds.append(line)
         if len(self.rounds) == self.stop_after:
             raise self.stop
@@ -41,7 +42,7 @@ class Recorder:
     def trial_died(self, job: Job[Any], how: str) -> None:
         self.died.append((job.name, how))
 
-    def trial_ended(self, job: Job[Any], status: str, error: str | None, ran: bool) -> None:
+    def trial_ended(self, job: Job[Any], status: Status, error: str | None, ran: bool) -> None:
         self.ended.append((job.name, status, ran))
         self.errors[job.name] = error
 
@@ -49,7 +50,9 @@ class Recorder:
         self.waited.append(job.name)
 
 
-def run(suite: Suite, runs: Path, observer: Recorder | None = None, executor: Executor | None = None) -> dict[str, int]:
+def run(
+    suite: Suite, runs: Path, observer: Recorder | None = None, executor: Executor | None = None
+) -> dict[Status, int]:
     """Run a suite, in this process unless an executor is given; returns how many trials there are of each status."""
     return run_trials(suite, runs, runs.parent / "data", observer or Recorder(), executor or Inline(CPU))
 

@@ -19,12 +19,12 @@ from softal_bench.contracts import (
     Splits,
     TrainingRegime,
 )
+from softal_bench.journal.lines import Round
 from softal_bench.pools import PosteriorPool
 from softal_bench.registry import Plugin
 from softal_bench.suite import Condition
 from softal_bench.trial.trial import Trial
 
-from .example import Line
 from .fake_plugins import FlatFit, FlatPosterior
 
 CPU = torch.device("cpu")
@@ -109,7 +109,7 @@ class Setting:
     def trial(self, number: int = 0, splits: Splits | None = None, **changes: Any) -> Trial:
         return Trial(self.condition(**changes), number, splits or numbered_splits(), CPU)
 
-    def rounds(self, **changes: Any) -> list[Line]:
+    def rounds(self, **changes: Any) -> list[Round]:
         return list(self.trial(**changes).rounds([]))
 
 

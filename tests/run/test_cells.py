@@ -16,6 +16,7 @@ import yaml
 
 from softal_bench.cost.log_probs import LogProbs
 from softal_bench.errors import SuiteError
+from softal_bench.journal.lines import Status
 from softal_bench.pools import TensorPool
 from softal_bench.run.cells import cell_jobs, preflight_cells, run_cells
 from softal_bench.seeding import Seeds
@@ -74,7 +75,7 @@ def load(tmp_path: Path) -> Loader:
     return load
 
 
-def run(suite: CostSuite, folder: Path, observer: Recorder | None = None) -> dict[str, int]:
+def run(suite: CostSuite, folder: Path, observer: Recorder | None = None) -> dict[Status, int]:
     return run_cells(suite, folder / "runs", folder / "data", CPU, observer or Recorder())
 
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from softal_bench.errors import JournalError
-from softal_bench.journal.file import SCHEMA, TrialRecord, read
-from softal_bench.records.submitted import Submitted, examine
+from softal_bench.journal.file import Journal, read
+from softal_bench.journal.lines import SCHEMA
+from softal_bench.records.verify import Submitted, examine
 from softal_bench.suite import load_suite
 
 from .test_journal import ATTEMPT, INTERRUPT, round_line
@@ -137,7 +138,7 @@ def of_lines(header: dict[str, Any], retried: bool) -> list[dict[str, Any]]:
     return [header, *failed_before, ATTEMPT, INTERRUPT, *rounds, {"kind": "end", "status": "done", "error": None}]
 
 
-def outcome(path: Path) -> tuple[TrialRecord | JournalError, Submitted | JournalError]:
+def outcome(path: Path) -> tuple[Journal | JournalError, Submitted | JournalError]:
     found: list[Any] = []
     for reader in (read, examine):
         try:
@@ -152,7 +153,7 @@ def test_the_journal_that_is_damaged_below_is_sound(header: dict[str, Any], fold
     for retried in (False, True):
         path.write_text("".join(json.dumps(line) + "\n" for line in of_lines(header, retried)))
         record, submitted = outcome(path)
-        assert isinstance(record, TrialRecord), record
+        assert isinstance(record, Journal), record
         assert isinstance(submitted, Submitted), submitted
 
 

@@ -13,7 +13,7 @@ import yaml
 from softal_bench.journal import file as journal
 from softal_bench.records.trials import collect
 from softal_bench.report.pages.trials import write_pages
-from softal_bench.run import trial_work
+from softal_bench.run import trials
 from softal_bench.run.cells import cell_jobs, run_cells
 from softal_bench.run.trials import trial_jobs
 from softal_bench.suite import Suite, load_cost_suite, load_suite
@@ -30,7 +30,7 @@ def test_an_interrupt_while_the_data_are_loaded_leaves_an_empty_journal_that_is_
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(trial_work, "load_splits", interrupted)
+        patch.setattr(trials, "load_splits", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(suite, tmp_path / "runs")
     assert all(job.path.stat().st_size == 0 for job in trial_jobs(suite, tmp_path / "runs") if job.path.exists())
@@ -130,7 +130,8 @@ def test_a_clock_that_is_set_back_does_no_harm(
     load: Callable[..., Suite], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days = itertools.count(28, -1)
-    monkeypatch.setattr(journal, "now", lambda: f"2026-01-{next(days):02}T00:00:00+00:00")
+    for module in ("journal.lines", "run.runner"):
+        monkeypatch.setattr(f"softal_bench.{module}.now", lambda: f"2026-01-{next(days):02}T00:00:00+00:00")
     suite = load()
     for stop_after in (1, 2):
         with pytest.raises(KeyboardInterrupt):
@@ -141,3 +142,14 @@ def test_a_clock_that_is_set_back_does_no_harm(
     assert all(line["seconds"]["train"] > 0 for lines in journals(tmp_path / "runs").values() for line in lines[2:3])
     page = write_pages(collect(suite, tmp_path / "runs", tmp_path / "pages"), tmp_path / "pages")
     assert "2 of 2 trials done" in page.read_text()
+
+
+def test_rounds_without_seconds_are_continued(load: Callable[..., Suite], tmp_path: Path) -> None:
+    suite = load(matrix=acquiring("uniform"))
+    (job,) = trial_jobs(suite, tmp_path / "runs")
+    run(suite, tmp_path / "runs")
+    header, attempt, first, *_ = job.path.read_text().splitlines()
+    unknown = json.loads(first)
+    unknown["seconds"] = dict.fromkeys(unknown["seconds"])
+    job.path.write_text("".join(f"{line}\n" for line in (header, attempt, json.dumps(unknown))))
+    assert run(suite, tmp_path / "runs") == {"done": 1}

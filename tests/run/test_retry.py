@@ -12,8 +12,9 @@ from softal_plugins.datasets.digits import Digits
 from suite.example import acquiring
 
 from softal_bench.journal import file as journal
+from softal_bench.journal.lines import Status, as_json
 from softal_bench.run.cells import cell_jobs, run_cells
-from softal_bench.run.retry import ended_as, reopen
+from softal_bench.run.recompute import ended_as, reopen
 from softal_bench.run.trials import trial_jobs
 from softal_bench.suite import Suite, load_cost_suite
 
@@ -28,8 +29,9 @@ def uniform(load: Loader) -> Suite:
     return load(matrix=acquiring("uniform"))
 
 
-def retry(suite: Suite, runs: Path, *statuses: str) -> dict[str, int]:
+def retry(suite: Suite, runs: Path, *names: str) -> dict[Status, int]:
     """Reopen what ended so and run it, and nothing else."""
+    statuses = [Status(name) for name in names]
     keys = frozenset(job.key for job in reopen(ended_as(trial_jobs(suite, runs), statuses), statuses))
     return run(replace(suite, keys=keys), runs)
 
@@ -38,7 +40,7 @@ def result(path: Path) -> list[dict[str, Any]]:
     """What the journal says in the end, clocks aside."""
     record = journal.read(path)
     assert record.end is not None
-    return without_clocks([record.header, *record.rounds, record.end])
+    return without_clocks([as_json(record.header), *map(as_json, record.rounds), as_json(record.end)])
 
 
 def undisturbed(suite: Suite, tmp_path: Path) -> list[dict[str, Any]]:
@@ -85,7 +87,7 @@ def test_a_trial_whose_data_failed_is_tried_again_with_a_header_that_has_its_sta
         patch.setattr(Digits, "load", lost)
         assert run(uniform, tmp_path / "runs") == {"failed": 1}
         assert retry(uniform, tmp_path / "runs", "failed") == {"failed": 1}  # not mounted yet
-    assert journal.read(job.path).header["start"] == []
+    assert journal.read(job.path).header.start == []
     assert retry(uniform, tmp_path / "runs", "failed") == {"done": 1}
     assert result(job.path) == undisturbed(uniform, tmp_path)
     kinds = [line["kind"] for line in journals(tmp_path / "runs")[job.key]]
@@ -110,8 +112,8 @@ def test_a_trial_reopened_and_not_taken_up_is_unfinished_so_that_the_next_run_ta
     with pytest.MonkeyPatch.context() as patch:
         fail_selection(patch, 2, RuntimeError("no scores"))
         run(uniform, tmp_path / "runs")
-    assert reopen([job], ["failed"]) == [job]
-    assert reopen([job], ["failed"]) == []
+    assert reopen([job], [Status.FAILED]) == [job]
+    assert reopen([job], [Status.FAILED]) == []
     assert journal.read(job.path).status == "unfinished"
     assert run(uniform, tmp_path / "runs") == {"done": 1}
     assert result(job.path) == undisturbed(uniform, tmp_path)
@@ -124,7 +126,7 @@ def test_a_journal_that_another_runner_has_is_left_to_it(uniform: Suite, tmp_pat
         run(uniform, tmp_path / "runs")
     before = job.path.read_bytes()
     with journal.locked(job.path):
-        assert reopen([job], ["failed"]) == []
+        assert reopen([job], [Status.FAILED]) == []
     assert job.path.read_bytes() == before
 
 
@@ -154,7 +156,7 @@ def test_a_failed_cell_is_measured_anew(tmp_path: Path) -> None:
     spoilt = [{**line, "status": "failed"} if line["kind"] in ("cost", "end") else line for line in lines]
     job.path.write_text("".join(json.dumps(line) + "\n" for line in spoilt))
     assert run_cells(suite, runs, tmp_path, CPU, Recorder()) == {"failed": 1}
-    keys = frozenset(again.key for again in reopen(ended_as([job], ["failed"]), ["failed"]))
+    keys = frozenset(again.key for again in reopen(ended_as([job], [Status.FAILED]), [Status.FAILED]))
     assert run_cells(replace(suite, keys=keys), runs, tmp_path, CPU, Recorder()) == {"done": 1}
     record = journal.read(job.path)
-    assert (record.status, [line["status"] for line in record.rounds]) == ("done", ["done"])
+    assert (record.status, [line.status for line in record.costs]) == ("done", ["done"])

@@ -14,6 +14,7 @@ from suite.example import acquiring
 
 from softal_bench.errors import DataMissingError, StorageError, SuiteError
 from softal_bench.journal.file import locked, read
+from softal_bench.journal.lines import Measurement, Status
 from softal_bench.run.jobs import Job
 from softal_bench.run.trials import num_trainings, preflight, trial_jobs
 from softal_bench.suite import Suite
@@ -169,9 +170,9 @@ def test_a_trial_that_died_twice_in_one_round_is_failed(load: Loader, fakes: Non
     assert len(record.attempts) == 2  # it was not tried a third time
     assert len(record.rounds) == 1
     assert record.end is not None
-    assert "died in round 1" in str(record.end["error"])
-    assert job.path.name in str(record.end["error"])
-    assert observer.errors[job.name] == record.end["error"]
+    assert "died in round 1" in str(record.end.error)
+    assert job.path.name in str(record.end.error)
+    assert observer.errors[job.name] == record.end.error
     assert run(suite, tmp_path / "runs") == {"failed": 1, "done": 1}
 
 
@@ -353,7 +354,7 @@ def test_what_another_runner_finished_meanwhile_is_not_run_again(suite: Suite, t
     finished = (tmp_path / "elsewhere" / "tiny" / taken.path.name).read_bytes()
 
     class Finishes(Recorder):
-        def trial_ended(self, job: Job[Any], status: str, error: str | None, ran: bool) -> None:
+        def trial_ended(self, job: Job[Any], status: Status, error: str | None, ran: bool) -> None:
             super().trial_ended(job, status, error, ran)
             if job != taken:  # the other runner ends its trial and lets go
                 taken.path.write_bytes(finished)
@@ -387,7 +388,7 @@ def test_as_many_trainings_are_announced_as_are_done(load: Loader, tmp_path: Pat
 
 def test_a_trial_has_its_own_number_of_threads_and_gives_them_back(load: Loader, tmp_path: Path) -> None:
     class Counts(Recorder):
-        def round_done(self, job: Job[Any], line: Line) -> None:
+        def round_done(self, job: Job[Any], line: Measurement) -> None:
             threads.add(torch.get_num_threads())
 
     threads: set[int] = set()

@@ -1,7 +1,7 @@
 """A trial: whom it trains on, what it offers to acquire, and what it does with what comes back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from softal_bench.contracts import AcquiredBatch, FittedModel, Pool, Posterior, TrainingRegime
 from softal_bench.errors import PredictionError, SelectionError, SuiteError
+from softal_bench.journal.lines import Round
 from softal_bench.pools import PosteriorPool
 from softal_bench.suite import StartSet
 from softal_bench.trial.attribution import Ended, PluginFailed
@@ -18,7 +19,6 @@ from softal_bench.trial.predictions import require_log_probs
 from softal_bench.trial.trial import load_splits, num_rounds, require_feasible
 
 from .conftest import Loader
-from .example import Line
 from .fake_plugins import FlatFit, FlatPosterior
 from .numbered import (
     CLASSES,
@@ -37,9 +37,9 @@ from .numbered import (
 
 def test_the_labelled_set_grows_by_full_batches_until_the_budget_is_reached(setting: Setting) -> None:
     rounds = setting.rounds(batch_size=10)
-    assert [line["labels"] for line in rounds] == [12, 22, 32, 42]
-    assert [len(line["acquired"]) for line in rounds] == [10, 10, 10, 0]
-    assert [line["round"] for line in rounds] == [0, 1, 2, 3]
+    assert [line.labels for line in rounds] == [12, 22, 32, 42]
+    assert [len(line.acquired) for line in rounds] == [10, 10, 10, 0]
+    assert [line.round for line in rounds] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,12 @@ def test_every_round_trains_on_the_start_set_and_all_that_was_acquired_before(se
     labelled = list(trial.start)
     for number, line in enumerate(trial.rounds([])):
         assert setting.model.labelled[number] == labelled
-        labelled += line["acquired"]
+        labelled += line.acquired
 
 
 def test_no_index_is_acquired_twice_until_the_pool_is_used_up(setting: Setting) -> None:
     trial = setting.trial(batch_size=7, budget=START + 56)
-    acquired = [index for line in trial.rounds([]) for index in line["acquired"]]
+    acquired = [index for line in trial.rounds([]) for index in line.acquired]
     everything = [*trial.start, *acquired]
     assert len(acquired) == 56
     assert len(set(everything)) == len(everything)
@@ -90,7 +90,7 @@ def test_positions_in_the_pool_become_the_indices_that_stand_there(setting: Sett
     setting.acquisition = Chooses(lambda pool, size, _: AcquiredBatch(torch.tensor([3, 0, 57, 9, 4]), torch.zeros(5)))
     line = next(setting.trial().rounds([]))
     pool = setting.acquisition.pools[0]
-    assert line["acquired"] == [pool[position] for position in (3, 0, 57, 9, 4)]
+    assert line.acquired == [pool[position] for position in (3, 0, 57, 9, 4)]
 
 
 def test_a_balanced_start_set_has_each_class_equally_often(setting: Setting) -> None:
@@ -144,13 +144,13 @@ def test_where_the_pool_is_no_larger_than_the_subset_all_of_it_is_scored(setting
 def test_a_trial_goes_on_after_the_rounds_that_are_given_to_it(setting: Setting) -> None:
     whole = setting.rounds()
     for done in range(len(whole) + 1):
-        acquired = [line["acquired"] for line in whole[:done]]
+        acquired = [line.acquired for line in whole[:done]]
         rest = [without_seconds(line) for line in setting.trial().rounds(acquired)]
         assert rest == [without_seconds(line) for line in whole[done:]]
 
 
-def without_seconds(line: Line) -> Line:
-    return {key: value for key, value in line.items() if key not in ("seconds", "peak_bytes")}
+def without_seconds(line: Round) -> Round:
+    return replace(line, seconds={}, peak_bytes=None)
 
 
 def test_the_seconds_of_a_round_are_told_by_phase_and_prediction_is_not_selection(setting: Setting) -> None:
@@ -161,10 +161,10 @@ def test_the_seconds_of_a_round_are_told_by_phase_and_prediction_is_not_selectio
 
     setting.acquisition = Chooses(reads)
     rounds = setting.rounds()
-    assert set(rounds[0]["seconds"]) == {"train", "evaluate", "select", "predict"}
-    assert all(seconds > 0 for line in rounds[:-1] for seconds in line["seconds"].values())
-    assert (rounds[-1]["seconds"]["select"], rounds[-1]["seconds"]["predict"]) == (0, 0)
-    assert all(line["peak_bytes"] > 10**6 for line in rounds)
+    assert set(rounds[0].seconds) == {"train", "evaluate", "select", "predict"}
+    assert all((seconds or 0) > 0 for line in rounds[:-1] for seconds in line.seconds.values())
+    assert (rounds[-1].seconds["select"], rounds[-1].seconds["predict"]) == (0, 0)
+    assert all((line.peak_bytes or 0) > 10**6 for line in rounds)
 
 
 def batch(positions: Any, scores: Any = None) -> Callable[..., AcquiredBatch]:
@@ -207,7 +207,7 @@ def test_a_batch_that_cannot_be_acquired_fails_the_trial_with_the_plugin_s_label
 
 def test_int32_positions_can_be_acquired(setting: Setting) -> None:
     setting.acquisition = Chooses(batch(torch.arange(5, dtype=torch.int32), torch.zeros(5)))
-    assert len(next(setting.trial().rounds([]))["acquired"]) == 5
+    assert len(next(setting.trial().rounds([])).acquired) == 5
 
 
 def raising(error: BaseException) -> Callable[..., Any]:
@@ -369,7 +369,7 @@ def test_a_condition_that_uses_the_last_point_of_the_pool_is_feasible_and_runs(
 ) -> None:
     changes = {"budget": START + 5} | changes
     require_feasible(setting.condition(**changes), numbered_splits())
-    assert setting.rounds(**changes)[-1]["labels"] >= changes["budget"]
+    assert setting.rounds(**changes)[-1].labels >= changes["budget"]
 
 
 def test_a_class_that_is_always_too_rare_for_a_balanced_start_set_is_not_feasible(setting: Setting) -> None:
@@ -434,8 +434,8 @@ def test_the_evaluation_posterior_is_distilled_on_labelled_set_and_pool_for_as_m
     assert inputs == [*setting.model.labelled[0], *setting.acquisition.pools[0]]
     assert torch.allclose(targets_N_C, torch.full((len(inputs), CLASSES), 1 / CLASSES).log())
     assert epochs == 3
-    assert rounds[0]["seconds"]["distil"] > 0
-    assert "distil" not in rounds[1]["seconds"]
+    assert (rounds[0].seconds["distil"] or 0) > 0
+    assert "distil" not in rounds[1].seconds
 
 
 def test_a_trial_that_does_not_read_the_evaluation_posterior_never_trains_it(setting: Setting) -> None:
@@ -443,7 +443,7 @@ def test_a_trial_that_does_not_read_the_evaluation_posterior_never_trains_it(set
     setting.model = Remembers(fit_as=lambda _: model)
     rounds = setting.rounds(budget=START + 5)
     assert model.calls == []
-    assert all("distil" not in line["seconds"] for line in rounds)
+    assert all("distil" not in line.seconds for line in rounds)
 
 
 def test_a_model_that_cannot_be_distilled_fails_the_trial_that_needs_it(setting: Setting) -> None:
@@ -471,9 +471,9 @@ def test_a_round_s_line_has_the_epochs_of_its_training_and_the_scores_of_its_bat
     setting.model = Remembers(fit_as=counting(epochs, best_epoch))
     setting.acquisition = Chooses(lambda pool, size, _: AcquiredBatch(torch.arange(size), torch.arange(size) / 2))
     first_round, last_round = setting.rounds(budget=START + 3, batch_size=3)
-    assert (first_round["epochs"], first_round["best_epoch"]) == (epochs, best_epoch)
-    assert first_round["scores"] == [0.0, 0.5, 1.0]
-    assert last_round["scores"] == []
+    assert (first_round.epochs, first_round.best_epoch) == (epochs, best_epoch)
+    assert first_round.scores == [0.0, 0.5, 1.0]
+    assert last_round.scores == []
 
 
 @pytest.mark.parametrize(

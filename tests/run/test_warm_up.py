@@ -14,9 +14,9 @@ from torch import Tensor
 
 from softal_bench.contracts import BayesianModel, Examples, FittedModel, Posterior, Splits, TrainingRegime
 from softal_bench.registry import models
-from softal_bench.run import trial_work
+from softal_bench.run import trials
 from softal_bench.run.jobs import Job
-from softal_bench.run.trial_work import TrialWork
+from softal_bench.run.trials import TrialWork
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition, Suite, TrialLimits
 from softal_bench.trial.warm_up import warm_up
@@ -137,7 +137,7 @@ def test_there_is_one_for_each_model_and_data_set_in_a_process(
     def noted(condition: Condition, splits: Splits, device: torch.device) -> None:
         warmed.append((condition.model.label, condition.dataset.label))
 
-    monkeypatch.setattr(trial_work, "warm_up", noted)
+    monkeypatch.setattr(trials, "warm_up", noted)
     work = TrialWork(tmp_path, CPU, TrialLimits())
     matrix = acquiring("uniform", "bald") | {"model": ["digits_cnn", "mlp"]}
     for condition in load(model=None, matrix=matrix).conditions:
@@ -151,7 +151,7 @@ def test_journals_are_the_same_with_and_without_it(
 ) -> None:
     suite = load(trials=2)
     run(suite, tmp_path / "warm")
-    monkeypatch.setattr(trial_work, "warm_up", lambda *_: None)
+    monkeypatch.setattr(trials, "warm_up", lambda *_: None)
     run(suite, tmp_path / "cold")
     assert settled(tmp_path / "warm") == settled(tmp_path / "cold") != {}
 

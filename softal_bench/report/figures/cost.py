@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from softal_bench.records.cells import OVER_A_LIMIT, Cell
-from softal_bench.records.lookup import DONE
+from softal_bench.journal.lines import OVER_A_LIMIT, Status
+from softal_bench.records.cells import Cell
 from softal_bench.report.figures.drawing import (
     add_legend,
     add_title,
@@ -137,7 +137,7 @@ def _is_drawn(cells: Iterable[Cell]) -> bool:
 
 def _has_median(cell: Cell) -> bool:
     """Whether its median has a place on a logarithmic axis."""
-    return cell.status == DONE and median_selection(cell) > 0
+    return cell.status == Status.DONE and median_selection(cell) > 0
 
 
 def _rank(cells: Cells) -> _Rank:
@@ -150,7 +150,7 @@ def _height(cell: Cell) -> float:
     """Where a cell is drawn: at its median, or over a limit at the limit of its seconds; 0 where it is not drawn."""
     if cell.status in OVER_A_LIMIT:
         return cell.condition.limits.cell_seconds
-    return median_selection(cell) if cell.status == DONE else 0.0
+    return median_selection(cell) if cell.status == Status.DONE else 0.0
 
 
 def _draw(axes: Axes, cells: Mapping[str, Cells], labels: list[str]) -> dict[str, tuple[_Rank, Line2D, set[str]]]:
@@ -176,7 +176,7 @@ def _draw(axes: Axes, cells: Mapping[str, Cells], labels: list[str]) -> dict[str
 
 def _mark_limits(axes: Axes, cells: Cells, colour: str, overlaps: Counter[int]) -> set[str]:
     """Mark cells over a limit; where several methods have one at the same size, each mark is larger than the last."""
-    marked = set()
+    marked: set[str] = set()
     for one, cell in cells.items():
         if cell.status not in OVER_A_LIMIT:
             continue

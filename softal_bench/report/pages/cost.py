@@ -6,8 +6,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from softal_bench.journal.lines import Status
 from softal_bench.records.cells import Cell, CostResults
-from softal_bench.records.lookup import DONE, describe_counts, devices
+from softal_bench.records.lookup import describe_counts, devices
 from softal_bench.report.figures.cost import (
     comparable_batch_size,
     figure_against_batch_size,
@@ -57,7 +58,7 @@ def cost_page(results: CostResults) -> tuple[str, Figures]:
     """Return a cost suite's page in Markdown, and the figures it shows: file name -> SVG."""
     suite = results.suite
     figures: Figures = {}
-    parts = [*opening(suite, entry(suite, results.count(DONE), len(results.cells), "cells")), _summary(results)]
+    parts = [*opening(suite, entry(suite, results.count(Status.DONE), len(results.cells), "cells")), _summary(results)]
     several = devices(results.cells)
     if len(several) > 1:
         parts.append(
@@ -66,7 +67,7 @@ def cost_page(results: CostResults) -> tuple[str, Figures]:
     for number, setting in enumerate(settings(results), start=1):
         parts += _setting(results, setting, number, figures)
     parts += ["## Notes", *notes.ALL]
-    failed = [_failure(cell) for cell in results.cells if cell.status == "failed"]
+    failed = [_failure(cell) for cell in results.cells if cell.status == Status.FAILED]
     parts += failures("## Cells that failed or were over a limit", failure_counts(results.cells, "cells"), failed)
     parts += stale(results.cells, _place, "cell")
     parts += unreadable(results.problems)
@@ -76,8 +77,8 @@ def cost_page(results: CostResults) -> tuple[str, Figures]:
 
 
 def _summary(results: CostResults) -> str:
-    others = describe_counts(results.cells, but=DONE)
-    done = f"**{results.count(DONE)} of {len(results.cells)} cells done**"
+    others = describe_counts(results.cells, but=Status.DONE)
+    done = f"**{results.count(Status.DONE)} of {len(results.cells)} cells done**"
     methods = counted(len(all_labels(results.suite.conditions)), "acquisition function")
     return f"{done}{f'; {others}' if others else ''} ({methods}). How each number was made: [notes](#notes)."
 

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from softal_bench.records.trials import ConditionResults, Round
+from softal_bench.journal.lines import Round
+from softal_bench.records.trials import ConditionResults
 from softal_bench.report.figures.drawing import add_grid, add_legend, method_style, new_figure, page_style, short
 from softal_bench.report.stats.numbers import ABSENT
 from softal_bench.report.stats.sections import Section

@@ -7,13 +7,13 @@ from typing import Any, Protocol, TypeVar
 import pandas as pd
 
 from softal_bench.errors import one_line
-from softal_bench.records.lookup import DONE, FAILED, STATUSES, HasStatus, Problem, Recorded
+from softal_bench.journal.lines import FAILURES, Status
+from softal_bench.records.lookup import HasStatus, Problem, Recorded
 from softal_bench.report.pages.index import Entry, to_comment
 from softal_bench.report.pages.markdown import counted, escape, escape_block, table
 from softal_bench.report.pages.provenance import facts, methods_table, shared_settings
 from softal_bench.report.stats.numbers import ABSENT
 from softal_bench.report.stats.tables import METHOD, Table
-from softal_bench.run.stale import STALE
 from softal_bench.suite import AnyCondition, AnySuite
 
 
@@ -54,11 +54,11 @@ def failure_counts(recorded: Iterable[OfACondition], noun: str) -> pd.DataFrame 
     """
     statuses = {label: [one.status for one in of] for label, of in by_method(recorded).items()}
     occurring = {status for found in statuses.values() for status in found}
-    if not occurring.intersection(FAILED):
+    if not occurring.intersection(FAILURES):
         return None
-    shown = [status for status in STATUSES if status in {DONE, *FAILED, *occurring}]
+    shown = [status for status in Status if status in {Status.DONE, *FAILURES, *occurring}]
     rows = [[str(len(found)), *(str(found.count(status)) for status in shown)] for found in statuses.values()]
-    columns = [noun.capitalize(), *(STATUSES[status].capitalize() for status in shown)]
+    columns = [noun.capitalize(), *(status.words.capitalize() for status in shown)]
     return pd.DataFrame(rows, index=pd.Index(list(statuses), name=METHOD), columns=columns, dtype=object)
 
 
@@ -72,7 +72,7 @@ def by_method(recorded: Iterable[M]) -> dict[str, list[M]]:
 
 def ending(of: Recorded, error: str) -> dict[str, str]:
     """Return the columns on how something failed."""
-    return {"Status": STATUSES[of.status], "Key": of.key, "Error": _first_line(error)}
+    return {"Status": of.status.words, "Key": of.key, "Error": _first_line(error)}
 
 
 def stale(recorded: Iterable[OfACondition], rows: Callable[[Any], dict[str, str]], noun: str) -> list[str]:
@@ -83,7 +83,7 @@ def stale(recorded: Iterable[OfACondition], rows: Callable[[Any], dict[str, str]
         rows: says which one it is, with METHOD among the keys.
         noun: what one of them is called.
     """
-    found = [one for one in recorded if one.status == STALE]
+    found = [one for one in recorded if one.status == Status.STALE]
     if not found:
         return []
     counts = {label: len(of) for label, of in by_method(found).items()}
@@ -99,8 +99,8 @@ def stale(recorded: Iterable[OfACondition], rows: Callable[[Any], dict[str, str]
 
 def _stale_columns(of: Any) -> dict[str, str]:
     line = of.record.stale
-    plugins = [f"{one['name']} {one.get('recorded')}, now {one.get('installed')}" for one in line["plugins"]]
-    return {"Key": of.key, "Source that it was computed with": "; ".join(plugins), "Since": str(line.get("time"))}
+    plugins = [f"{one.name} {one.recorded}, now {one.installed}" for one in line.plugins]
+    return {"Key": of.key, "Source that it was computed with": "; ".join(plugins), "Since": str(line.time)}
 
 
 def unreadable(problems: Sequence[Problem]) -> list[str]:
@@ -122,7 +122,7 @@ def provenance(
     """
     shared = [f"- {escape_block(f'{key}: {value}')}" for key, value in shared_settings(conditions, shown).items()]
     read = [one for one in recorded if one.record]
-    known = facts([one for one in read if one.status != STALE], noun)
+    known = facts([one for one in read if one.status != Status.STALE], noun)
     none = f"Every {noun} that was run is stale." if read else f"No {noun} was run."
     return [
         "## Provenance",

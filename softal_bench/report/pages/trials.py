@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from softal_bench.errors import one_line
-from softal_bench.records.lookup import DONE, FAILED, describe_counts
+from softal_bench.journal.lines import FAILURES, Status
+from softal_bench.records.lookup import describe_counts
 from softal_bench.records.trials import Results, Trial
 from softal_bench.report.figures.accuracy import accuracy_figure
 from softal_bench.report.figures.against import against_figure
@@ -52,11 +53,11 @@ def page(results: Results) -> tuple[str, Figures]:
     """Return a suite's page in Markdown, and the figures it shows: file name -> SVG."""
     suite, trials = results.suite, list(results.trials)
     figures: Figures = {}
-    parts = [*opening(suite, entry(suite, results.count(DONE), len(trials), "trials")), _summary(results)]
+    parts = [*opening(suite, entry(suite, results.count(Status.DONE), len(trials), "trials")), _summary(results)]
     for number, section in enumerate(sections(results), start=1):
         parts += _section(results, section, number, figures)
     parts += published_sections(results)
-    failed = [_failure(trial) for trial in trials if trial.status in FAILED]
+    failed = [_failure(trial) for trial in trials if trial.status in FAILURES]
     parts += failures("## Trials that failed", failure_counts(trials, "trials"), failed)
     parts += stale(trials, _place, "trial")
     parts += _warnings(trials)
@@ -67,8 +68,8 @@ def page(results: Results) -> tuple[str, Figures]:
 
 def _summary(results: Results) -> str:
     trials = list(results.trials)
-    others = describe_counts(trials, but=DONE)
-    done = f"**{results.count(DONE)} of {len(trials)} trials done**"
+    others = describe_counts(trials, but=Status.DONE)
+    done = f"**{results.count(Status.DONE)} of {len(trials)} trials done**"
     methods = counted(len(all_labels(results.suite.conditions)), "acquisition function")
     plan = f"{methods}, {counted(results.suite.trials, 'trial')} of each condition"
     return f"{done}{f'; {others}' if others else ''} ({plan})."

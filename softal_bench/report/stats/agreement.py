@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from softal_bench.journal.lines import Status
 from softal_bench.records.cells import Cell
-from softal_bench.records.lookup import DONE
 from softal_bench.report.stats.cost_settings import Setting
 from softal_bench.report.stats.cost_tables import standing
 from softal_bench.report.stats.numbers import ABSENT, size
@@ -50,7 +50,7 @@ def agreement(reference: Sequence[int], other: Sequence[int]) -> str:
 def _compared(setting: Setting, pair: tuple[str, str], pool_size: int, batch_size: int) -> str:
     cells = [setting.cells.get((label, pool_size, batch_size)) for label in pair]
     for cell in cells:
-        if cell is None or cell.status != DONE:
+        if cell is None or cell.status != Status.DONE:
             return standing(cell) if cell else ABSENT
     reference, other = (_acquired(cell) for cell in cells if cell)
     return NOT_RECORDED if reference is None or other is None else agreement(reference, other)

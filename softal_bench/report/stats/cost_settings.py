@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from softal_bench.journal.lines import Status
 from softal_bench.records.cells import Cell, CostResults, with_not_tried
 from softal_bench.records.lookup import devices
 from softal_bench.report.stats.statistics import quartiles
-from softal_bench.run.stale import STALE
 from softal_bench.suite import CostCondition
 from softal_bench.suite.described import value_text
 
@@ -72,7 +72,7 @@ class Setting:
 
         A measurement of prediction stands in the journals of all cells that share its pool, and counts once.
         """
-        cells = [cell for (_, size, _), cell in self.cells.items() if size == pool_size and cell.status != STALE]
+        cells = [cell for (_, size, _), cell in self.cells.items() if size == pool_size and cell.status != Status.STALE]
         lines = [cell.line for cell in cells if cell.line]
         samples = [value for one in dict.fromkeys(tuple(line.predict_seconds) for line in lines) for value in one]
         return quartiles(samples) if samples else None
@@ -109,7 +109,7 @@ def _setting(cells: Sequence[Cell], others: list[str], device: str) -> Setting:
 
 def _seen_from(device: str, cell: Cell) -> Cell:
     elsewhere = cell.record and cell.device != device
-    return replace(cell, status="elsewhere", line=None) if elsewhere else cell
+    return replace(cell, status=Status.ELSEWHERE, line=None) if elsewhere else cell
 
 
 def _place(condition: CostCondition) -> tuple[str, int, int]:

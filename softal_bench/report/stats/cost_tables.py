@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from softal_bench.journal.lines import Status
 from softal_bench.records.cells import Cell, CostResults
-from softal_bench.records.lookup import DONE, STATUSES
 from softal_bench.report.stats.cost_settings import Setting, settings
 from softal_bench.report.stats.growth import exponent_text
 from softal_bench.report.stats.numbers import ABSENT, MIB, median_and_quartiles, number, significant, size
@@ -92,7 +92,7 @@ def standing(cell: Cell) -> str:
     """Return how a cell stands that is not done: `timeout (cell over 20 s)`, `out of memory`, `not run`, ..."""
     if cell.status == "timeout":
         return f"timeout (cell over {number(cell.condition.limits.cell_seconds)} s)"
-    return STATUSES[cell.status]
+    return cell.status.words
 
 
 def _grid(setting: Setting, pool_size: int, text: Callable[[Cell], str]) -> pd.DataFrame:
@@ -100,7 +100,7 @@ def _grid(setting: Setting, pool_size: int, text: Callable[[Cell], str]) -> pd.D
         cell = setting.cells.get((label, pool_size, batch_size))
         if cell is None:
             return ABSENT
-        return text(cell) if cell.status == DONE else standing(cell)
+        return text(cell) if cell.status == Status.DONE else standing(cell)
 
     return by_batch_size(*setting.at_pool_size(pool_size), shown)
 
@@ -112,7 +112,7 @@ def _seconds(cell: Cell) -> str:
 def _ratio(setting: Setting, pair: tuple[str, str], pool_size: int, batch_size: int) -> str:
     cells = [setting.cells.get((label, pool_size, batch_size)) for label in pair]
     for cell in cells:
-        if cell is None or cell.status != DONE:
+        if cell is None or cell.status != Status.DONE:
             return standing(cell) if cell else ABSENT
     of, to = (cell for cell in cells if cell)
     (low, median, high), (low_to, median_to, high_to) = selection_quartiles(of), selection_quartiles(to)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from scipy import stats
 
+from softal_bench.journal.lines import Status
 from softal_bench.records.cells import Cell
-from softal_bench.records.lookup import DONE
 from softal_bench.report.stats.numbers import ABSENT
 from softal_bench.report.stats.statistics import CONFIDENCE, median_selection
 
@@ -43,7 +43,7 @@ def exponent(cells: Mapping[int, Cell]) -> Exponent | None:
     points = [
         (math.log(size), math.log(median_selection(cell)))
         for size, cell in sorted(cells.items())
-        if cell.status == DONE and median_selection(cell) > 0
+        if cell.status == Status.DONE and median_selection(cell) > 0
     ][-LARGEST:]
     if len(points) < FEWEST:
         return None

@@ -42,7 +42,7 @@ class Crew:
     """Those who compute: what they do, and how many trials they do at a time."""
 
     work: Work[Condition]
-    slots: int
+    workers: int
 
 
 class Executor(Protocol):

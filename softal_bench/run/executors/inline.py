@@ -8,7 +8,7 @@ import torch
 
 from softal_bench.machine.device import device_name
 from softal_bench.run.executors.contract import Crew, Setting
-from softal_bench.run.trial_work import TrialWork
+from softal_bench.run.trials import TrialWork
 
 
 @dataclass(frozen=True)

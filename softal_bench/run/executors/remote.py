@@ -4,12 +4,14 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, cast
 
 from softal_bench.errors import ExecutorError, JournalError
-from softal_bench.journal.origin import plugins, versions
+from softal_bench.journal.lines import Ending, Environment, Measurement, Round, Status, as_json, parse_json
+from softal_bench.journal.origin import Origin, origin, origin_from_json
 from softal_bench.run.executors.process import Message, Request
-from softal_bench.run.jobs import Attempt, Line
-from softal_bench.run.trial_work import TrialJob
+from softal_bench.run.jobs import Computation
+from softal_bench.run.trials import TrialJob
 from softal_bench.trial.attribution import Died, Ended
 
 _SETTLE_SECONDS = 0.2  # in which the runner hears of what has ended its workers too: a signal to all, say
@@ -29,12 +31,12 @@ class RemoteWork:
         self._stop = stop
         self._stopped = threading.Event()
         self._open: dict[str, Messages] = {}
-        self._origins: dict[str, Line] = {}
+        self._origins: dict[str, Origin] = {}
 
     def skips(self, job: TrialJob) -> str | None:
         return None
 
-    def ended(self, job: TrialJob, status: str) -> None:
+    def ended(self, job: TrialJob, status: Status) -> None:
         return
 
     def stop(self) -> None:
@@ -50,22 +52,24 @@ class RemoteWork:
             if job.key in self._open:
                 self._open.pop(job.key).close()
 
-    def origin(self, job: TrialJob) -> Line:
+    def origin(self, job: TrialJob) -> Origin:
         """As the worker reported; if it died before it could, with the plugins and versions here."""
-        return self._origins.get(job.key) or {
-            "plugins": plugins(job.condition),
-            "versions": versions(job.condition),
-            "environment": {},
-        }
+        return self._origins.get(job.key) or origin(job.condition, Environment())
 
-    def take_up(self, job: TrialJob, done: Sequence[Line]) -> Attempt:
+    def take_up(self, job: TrialJob, done: Sequence[Measurement]) -> Computation:
         if self._stopped.is_set():
             raise KeyboardInterrupt
-        request = {"condition": job.condition.spec(), "trial": job.trial, "key": job.key, "done": list(done)}
+        request = {
+            "condition": job.condition.spec(),
+            "trial": job.trial,
+            "key": job.key,
+            "done": list(map(as_json, done)),
+        }
         self._open[job.key] = self._messages(request)
-        _, self._origins[job.key] = self._next(job.key)
+        _, reported = self._next(job.key)
+        self._origins[job.key] = origin_from_json(reported)
         _, start, provenance = self._next(job.key)
-        return _RemoteAttempt(start, provenance, lambda: self._next(job.key))
+        return _RemoteComputation(start, provenance, lambda: self._next(job.key))
 
     def _next(self, key: str) -> Message:
         """The next message of a trial; those that end it otherwise than well are raised."""
@@ -75,7 +79,7 @@ class RemoteWork:
             raise KeyboardInterrupt
         raised: dict[str, Callable[[], Exception]] = {
             "died": lambda: Died(*rest),
-            "ended": lambda: Ended(*rest),
+            "ended": lambda: Ended(cast("Ending", Status(rest[0])), *rest[1:]),
             "unreadable": lambda: JournalError(*rest),
             "refused": lambda: ExecutorError(*rest),
             "raised": lambda: RuntimeError(f"in a worker:\n{rest[0]}"),
@@ -86,11 +90,13 @@ class RemoteWork:
 
 
 @dataclass(frozen=True)
-class _RemoteAttempt:
+class _RemoteComputation:
     start: list[int]
-    provenance: Line | None
+    provenance: dict[str, Any] | None
     next_message: Callable[[], Message]
 
-    def lines(self) -> Iterator[Line]:
+    def measurements(self) -> Iterator[Measurement]:
         while (message := self.next_message())[0] == "line":
-            yield message[1]
+            line = parse_json(message[1])
+            assert isinstance(line, Round)
+            yield line

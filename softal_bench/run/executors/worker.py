@@ -9,6 +9,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import cache
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -19,10 +20,11 @@ import torch
 from pydantic import ValidationError
 
 from softal_bench.errors import JournalError, SoftalError, SuiteError
+from softal_bench.journal.lines import Round, as_json, parse_json
 from softal_bench.machine.device import resolve_device
 from softal_bench.run.executors.process import Message, Request
 from softal_bench.run.jobs import Job
-from softal_bench.run.trial_work import TrialJob, TrialWork
+from softal_bench.run.trials import TrialJob, TrialWork
 from softal_bench.suite import Condition, TrialLimits
 from softal_bench.suite.messages import validation_message
 from softal_bench.trial.attribution import ending_of
@@ -49,14 +51,16 @@ def serve(connection: Connection, setting: dict[str, Any]) -> None:
 def _answers(work: Any, request: Request, fetch: bool) -> Iterator[Message]:
     try:
         job = _job(request)
-        yield ["origin", work().origin(job)]
+        yield ["origin", asdict(work().origin(job))]
         if fetch:
             _fetch(job, work().data_root)
         with work().computing(job):
-            attempt = work().take_up(job, request["done"])
-            yield ["ready", attempt.start, attempt.provenance]
-            for line in attempt.lines():
-                yield ["line", line]
+            computation = work().take_up(
+                job, [line for line in map(parse_json, request["done"]) if isinstance(line, Round)]
+            )
+            yield ["ready", computation.start, computation.provenance]
+            for line in computation.measurements():
+                yield ["line", as_json(line)]
         yield ["done"]
     except JournalError as error:
         yield ["unreadable", str(error)]

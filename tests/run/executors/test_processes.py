@@ -10,6 +10,7 @@ import pytest
 from suite.example import acquiring
 
 from softal_bench.errors import ExecutorError, StorageError
+from softal_bench.journal.lines import Status
 from softal_bench.run.executors import process
 from softal_bench.run.executors.processes import Processes
 from softal_bench.run.jobs import Job
@@ -50,7 +51,7 @@ def test_trials_run_side_by_side_and_processes_are_kept_for_many(load_flat: Load
             self.now += 1
             self.most = max(self.most, self.now)
 
-        def trial_ended(self, job: Job[Any], status: str, error: str | None, ran: bool) -> None:
+        def trial_ended(self, job: Job[Any], status: Status, error: str | None, ran: bool) -> None:
             super().trial_ended(job, status, error, ran)
             self.now -= 1
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from softal_bench.errors import ExecutorError
+from softal_bench.journal.lines import Measurement, Status
 from softal_bench.run.executors.ray import Ray
 from softal_bench.run.jobs import Job
 
 from ..conftest import Loader
-from ..example import Line, Recorder, journals, of_kind, run, settled
+from ..example import Recorder, journals, of_kind, run, settled
 
 ray = pytest.importorskip("ray", reason="Ray is not installed; pip install 'softal-bench[ray]'")
 pytestmark = pytest.mark.long
@@ -58,14 +59,14 @@ class Loses(Recorder):
         self._lost = False
         self._rounds: dict[str, int] = {}
 
-    def round_done(self, job: Job[Any], line: Line) -> None:
+    def round_done(self, job: Job[Any], line: Measurement) -> None:
         super().round_done(job, line)
         self._rounds[job.name] = self._rounds.get(job.name, 0) + 1
         if not self._lost and sum(rounds >= 2 for rounds in self._rounds.values()) == 2:
             self._lost = True
             self._lose()
 
-    def trial_ended(self, job: Job[Any], status: str, error: str | None, ran: bool) -> None:
+    def trial_ended(self, job: Job[Any], status: Status, error: str | None, ran: bool) -> None:
         super().trial_ended(job, status, error, ran)
         self._rounds.pop(job.name)
 

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -25,7 +26,7 @@ def environment_of(settings: Settings) -> dict[str, Value]:
     """Machine, software and date of a comparison, as its record keeps them."""
     found = ((package, _version(package)) for package in _PACKAGES)
     return {
-        **environment(settings.device, settings.threads),
+        **asdict(environment(settings.device, settings.threads)),
         "run": settings.run,
         "processor": device_name(torch.device("cpu")),
         "torch": torch.__version__,

@@ -1,0 +1,215 @@
+"""Verifying journals from elsewhere: whether each is sound by itself, and whether its rounds come out again."""
+
+import hashlib
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from softal_bench.errors import DataError, JournalError, SoftalError, shown
+from softal_bench.journal import file as journal
+from softal_bench.journal.file import Journal, complete_lines
+from softal_bench.journal.lines import Round
+from softal_bench.journal.origin import environment, versions
+from softal_bench.machine.device import computing
+from softal_bench.records.cells import checked_line
+from softal_bench.records.lookup import place_of, require_of
+from softal_bench.records.trials import checked_rounds
+from softal_bench.suite import Condition, CostCondition, condition_of
+from softal_bench.trial.attribution import Ended
+from softal_bench.trial.data import prepare
+from softal_bench.trial.trial import Trial, load_splits
+
+TOLERANCE = 0.02  # of the accuracy, where another machine rounds otherwise
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# What decides how numbers are rounded, besides the condition (in which the number of threads is).
+_HARDWARE = ("device_name", "platform")
+_SOFTWARE = ("softal-bench", "torch", "numpy")
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A journal that is sound by itself.
+
+    Attributes:
+        condition: as its header describes it.
+        rounds: of a trial; of a cell there are none.
+    """
+
+    record: Journal
+    condition: Condition | CostCondition
+    rounds: tuple[Round, ...]
+
+    @property
+    def trial(self) -> int:
+        """Its number."""
+        return self.record.header.trial
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.condition.acquisition.label}, B={self.condition.batch_size}, trial {self.trial}"
+
+
+def examine(path: Path) -> Submitted:
+    """Read a journal and check all that follows from itself: schema, names, key, and rounds.
+
+    Raises:
+        JournalError: if it is not sound, or its key cannot be computed here because a plugin is not installed.
+    """
+    record = journal.read(path)
+    place_of(record)
+    condition, number = _condition(record), record.header.trial
+    key = condition.key(number)
+    if record.header.key != key:
+        raise JournalError(
+            f"{path}: the key of its condition is {key}, not {record.header.key}: the condition was changed, or a "
+            "plugin's revision here is another than there"
+        )
+    require_of(record, key, number)
+    if isinstance(condition, CostCondition):
+        checked_line(record, condition)
+        return Submitted(record, condition, ())
+    rounds = checked_rounds(record, condition)
+    _require_numbered(record)
+    if rounds:
+        _require_acquired(record, rounds, condition)
+    return Submitted(record, condition, rounds)
+
+
+def _condition(record: Journal) -> Condition | CostCondition:
+    described = record.header.condition
+    try:
+        condition = condition_of(described)
+        condition.require_sound()
+    except SoftalError as error:
+        raise JournalError(f"{record.path}: its condition cannot be built here: {error}") from error
+    return condition
+
+
+def _require_numbered(record: Journal) -> None:
+    numbers = [round_.round for round_ in record.rounds]
+    if numbers != list(range(len(numbers))):
+        raise JournalError(f"{record.path}: its rounds are numbered {shown(numbers)}, not 0, 1, ...")
+
+
+def _require_acquired(record: Journal, rounds: tuple[Round, ...], condition: Condition) -> None:
+    """Require that the labelled set grows by B distinct examples of the data set in each round."""
+    path, start, size = record.path, record.header.start, _size(record)
+    if len(start) != condition.initial.size:
+        raise JournalError(f"{path}: its start set has {len(start)} indices, not {condition.initial.size}")
+    labelled = list(start)
+    for number, round_ in enumerate(rounds):
+        if round_.labels != len(labelled):
+            raise JournalError(f"{path}: round {number}: {round_.labels} labels, but {len(labelled)} were acquired")
+        wanted = condition.batch_size if round_.labels < condition.budget else 0
+        if len(round_.acquired) != wanted:
+            raise JournalError(f"{path}: round {number}: acquired {len(round_.acquired)} examples, not {wanted}")
+        labelled += round_.acquired
+    if len(set(labelled)) < len(labelled):
+        raise JournalError(f"{path}: an example was acquired twice: {shown(_repeated(labelled))}")
+    if not 0 <= min(labelled) <= max(labelled) < size:
+        raise JournalError(f"{path}: indices from {min(labelled)} to {max(labelled)}; the data set has 0 to {size - 1}")
+
+
+def _size(record: Journal) -> int:
+    """The number of training examples, of a provenance that is one."""
+    provenance = record.header.provenance
+    if provenance is not None and _SHA256.fullmatch(str(provenance.get("sha256"))):
+        size = provenance.get("size")
+        if type(size) is int and size > 0:
+            return size
+    raise JournalError(f"{record.path}: its provenance is {shown(provenance)}; need name, size, and sha256")
+
+
+def _repeated(indices: list[int]) -> list[int]:
+    seen: set[int] = set()
+    return [index for index in indices if index in seen or seen.add(index)]  # type: ignore[func-returns-value]
+
+
+def run_again(record: Journal, condition: Condition, number: int, data_root: Path, device: torch.device) -> Round:
+    """The line of a round as it comes out here, after the rounds before it as journalled.
+
+    Raises:
+        JournalError: if the journal's data are others than these, a batch cannot have been acquired, or what was run
+            raises.
+    """
+    try:
+        prepare(condition.dataset, data_root)
+        with computing(condition.threads):
+            return _round(record, condition, number, data_root, device)
+    except (JournalError, DataError, Ended, MemoryError) as error:
+        why = str(error) or type(error).__name__
+        raise JournalError(f"{record.path}: round {number} cannot be run again: {why}") from error
+
+
+def unlike_here(record: Journal, condition: Condition, number: int, device: torch.device) -> list[str]:
+    """In what that decides rounding the machine that ran a round differs from this one; empty if in nothing."""
+    reached = [one for one in record.attempts if one.measured <= number and one.environment.is_known]
+    there = reached[-1].environment if reached else record.header.environment
+    here = environment(device, condition.threads)
+    packages, packages_here = record.header.versions or {}, versions(condition)
+    return [
+        *[name for name in _HARDWARE if there is None or getattr(there, name) != getattr(here, name)],
+        *[name for name in _SOFTWARE if packages.get(name) != packages_here[name]],
+    ]
+
+
+def _round(record: Journal, condition: Condition, number: int, data_root: Path, device: torch.device) -> Round:
+    trial_number = record.header.trial
+    splits = load_splits(condition, trial_number, data_root)
+    trial = Trial(condition, trial_number, splits, device)
+    for name, now in (("start", trial.start), ("provenance", asdict(splits.provenance))):
+        if (there := getattr(record.header, name)) != now:
+            raise JournalError(f"its {name} is {shown(there)}, these data give {shown(now)}")
+    acquired = [round_.acquired for round_ in record.rounds[:number]]
+    trial.require_replayable(acquired)
+    return next(trial.rounds(acquired))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A round as journalled beside the same round run here.
+
+    Attributes:
+        same: whether it counts as the same.
+        told: how the two compare, in words.
+    """
+
+    same: bool
+    told: str
+
+
+def sample(submitted: Sequence[Submitted], count: int) -> list[tuple[Submitted, int]]:
+    """Return at most `count` rounds, drawn at random with a hash of all the journals as the seed.
+
+    So nobody can choose which of a folder's rounds are run again, and anybody draws the same ones. In the order of the
+    journals, so that rounds that share their data follow one another.
+    """
+    rounds = [(place, number) for place, one in enumerate(submitted) for number in range(len(one.rounds))]
+    digests = sorted(hashlib.sha256(complete_lines(one.record.path)).hexdigest() for one in submitted)
+    drawn = random.Random("".join(digests)).sample(rounds, min(count, len(rounds)))
+    return [(submitted[place], number) for place, number in sorted(drawn)]
+
+
+def compare(of: Submitted, number: int, line: Round, differences: Sequence[str]) -> Comparison:
+    """Compare a round with its line as run here.
+
+    On the same kind of machine both have to be exact. Where something that decides rounding differs, the accuracy has
+    to agree to `TOLERANCE`, and it is told how many indices are the same: near ties are then chosen otherwise.
+    """
+    journalled, again = of.rounds[number], line.acquired
+    shared = len(set(journalled.acquired) & set(again))
+    indices = f"{shared} of {len(journalled.acquired)} indices the same"
+    accuracy = f"accuracy {journalled.accuracy:.4f} there, {line.accuracy:.4f} here"
+    exact = (journalled.acquired, journalled.accuracy) == (again, line.accuracy)
+    if exact:
+        return Comparison(True, f"exactly the same, accuracy {journalled.accuracy:.4f}")
+    if not differences:
+        return Comparison(False, f"differs on the same kind of machine: {indices}, {accuracy}")
+    close = abs(journalled.accuracy - line.accuracy) <= TOLERANCE and len(journalled.acquired) == len(again)
+    where = f"{accuracy}, {indices}; not the same {', '.join(differences)}, which change rounding"
+    return Comparison(close, f"within {TOLERANCE}: {where}" if close else f"differs by more than {TOLERANCE}: {where}")
