@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from suite.example import acquiring
 
-from softal_bench.journal import file as journal
 from softal_bench.records.trials import collect
 from softal_bench.report.pages.trials import write_pages
 from softal_bench.run import trials
