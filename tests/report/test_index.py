@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softal_bench.report.pages.index import Entry, from_comment, to_comment, write_index
+from softal_bench.report.pages.publishing import Entry, from_comment, to_comment, write_index
 from softal_bench.report.pages.trials import write_pages
 
 from .example import ExampleSuite

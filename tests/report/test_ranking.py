@@ -7,7 +7,7 @@ import pytest
 
 from softal_bench.report.pages.trials import write_pages
 from softal_bench.report.stats.ranking import Ranking, ranking, ranking_table
-from softal_bench.report.stats.sections import sections
+from softal_bench.report.stats.tables import settings
 
 from .example import POWER, UNIFORM, ExampleAcquisition, ExampleCondition, ExampleSuite, lines, write
 
@@ -35,8 +35,8 @@ def ranked(tmp_path: Path) -> ExampleSuite:
 
 
 def found_in(suite: ExampleSuite) -> Ranking:
-    (section,) = sections(suite.collect())
-    found = ranking(section)
+    (setting,) = settings(suite.collect())
+    found = ranking(setting)
     assert found is not None
     return found
 
@@ -60,7 +60,7 @@ def test_the_table_has_places_areas_and_paired_differences_from_the_first(ranked
     assert table.cells["Mean rank"].tolist() == ["1.17", "2.08", "2.75"]
     assert table.cells["Area, %"].tolist() == ["73.33", "58.33", "50.00"]
     differences = [np.mean([0.6 + 0.4 - 1.4, 0.6 + 0.6 - 1.5, 0.7 + 0.6 - 1.5]) * 50, (0.5 - 0.7333333) * 100]
-    shown = table.cells["Less the first's [95 %]"].tolist()
+    shown = table.cells["Difference from the first [95 %]"].tolist()
     assert shown[0] == "0"
     assert [float(text.split(" ")[0]) for text in shown[1:]] == pytest.approx(differences, abs=0.01)
     assert shown[1] == "-15.00 [-20.00, -10.00]"  # of three trials it is the range
@@ -80,7 +80,7 @@ def test_a_b_that_one_method_has_not_run_counts_for_none(ranked: ExampleSuite) -
     found = found_in(ranked)
     assert (found.batch_sizes, found.areas_M_S_R.shape) == ([10], (3, 1, 3))
     write_pages(ranked.collect(), ranked.leaderboard)
-    assert "Trials that others have done do not count where these have not: B = 5: bald.\n" in ranked.page
+    assert "Trials do not count if one of these methods has not done them: B = 5: bald.\n" in ranked.page
 
 
 def test_a_method_that_has_not_run_is_left_out(ranked: ExampleSuite) -> None:
@@ -91,8 +91,8 @@ def test_a_method_that_has_not_run_is_left_out(ranked: ExampleSuite) -> None:
 
 
 def test_one_method_has_no_ranking_and_the_page_no_such_heading(suite: ExampleSuite) -> None:
-    (section,) = sections(suite.collect())
-    assert ranking(section) is None
+    (setting,) = settings(suite.collect())
+    assert ranking(setting) is None
     write_pages(suite.collect(), suite.leaderboard)
     assert "Ranking" not in suite.page
 
@@ -101,7 +101,7 @@ def test_the_page_shows_the_ranking(ranked: ExampleSuite) -> None:
     write_pages(ranked.collect(), ranked.leaderboard)
     assert "## Ranking\n\n**Ranking over B = 5, B = 10, 3 trials each**" in ranked.page
     assert f"| {POWER.label} | 1 | 73.33 | 1.17 | 0 |" in ranked.page
-    assert "do not count where these have not" not in ranked.page
+    assert "do not count if one of these methods" not in ranked.page
 
 
 def test_the_order_is_that_of_areas_where_ranks_say_otherwise(tmp_path: Path) -> None:
@@ -123,5 +123,5 @@ def test_one_trial_in_common_has_no_interval(ranked: ExampleSuite) -> None:
     for size in (5, 10):
         for trial in (1, 2):
             ranked.path(ExampleCondition(UNIFORM, size), trial).unlink()
-    shown = ranking_table(found_in(ranked)).cells["Less the first's [95 %]"].tolist()
+    shown = ranking_table(found_in(ranked)).cells["Difference from the first [95 %]"].tolist()
     assert all(text == "0" or text.endswith("[–]") for text in shown)  # noqa: RUF001

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from softal_bench.records.cells import CostResults, collect_cells
-from softal_bench.report.stats.cost_settings import Setting, settings
+from softal_bench.report.stats.cost import CostSetting, cost_settings
 from softal_bench.suite import CostCondition, CostSuite, load_cost_suite
 
 from ..example import write
@@ -78,8 +78,8 @@ class ExampleCosts:
     def collect(self) -> CostResults:
         return collect_cells(self.suite, self.runs, self.leaderboard)
 
-    def settings(self) -> list[Setting]:
-        return settings(self.collect())
+    def settings(self) -> list[CostSetting]:
+        return cost_settings(self.collect())
 
 
 def lines(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from softal_bench.report.pages.cost import cost_page
-from softal_bench.report.stats.agreement import agreement, agreement_table
+from softal_bench.report.stats.cost_comparisons import agreement, agreement_table
 from softal_bench.report.stats.numbers import ABSENT
 
 from ..example import write

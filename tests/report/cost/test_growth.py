@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from softal_bench.report.stats.cost_tables import growth_tables
-from softal_bench.report.stats.growth import exponent, exponent_text
+from softal_bench.report.stats.cost_comparisons import exponent, exponent_text, growth_tables
 from softal_bench.report.stats.numbers import ABSENT
 
 from ..example import write

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from softal_bench.report.stats.cost_settings import Setting
-from softal_bench.report.stats.cost_tables import (
+from softal_bench.report.stats.cost import (
+    CostSetting,
     cost_tables,
     memory_table,
-    ratio_table,
     seconds_table,
     share_table,
 )
+from softal_bench.report.stats.cost_comparisons import ratio_table
 from softal_bench.report.stats.numbers import ABSENT
 from softal_bench.suite.keys import Ratio
 
@@ -20,7 +20,7 @@ from .conftest import JOINT, power_law
 from .example import MIB, ExampleCosts, lines
 
 
-def only(costs: ExampleCosts) -> Setting:
+def only(costs: ExampleCosts) -> CostSetting:
     (setting,) = costs.settings()
     return setting
 

@@ -6,9 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from softal_bench.errors import one_line
-from softal_bench.report.pages.index import Entry, to_comment
 from softal_bench.report.pages.markdown import escape_block, table
-from softal_bench.report.pages.publishing import publish
+from softal_bench.report.pages.publishing import Entry, publish, to_comment
 from softal_bench.report.stats.numbers import ABSENT, median_and_quartiles, significant, size
 from softal_bench.report.stats.statistics import quartiles
 from softal_bench_peers.compare.records import Comparison, Together, Value, read_comparisons
