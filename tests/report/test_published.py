@@ -46,8 +46,5 @@ def test_the_published_comparison_follows_from_its_record_and_its_ratios_from_it
 
 def test_the_published_figures_are_those_in_their_manifest() -> None:
     figures = ROOT / "leaderboard" / "figures"
-    manifest = read_manifest(figures)
-    assert set(manifest) <= set(PUBLISHED)
-    assert sorted(name for names in manifest.values() for name in names) == sorted(
-        path.name for path in figures.glob("*.svg")
-    )
+    listed = [name for names in read_manifest(figures).values() for name in names]
+    assert sorted(listed) == sorted(path.name for path in figures.glob("*.svg"))

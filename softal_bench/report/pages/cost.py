@@ -276,7 +276,7 @@ def _place(cell: Cell) -> dict[str, str]:
     }
 
 
-CELLS = Jobs[CostResults]("cell", lambda results: results.cells, _place, frozenset(IN_THE_TABLES))
+CELLS = Jobs[CostResults, Cell]("cell", lambda results: results.cells, _place, frozenset(IN_THE_TABLES))
 
 SETTING_SECTIONS: Sequence[Section[CostContext]] = (
     SettingHeading(),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from softal_bench.records.lookup import Recorded, devices
 from softal_bench.report.pages.markdown import counted, escape_block, table
-from softal_bench.report.pages.sections import Jobs, Rendered, SuiteResultsT
+from softal_bench.report.pages.sections import Jobs, JobT, Rendered, SuiteResultsT
 from softal_bench.report.stats.numbers import ABSENT
 from softal_bench.report.stats.tables import IN_THE_TABLES, METHOD, all_labels
 from softal_bench.run.stale import STALE
@@ -20,10 +20,10 @@ _SAMPLES = "posterior_samples"
 
 
 @dataclass(frozen=True)
-class Provenance(Generic[SuiteResultsT]):
+class Provenance(Generic[SuiteResultsT, JobT]):
     """Devices, versions and dates of the jobs that were run, and the settings of each method and of all methods."""
 
-    jobs: Jobs[SuiteResultsT]
+    jobs: Jobs[SuiteResultsT, JobT]
 
     def render(self, results: SuiteResultsT) -> Rendered:
         noun, conditions = self.jobs.noun, results.suite.conditions

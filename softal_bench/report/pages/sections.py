@@ -8,13 +8,15 @@ in `trials.py` or `cost.py`.
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from softal_bench.errors import one_line
+from softal_bench.records.cells import Cell
 from softal_bench.records.lookup import DONE, FAILED, STATUSES, Problem
+from softal_bench.records.trials import Trial
 from softal_bench.report.figures.drawing import to_svg
 from softal_bench.report.pages.markdown import counted, escape_block, table
 from softal_bench.report.pages.publishing import Entry, to_comment
@@ -38,6 +40,7 @@ class Rendered:
 
 
 ResultsT = TypeVar("ResultsT")
+JobT = TypeVar("JobT", bound=Trial | Cell)
 ContextT_contra = TypeVar("ContextT_contra", contravariant=True)
 
 
@@ -80,7 +83,7 @@ def shown_figure(suite_name: str, what: str, number: int, figure: Figure, captio
 
 
 @dataclass(frozen=True)
-class Jobs(Generic[ResultsT]):
+class Jobs(Generic[ResultsT, JobT]):
     """How sections that pages of both kinds share refer to the jobs of a suite, which are trials or cost cells.
 
     Attributes:
@@ -91,8 +94,8 @@ class Jobs(Generic[ResultsT]):
     """
 
     noun: str
-    of: Callable[[ResultsT], Sequence[Any]]
-    place: Callable[[Any], dict[str, str]]
+    of: Callable[[ResultsT], Sequence[JobT]]
+    place: Callable[[JobT], dict[str, str]]
     shown_keys: frozenset[str] = frozenset()
 
     @property
@@ -141,10 +144,10 @@ SuiteResultsT = TypeVar("SuiteResultsT", bound=SuiteResults)
 
 
 @dataclass(frozen=True)
-class Opening(Generic[SuiteResultsT]):
+class Opening(Generic[SuiteResultsT, JobT]):
     """The entry for the index, the title, and the suite's description."""
 
-    jobs: Jobs[SuiteResultsT]
+    jobs: Jobs[SuiteResultsT, JobT]
 
     def render(self, results: SuiteResultsT) -> Rendered:
         suite, jobs = results.suite, self.jobs.of(results)
@@ -157,7 +160,7 @@ class Opening(Generic[SuiteResultsT]):
 
 
 @dataclass(frozen=True)
-class Failures(Generic[SuiteResultsT]):
+class Failures(Generic[SuiteResultsT, JobT]):
     """How many jobs of each method failed or exceeded a limit, and how. Renders to nothing if none did.
 
     Attributes:
@@ -166,7 +169,7 @@ class Failures(Generic[SuiteResultsT]):
         listed: the statuses of the jobs that are listed with their errors.
     """
 
-    jobs: Jobs[SuiteResultsT]
+    jobs: Jobs[SuiteResultsT, JobT]
     heading: str
     listed: Collection[str] = FAILED
 
@@ -187,7 +190,7 @@ class Failures(Generic[SuiteResultsT]):
         errors = [table(pd.DataFrame(rows).set_index(METHOD), align="left")] if rows else []
         return Rendered([f"## {self.heading}", table(self._counts(jobs)), *errors])
 
-    def _counts(self, jobs: Sequence[Any]) -> pd.DataFrame:
+    def _counts(self, jobs: Sequence[JobT]) -> pd.DataFrame:
         """Return the number of jobs of each method by status, including methods without failures for comparison."""
         statuses = {label: [job.status for job in of_method] for label, of_method in by_method(jobs).items()}
         occurring = {status for found in statuses.values() for status in found}
@@ -205,10 +208,10 @@ def _line_that_says_what_happened(error: str, limit: int = 300) -> str:
 
 
 @dataclass(frozen=True)
-class Stale(Generic[SuiteResultsT]):
+class Stale(Generic[SuiteResultsT, JobT]):
     """The jobs that were computed with code that differs from the installed code. Renders to nothing without any."""
 
-    jobs: Jobs[SuiteResultsT]
+    jobs: Jobs[SuiteResultsT, JobT]
 
     def render(self, results: SuiteResultsT) -> Rendered:
         stale = [job for job in self.jobs.of(results) if job.status == STALE]
@@ -224,9 +227,11 @@ class Stale(Generic[SuiteResultsT]):
         heading = f"## Stale {self.jobs.plural}"
         return Rendered([heading, f"{escape_block(sentence)} {explanation}", table(cells, align="left")])
 
-    def _change(self, job: Any) -> dict[str, str]:
-        line = job.record.stale
-        plugins = [f"{one['name']} {one.get('recorded')}, now {one.get('installed')}" for one in line["plugins"]]
+    def _change(self, job: JobT) -> dict[str, str]:
+        line = job.record.stale if job.record and job.record.stale else {}
+        plugins = [
+            f"{one['name']} {one.get('recorded')}, now {one.get('installed')}" for one in line.get("plugins", [])
+        ]
         return {"Key": job.key, "Source that it was computed with": "; ".join(plugins), "Since": str(line.get("time"))}
 
 

@@ -84,7 +84,7 @@ def _place(trial: Trial) -> dict[str, str]:
     return {METHOD: condition.acquisition.label, "B": str(condition.batch_size), "Trial": str(trial.number)}
 
 
-TRIALS = Jobs[Results]("trial", lambda results: list(results.trials), _place)
+TRIALS = Jobs[Results, Trial]("trial", lambda results: list(results.trials), _place)
 
 SETTING_SECTIONS: Sequence[Section[TrialContext]] = (
     SettingHeading(),
