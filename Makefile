@@ -9,7 +9,7 @@ PEERS := .venv-peers/installed
 PEERS_BIN := .venv-peers/bin
 
 .DELETE_ON_ERROR:
-.PHONY: quickstart cost test test-all bench bench-check bench-baseline bench-prove test-peers compare lint types clean
+.PHONY: quickstart cost test test-all bench bench-check bench-baseline bench-prove test-peers test-pretend-cuda compare lint types clean
 
 # A clone contains the published records of this suite, which `run` counts as done. The first `make quickstart` therefore uses
 # --fresh to recompute them. This creates the folder .fresh; if it exists, the command continues what the first one began.
@@ -48,6 +48,13 @@ bench-prove: $(DEVELOP)
 test-peers: $(DEVELOP) $(PEERS)
 	$(PEERS_BIN)/python -m pytest plugins/softal-bench-peers/tests tests/suite/test_shipped_suites.py
 
+# The tests marked `cuda`, on a pretend CUDA device (see tests/pretend_cuda/README.md); skipped where it cannot be built.
+test-pretend-cuda: $(DEVELOP)
+	@if ! command -v g++ > /dev/null; then echo "skipped: g++ is not installed"; \
+	elif ! $(BIN)/python -c "import sys, torch; sys.exit(torch.version.cuda is None)"; then echo "skipped: this torch is not a CUDA build"; \
+	else PYTHON=$(BIN)/python tests/pretend_cuda/build.sh .pretend_cuda && \
+	    tests/pretend_cuda/run .pretend_cuda $(BIN)/python -m pytest -p pretend_device_pytest -m cuda tests; fi
+
 # Speed beside other implementations, with both answers compared; about an hour and a half, most of it the peers'.
 # Parts of it: `make compare ONLY=prediction`; the works are listed by `.venv-peers/bin/python -m softal_bench_peers.compare --help`.
 compare: $(PEERS)
@@ -82,4 +89,4 @@ $(PEERS): plugins/softal-bench-peers/pyproject.toml plugins/softal-bench-peers/l
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-peers runs
+	rm -rf $(VENV) .venv-peers .pretend_cuda runs

@@ -107,6 +107,15 @@ def wait_for_rounds(process: "subprocess.Popen[str]", runs: Path, rounds: int) -
         time.sleep(0.005)
 
 
+def wait_for_journals(process: "subprocess.Popen[str]", runs: Path, number: int) -> None:
+    """Wait until so many journals have an attempt, which an interrupt can end."""
+    until = time.monotonic() + WAIT
+    while sum(bool(of_kind(lines, "attempt")) for lines in journals(runs).values()) < number:
+        assert process.poll() is None, "it ended before it was stopped; make the suite longer"
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
 def children_of(process: int) -> list[int]:
     """The processes below one, on Linux."""
     tasks = Path(f"/proc/{process}/task").glob("*/children")
@@ -224,6 +233,7 @@ def test_a_signal_to_runner_and_workers_alike_is_an_interrupt_and_no_death(cli: 
         command, cwd=cli.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
     wait_for_rounds(process, cli.folder / "runs", 4)
+    wait_for_journals(process, cli.folder / "runs", 2)
     os.killpg(process.pid, signal.SIGTERM)
     output, _ = process.communicate(timeout=WAIT)
     assert process.returncode == 143, output
