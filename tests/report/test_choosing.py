@@ -1,4 +1,4 @@
-"""Labels against seconds of acquisition, from journals whose numbers can be worked out by hand."""
+"""Labels against seconds of acquisition, from journals whose numbers can be computed by hand."""
 
 import math
 from dataclasses import replace
@@ -22,7 +22,7 @@ def setting(suite: ExampleSuite) -> Setting:
     return found
 
 
-def test_seconds_are_those_of_the_rounds_before_the_target_and_not_of_training(suite: ExampleSuite) -> None:
+def test_seconds_are_those_of_rounds_before_the_target_without_training(suite: ExampleSuite) -> None:
     first, second, third = suite.collect().trials
     assert seconds_to_target(first, 0.9) == pytest.approx((30, PREDICT + SELECT, SELECT))
     assert seconds_to_target(second, 0.9) == pytest.approx((50, 3 * (PREDICT + SELECT), 3 * SELECT))
@@ -38,14 +38,14 @@ def test_a_phase_that_only_some_methods_have_counts_as_choosing(suite: ExampleSu
     assert seconds_to_target(next(suite.collect().trials), 0.9) == pytest.approx((30, 7 + SELECT, SELECT))
 
 
-def test_the_target_is_the_highest_of_those_that_most_reach_in_the_median(suite: ExampleSuite) -> None:
+def test_the_target_is_the_highest_that_most_methods_reach_in_the_median(suite: ExampleSuite) -> None:
     """The median trial reaches 90 %; only one trial reaches 95 %."""
     (panel,) = choosing_panels(setting(suite), [0.8, 0.9, 0.95])
     assert panel.target == 0.9
     assert choosing_panels(setting(suite), [0.97]) == []
 
 
-def test_all_b_have_the_target_that_most_methods_reach(suite: ExampleSuite) -> None:
+def test_all_b_share_the_target_that_most_methods_reach(suite: ExampleSuite) -> None:
     """At B = 10 uniform reaches 90 %, at B = 15 and 25 only 80 %."""
     others = [replace(suite.conditions[0], batch_size=size) for size in (15, 25)]
     suite = replace(suite, conditions=[*suite.conditions, *others])
@@ -66,7 +66,7 @@ def test_the_table_has_quartiles_in_which_unreached_targets_are_infinite(suite: 
     assert row["of which selection, s"] == "0.0370 [0.0247, ∞]"
 
 
-def test_markers_are_medians_and_the_hollow_one_is_selection_alone(suite: ExampleSuite) -> None:
+def test_markers_are_medians_and_the_hollow_marker_shows_selection_alone(suite: ExampleSuite) -> None:
     found = setting(suite)
     figure = choosing_figure(found.heading, choosing_panels(found, [0.9]), ["uniform"])
     assert figure is not None
@@ -130,7 +130,7 @@ def test_markers_of_two_devices_are_filled_differently(suite: ExampleSuite) -> N
     assert len(fills) == len(set(fills))
 
 
-def test_methods_whose_names_begin_alike_are_all_in_the_legend(suite: ExampleSuite) -> None:
+def test_the_legend_has_all_methods_even_if_their_names_begin_alike(suite: ExampleSuite) -> None:
     names = ["a" * 60, "a" * 61]
     conditions = [ExampleCondition(ExampleAcquisition(name, "uniform")) for name in names]
     suite = replace(suite, conditions=conditions)

@@ -18,7 +18,7 @@ FIRST = ExampleCondition()
 
 
 def with_course(journal: list[dict[str, Any]], epochs: list[int]) -> list[dict[str, Any]]:
-    """The journal with these epochs, the best one before the last, and a score of 1, 2, ... in each round."""
+    """Add to a journal these epochs, the best of which is the last but one, and a score of 1, 2, ... in each round."""
     rounds = [line for line in journal if line["kind"] == "round"]
     for number, (line, run) in enumerate(zip(rounds, epochs, strict=True), start=1):
         scores = [float(number)] * len(line["acquired"])
@@ -44,7 +44,7 @@ def test_epochs_are_the_mean_over_trials_at_each_number_of_labels(written: Examp
     assert epochs_and_scores_figure(setting, 10, ["uniform"]) is not None
 
 
-def test_a_page_shows_it_where_the_suite_names_published_figures(
+def test_a_page_shows_epochs_and_scores_if_the_suite_has_a_reference(
     written: ExampleSuite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text, figures = page(written.collect())
@@ -56,7 +56,7 @@ def test_a_page_shows_it_where_the_suite_names_published_figures(
     assert figures["example-course-B10.svg"].startswith(b"<?xml")
 
 
-def test_journals_without_them_have_no_such_section(suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_journals_without_epochs_have_no_such_section(suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch) -> None:
     write(suite.path(FIRST, 0), lines(FIRST, 0, [0.5, 0.9]))
     monkeypatch.setattr("softal_bench.report.pages.published.beside", _beside)
     text, figures = page(replace(suite, reference=reference()).collect())
@@ -64,7 +64,7 @@ def test_journals_without_them_have_no_such_section(suite: ExampleSuite, monkeyp
     assert not [name for name in figures if "course" in name]
 
 
-def test_scores_of_one_method_are_absent_where_its_journals_have_none(written: ExampleSuite) -> None:
+def test_scores_of_a_method_are_absent_if_its_journals_have_none(written: ExampleSuite) -> None:
     journal = with_course(lines(FIRST, 0, [0.5, 0.7, 0.9]), [4, 6, 5])
     for line in journal:
         line.pop("scores", None)

@@ -44,8 +44,8 @@ def test_a_method_has_the_same_colour_whichever_others_are_drawn(suite: ExampleS
     suite = replace(suite, conditions=both)
     for condition in both[1:]:
         write(suite.path(condition, 0), lines(condition, 0, [0.5, 0.9]))
-    beside_uniform, alone = (draw(suite, size).axes[0].get_lines()[-1] for size in (10, 5))
-    assert to_rgb(beside_uniform.get_color()) == to_rgb(alone.get_color())
+    next_to_uniform, alone = (draw(suite, size).axes[0].get_lines()[-1] for size in (10, 5))
+    assert to_rgb(next_to_uniform.get_color()) == to_rgb(alone.get_color())
 
 
 def test_without_a_done_trial_there_is_no_figure(suite: ExampleSuite) -> None:

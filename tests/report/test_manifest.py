@@ -29,7 +29,7 @@ def test_a_suite_does_not_remove_figures_of_a_suite_whose_name_begins_like_its_o
     assert figures_of(tmp_path) == {"temperature-over-seconds.svg", "temperature-B10.svg"}
 
 
-def test_a_figure_that_the_page_no_longer_shows_is_removed_and_others_stay(tmp_path: Path) -> None:
+def test_a_figure_that_the_page_no_longer_shows_is_removed_and_others_are_kept(tmp_path: Path) -> None:
     publish_figures(tmp_path, "other", "other-B5.svg")
     publish_figures(tmp_path, "example", "example-B5.svg", "example-B10.svg")
     (tmp_path / "figures" / "example-mine.svg").write_text("drawn by hand")
@@ -38,7 +38,7 @@ def test_a_figure_that_the_page_no_longer_shows_is_removed_and_others_stay(tmp_p
     assert manifest(tmp_path) == {"example": ["example-B10.svg"], "other": ["other-B5.svg"]}
 
 
-def test_a_suite_without_figures_has_no_entry_and_makes_no_manifest(tmp_path: Path) -> None:
+def test_a_suite_without_figures_has_no_entry_and_creates_no_manifest(tmp_path: Path) -> None:
     publish_figures(tmp_path, "example")
     assert not (tmp_path / "figures").exists()
     publish_figures(tmp_path, "example", "example-B5.svg")
@@ -124,7 +124,7 @@ def test_no_name_in_the_manifest_removes_anything_but_a_figure(tmp_path: Path, n
     assert manifest(leaderboard) == {"example": ["example-B10.svg"], "other": ["other-B5.svg"]}
 
 
-def test_a_link_is_removed_and_not_what_it_points_to_and_a_folder_stays(tmp_path: Path) -> None:
+def test_a_link_is_removed_without_its_target_and_a_folder_is_kept(tmp_path: Path) -> None:
     leaderboard, target = tmp_path / "leaderboard", tmp_path / "target.svg"
     target.write_text("keep me")
     publish_figures(leaderboard, "example", "link.svg", "folder.svg")
@@ -138,7 +138,7 @@ def test_a_link_is_removed_and_not_what_it_points_to_and_a_folder_stays(tmp_path
     assert figures_of(leaderboard) == {"example-B5.svg", "folder.svg"}
 
 
-def test_a_manifest_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_manifest_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "figures" / MANIFEST).mkdir(parents=True)
     with pytest.raises(SoftalError, match=rf"figures/{MANIFEST}: cannot be read or written"):
         read_manifest(tmp_path / "figures")

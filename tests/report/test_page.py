@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from softal_bench.errors import SoftalError
+from softal_bench.records.trials import Results
+from softal_bench.report.pages import trials
+from softal_bench.report.pages.sections import Rendered
 from softal_bench.report.pages.trials import write_pages
 from softal_bench.report.stats.numbers import ABSENT
 
@@ -48,7 +51,7 @@ def test_the_same_journals_give_the_same_bytes_wherever_they_lie(suite: ExampleS
     assert {name: data for name, data in contents(elsewhere.leaderboard).items() if "records" not in name} == first
 
 
-def test_nothing_run_is_a_page_that_says_so(tmp_path: Path) -> None:
+def test_the_page_of_a_suite_that_was_not_run_says_so(tmp_path: Path) -> None:
     suite = ExampleSuite(tmp_path)
     page = publish(suite)
     assert "**0 of 3 trials done**; 3 not run" in page
@@ -78,7 +81,7 @@ def test_a_method_without_a_line_is_named_under_the_figure(suite: ExampleSuite) 
     assert "Not drawn because no trial is done: power(bald, T=0.125) (not run)." in page
 
 
-def test_sections_have_headings_and_figures_of_their_own(suite: ExampleSuite) -> None:
+def test_each_setting_has_its_own_heading_and_figures(suite: ExampleSuite) -> None:
     other = replace(FIRST, patience=9)
     suite = replace(suite, conditions=[FIRST, other], varied=("training.patience",))
     write(suite.path(other, 0), lines(other, 0, [0.5, 0.9]))
@@ -89,7 +92,7 @@ def test_sections_have_headings_and_figures_of_their_own(suite: ExampleSuite) ->
     assert (suite.leaderboard / "figures" / "example-B10.2.svg").exists()
 
 
-def test_settings_that_depend_on_b_say_where(suite: ExampleSuite) -> None:
+def test_values_that_depend_on_b_are_shown_with_their_b(suite: ExampleSuite) -> None:
     larger = replace(FIRST, batch_size=50, posterior_samples=50)
     power = ExampleCondition(POWER)
     page = publish(replace(suite, conditions=[FIRST, larger, power]))
@@ -162,7 +165,7 @@ def test_no_temporary_file_is_left(suite: ExampleSuite) -> None:
     assert not [name for name in contents(suite.leaderboard) if "tmp" in name]
 
 
-def test_failures_are_counted_for_every_method_where_there_are_any(suite: ExampleSuite) -> None:
+def test_if_trials_failed_they_are_counted_for_every_method(suite: ExampleSuite) -> None:
     power = ExampleCondition(POWER)
     suite = replace(suite, conditions=[FIRST, power], trials=4)
     for trial, status in enumerate(["failed", "timeout", "out_of_memory"]):
@@ -193,3 +196,15 @@ def test_warnings_of_rounds_are_repeated_with_method_trial_and_rounds(suite: Exa
     assert f"- uniform, B = 10, trial 1, rounds 0, 2: {equal}\n" in page
     assert "- uniform, B = 10, trial 1, round 1: a " in page
     assert "[link](http" not in page
+
+
+def test_a_section_that_is_entered_in_the_list_is_on_the_page(
+    suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Extra:
+        def render(self, results: Results) -> Rendered:
+            return Rendered([f"{len(results.conditions)} condition"], {"example-extra.svg": b"<svg/>"})
+
+    monkeypatch.setattr(trials, "SECTIONS", [*trials.SECTIONS, Extra()])
+    assert publish(suite).endswith("\n\n1 condition\n")
+    assert (suite.leaderboard / "figures" / "example-extra.svg").read_bytes() == b"<svg/>"

@@ -99,7 +99,7 @@ def test_the_verdict_is_whether_the_published_median_lies_in_our_interval(
 
 
 def test_the_interval_of_a_median_is_that_of_all_resamples() -> None:
-    # Of five values each of the 5^5 resamples is as likely as any: its quantiles are known exactly.
+    # All 5^5 resamples of five values are equally likely, so the quantiles of their medians are known exactly.
     values = [10.0, 20.0, 30.0, 50.0, 80.0]
     every = np.stack(np.meshgrid(*[values] * 5), axis=-1).reshape(-1, 5)
     medians = np.median(every, axis=1)

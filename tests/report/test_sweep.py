@@ -21,7 +21,7 @@ def rule(name: str, temperature: float) -> ExampleAcquisition:
 
 @pytest.fixture
 def setting(suite: ExampleSuite) -> Setting:
-    """power at T = 0.5, 0.25 and 2 (in this order, the last not run), softmax at 1, and uniform."""
+    """Power at T = 0.5, 0.25 and 2 (in this order; the last was not run), softmax at T = 1, and uniform."""
     acquisitions = [rule("power", 0.5), rule("power", 0.25), rule("power", 2.0), rule("softmax", 1.0), UNIFORM]
     of_power = [ExampleCondition(acquisition) for acquisition in acquisitions]
     suite = replace(suite, conditions=of_power)
@@ -33,7 +33,7 @@ def setting(suite: ExampleSuite) -> Setting:
     return found
 
 
-def test_functions_that_differ_in_the_parameter_alone_are_a_line_by_rising_value(setting: Setting) -> None:
+def test_functions_that_differ_only_in_the_parameter_form_a_line_by_ascending_value(setting: Setting) -> None:
     found = {line.name: line.points for line in sweep_lines(setting, 10, "temperature", 0.9)}
     assert [point.value for point in found["power(score=bald)"]] == [0.25, 0.5]
     assert [point.labels[1] for point in found["power(score=bald)"]] == [40, 30]
@@ -41,7 +41,7 @@ def test_functions_that_differ_in_the_parameter_alone_are_a_line_by_rising_value
     assert [point.num_trials for point in found["softmax(score=bald)"]] == [3]
 
 
-def test_a_function_without_the_parameter_is_a_line_of_its_own_without_a_value(setting: Setting) -> None:
+def test_a_function_without_the_parameter_is_a_separate_line_without_a_value(setting: Setting) -> None:
     (uniform,) = [line for line in sweep_lines(setting, 10, "temperature", 0.9) if line.name == "uniform"]
     assert [(point.value, point.labels[1]) for point in uniform.points] == [(None, 50)]
 
@@ -67,5 +67,5 @@ def test_a_median_that_is_infinite_has_no_mark(setting: Setting) -> None:
     assert any(np.isnan(height).all() for height in heights)  # softmax never reaches 0.9
 
 
-def test_where_no_trial_of_a_function_with_the_parameter_is_done_there_is_no_figure(setting: Setting) -> None:
+def test_there_is_no_figure_if_no_trial_of_a_function_with_the_parameter_is_done(setting: Setting) -> None:
     assert sweep_figure(setting, "rank", 0.9) is None

@@ -1,4 +1,4 @@
-"""Tables from journals whose numbers can be worked out by hand."""
+"""Tables from journals whose numbers can be computed by hand."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def test_only_done_trials_count(suite: ExampleSuite) -> None:
     assert table.cells.iloc[0, 0] == "35 / 40 / 45 (2)"
 
 
-def test_a_method_is_never_missing_in_silence(suite: ExampleSuite) -> None:
+def test_a_method_without_done_trials_is_shown_with_their_statuses(suite: ExampleSuite) -> None:
     failed, absent = replace(FIRST, acquisition=POWER), replace(FIRST, batch_size=5)
     suite = replace(suite, conditions=[FIRST, failed, absent])
     write(suite.path(failed, 0), lines(failed, 0, [0.5], "failed", "boom"))
@@ -47,7 +47,7 @@ def test_a_method_is_never_missing_in_silence(suite: ExampleSuite) -> None:
     assert list(table.cells.loc[POWER.label]) == [ABSENT, "1 failed, 2 not run"]
 
 
-def test_other_varied_keys_make_sections(suite: ExampleSuite) -> None:
+def test_other_varied_keys_form_settings(suite: ExampleSuite) -> None:
     conditions = [FIRST, replace(FIRST, patience=9)]
     suite = replace(suite, conditions=conditions, varied=("acquisition", "training.patience"))
     tables = labels_to_target_tables(suite.collect())
@@ -112,7 +112,7 @@ def test_a_phase_that_only_some_methods_have_gets_a_column(suite: ExampleSuite) 
     assert round_cost_table(setting).cells.loc["uniform", "Distillation, s"] == "7.00 [7.00, 7.00]"
 
 
-def test_an_unknown_phase_may_be_named_like_a_heading(suite: ExampleSuite) -> None:
+def test_an_unknown_phase_may_have_the_name_of_a_heading(suite: ExampleSuite) -> None:
     journal = lines(FIRST, 0, [0.5, 0.6])
     journal[2]["seconds"]["Training"] = 7.0
     write(suite.path(FIRST, 0), journal)
