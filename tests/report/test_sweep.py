@@ -38,7 +38,7 @@ def test_functions_that_differ_only_in_the_parameter_form_a_line_by_ascending_va
     assert [point.value for point in found["power(score=bald)"]] == [0.25, 0.5]
     assert [point.labels[1] for point in found["power(score=bald)"]] == [40, 30]
     assert [point.area for point in found["power(score=bald)"]] == pytest.approx([(0.6 + 0.8) / 2, 0.7])
-    assert [point.num_trials for point in found["softmax(score=bald)"]] == [3]
+    assert [point.value for point in found["softmax(score=bald)"]] == [1.0]
 
 
 def test_a_function_without_the_parameter_is_a_separate_line_without_a_value(setting: Setting) -> None:

@@ -63,7 +63,7 @@ def sweep_figure(setting: Setting, parameter: str, target: float) -> Figure | No
         panels[1][0].yaxis.set_major_formatter(FuncFormatter(lambda fraction, _: percentage(fraction)))
         if setting.heading:
             add_title(figure, setting.heading)
-        add_legend(figure, [(shortened(name), handles[name]) for name in names], "Median; mean below")
+        add_legend(figure, [(shortened(name), handles[name]) for name in names], "Median (above), mean (below)")
     return figure
 
 

@@ -79,7 +79,11 @@ def _is_figure_name(name: str) -> bool:
 
 
 def _remove_stale_figures(folder: Path, suite_name: str, figures: Mapping[str, bytes]) -> None:
-    """Remove the suite's figures that its page no longer shows, and enter those that it shows in the manifest."""
+    """Remove the suite's figures that its page no longer shows, and enter those that it shows in the manifest.
+
+    If two processes publish at the same time, one entry may be lost. Figures are then kept that could be removed; a
+    figure that a page shows is never removed.
+    """
     manifest = read_manifest(folder)
     known = manifest.pop(suite_name, [])
     of_others = {name for names in manifest.values() for name in names}

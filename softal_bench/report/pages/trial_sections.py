@@ -64,13 +64,13 @@ the parameter are horizontal lines."""
 _CHOOSING = """\
 This shows how many labels a method needs against what it costs to choose them. Lower left is better; if one method
 needs fewer labels and another fewer seconds, neither is better. All B share one target: the one that the largest number
-of pairs of a method and a B reach in the median; if there are several, the highest of them. Labels are 25 % / 50 % / 75
-% quantiles over the n done trials. Seconds are the median [quartiles] of the time spent choosing these labels, which
-comprises prediction on the pool, selection, and all other phases except training and evaluation, summed over the rounds
-before the target is reached. In the figure, a large marker is the median of all these seconds and a small hollow marker
-that of selection alone. If trials ran on several devices, large markers are filled completely for the first device and
-partly for the others. A trial that never reaches the target counts as ∞ labels and ∞ seconds; methods whose median is
-therefore ∞ are named below the figure."""
+of pairs of a method and a B reach in the median; if there are several, the highest of them. Labels are the 25 % / 50 %
+/ 75 % quantiles over the n done trials. Seconds are the median [quartiles] of the time spent choosing these labels,
+which comprises prediction on the pool, selection, and all other phases except training and evaluation, summed over the
+rounds before the target is reached. In the figure, a large marker is the median of all these seconds and a small hollow
+marker that of selection alone. If trials ran on several devices, large markers are filled completely for the first
+device and partly for the others. A trial that never reaches the target counts as ∞ labels and ∞ seconds; methods whose
+median is therefore ∞ are named below the figure."""
 
 _ROUND_COST = """\
 Seconds are the median [quartiles] over the rounds of the n done trials. Training, prediction, distillation, selection

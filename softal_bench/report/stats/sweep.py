@@ -18,7 +18,6 @@ class SweepPoint:
         value: the parameter's value; None if the acquisition function does not have the parameter.
         labels: 25 %, 50 % and 75 % quantiles of the labels to the target, which may be ∞.
         area, area_low, area_high: the mean area under the accuracy curve, as a fraction, and its 95 % interval or NaN.
-        num_trials: the number of done trials.
     """
 
     value: float | None
@@ -26,7 +25,6 @@ class SweepPoint:
     area: float
     area_low: float
     area_high: float
-    num_trials: int
 
 
 @dataclass(frozen=True)
@@ -65,5 +63,4 @@ def _point(results: ConditionResults, parameter: str, target: float) -> SweepPoi
         area=float(areas_n.mean()),
         area_low=float(low),
         area_high=float(high),
-        num_trials=len(areas_n),
     )

@@ -146,11 +146,9 @@ def area_table(setting: Setting) -> Table:
         return area_under_curve(trial.labels, trial.accuracies)
 
     def range_of_labels(trials: list[Trial]) -> str:
-        """`20 to 300`, or `from 20 until 300 to 320` if the curves end at different sizes."""
+        """`20 to 300`, or `20 to between 300 and 320` if the curves end at different sizes."""
         starts, ends = {trial.labels[0] for trial in trials}, {trial.labels[-1] for trial in trials}
-        if len(starts) == len(ends) == 1:
-            return f"{min(starts)} to {min(ends)}"
-        return f"from {_span(starts)} until {_span(ends)}"
+        return f"{_span(starts)} to {_span(ends)}"
 
     table = _mean_table(setting, "Area under the accuracy curve, % (mean accuracy over the labels)", 2, area)
     return _with_labels(table, setting, range_of_labels)
@@ -213,8 +211,8 @@ def _with_labels(table: Table, setting: Setting, text: Callable[[list[Trial]], s
 
 
 def _span(sizes: set[int]) -> str:
-    """Return one size, or the smallest and the largest of several: `300`, or `300 to 320`."""
-    return str(min(sizes)) if len(sizes) == 1 else f"{min(sizes)} to {max(sizes)}"
+    """Return one size, or the smallest and the largest of several: `300`, or `between 300 and 320`."""
+    return str(min(sizes)) if len(sizes) == 1 else f"between {min(sizes)} and {max(sizes)}"
 
 
 def _round_cost(trials: list[Trial], phases: list[str]) -> list[str]:
