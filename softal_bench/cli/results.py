@@ -16,7 +16,7 @@ from softal_bench.records.lookup import Problem
 from softal_bench.records.trials import collect
 from softal_bench.report.pages.cost import write_cost_pages
 from softal_bench.report.pages.trials import write_pages
-from softal_bench.report.stats.cost_tables import cost_tables
+from softal_bench.report.stats.cost import cost_tables
 from softal_bench.report.stats.tables import Table, labels_to_target_tables
 from softal_bench.suite import CostSuite, Suite
 

@@ -75,7 +75,7 @@ def _show(name: str, found: "list[Standing]") -> None:
 
 
 def _by_method(found: "list[Standing]") -> "dict[str, list[Standing]]":
-    from softal_bench.report.pages.parts import by_method
+    from softal_bench.report.stats.tables import by_method
 
     return by_method(found)
 

@@ -1,4 +1,4 @@
-"""A small suite for the tests of reports, and its journals, written by hand line by line."""
+"""A small suite for the tests of reports, and journals written by hand line by line."""
 
 import json
 from collections.abc import Sequence
@@ -82,7 +82,7 @@ class ExampleSuite:
         return (self.leaderboard / f"{self.name}.md").read_text(encoding="utf-8")
 
     def path(self, condition: ExampleCondition, trial: int, *, recorded: bool = False) -> Path:
-        """Where the journal of a trial lies: among the runs, or among the leaderboard's records."""
+        """Return the path of a trial's journal in the runs folder, or in the leaderboard's records."""
         root = self.leaderboard / "records" if recorded else self.runs
         return root / self.name / f"{condition.key(trial)}.jsonl"
 
@@ -97,7 +97,7 @@ def lines(
     status: str | None = "done",
     error: str | None = None,
 ) -> list[dict[str, Any]]:
-    """The lines of a journal with these accuracies, labels growing by B from the initial size."""
+    """Return the lines of a journal with these accuracies, whose labels grow by B from the initial size."""
     header = {
         "kind": "header",
         "schema": 1,

@@ -1,4 +1,4 @@
-"""Labels against seconds of acquisition, from journals whose numbers can be worked out by hand."""
+"""Labels against seconds of acquisition, from journals whose numbers can be computed by hand."""
 
 import math
 from dataclasses import replace
@@ -8,21 +8,21 @@ import pytest
 
 from softal_bench.report.figures.choosing import choosing_figure
 from softal_bench.report.pages.trials import write_pages
-from softal_bench.report.stats.choosing import aims, choosing_table, seconds_to_target
+from softal_bench.report.stats.choosing import choosing_panels, choosing_table, seconds_to_target
 from softal_bench.report.stats.numbers import ABSENT
-from softal_bench.report.stats.sections import Section, sections
+from softal_bench.report.stats.tables import Setting, settings
 
 from .example import POWER, ExampleAcquisition, ExampleCondition, ExampleSuite, ExampleTargets, lines, write
 
 SELECT, PREDICT = 0.012345, 0.5  # seconds of each round of the example; labels are 20, 30, 40, 50
 
 
-def section(suite: ExampleSuite) -> Section:
-    (found,) = sections(suite.collect())
+def setting(suite: ExampleSuite) -> Setting:
+    (found,) = settings(suite.collect())
     return found
 
 
-def test_seconds_are_those_of_the_rounds_before_the_target_and_not_of_training(suite: ExampleSuite) -> None:
+def test_seconds_are_those_of_rounds_before_the_target_without_training(suite: ExampleSuite) -> None:
     first, second, third = suite.collect().trials
     assert seconds_to_target(first, 0.9) == pytest.approx((30, PREDICT + SELECT, SELECT))
     assert seconds_to_target(second, 0.9) == pytest.approx((50, 3 * (PREDICT + SELECT), 3 * SELECT))
@@ -38,20 +38,20 @@ def test_a_phase_that_only_some_methods_have_counts_as_choosing(suite: ExampleSu
     assert seconds_to_target(next(suite.collect().trials), 0.9) == pytest.approx((30, 7 + SELECT, SELECT))
 
 
-def test_the_target_is_the_highest_of_those_that_most_reach_in_the_median(suite: ExampleSuite) -> None:
+def test_the_target_is_the_highest_that_most_methods_reach_in_the_median(suite: ExampleSuite) -> None:
     """The median trial reaches 90 %; only one trial reaches 95 %."""
-    (aim,) = aims(section(suite), [0.8, 0.9, 0.95])
-    assert aim.target == 0.9
-    assert aims(section(suite), [0.97]) == []
+    (panel,) = choosing_panels(setting(suite), [0.8, 0.9, 0.95])
+    assert panel.target == 0.9
+    assert choosing_panels(setting(suite), [0.97]) == []
 
 
-def test_all_b_have_the_target_that_most_methods_reach(suite: ExampleSuite) -> None:
+def test_all_b_share_the_target_that_most_methods_reach(suite: ExampleSuite) -> None:
     """At B = 10 uniform reaches 90 %, at B = 15 and 25 only 80 %."""
     others = [replace(suite.conditions[0], batch_size=size) for size in (15, 25)]
     suite = replace(suite, conditions=[*suite.conditions, *others])
     for condition in others:
         write(suite.path(condition, 0), lines(condition, 0, [0.5, 0.8]))
-    assert [(aim.batch_size, aim.target) for aim in aims(section(suite), [0.8, 0.9])] == [
+    assert [(panel.batch_size, panel.target) for panel in choosing_panels(setting(suite), [0.8, 0.9])] == [
         (10, 0.8),
         (15, 0.8),
         (25, 0.8),
@@ -59,16 +59,16 @@ def test_all_b_have_the_target_that_most_methods_reach(suite: ExampleSuite) -> N
 
 
 def test_the_table_has_quartiles_in_which_unreached_targets_are_infinite(suite: ExampleSuite) -> None:
-    row = choosing_table(aims(section(suite), [0.9])).cells.loc["uniform"]
+    row = choosing_table(choosing_panels(setting(suite), [0.9])).cells.loc["uniform"]
     assert (row["B"], row["Target"], row["n"]) == ("10", "90 %", "3")
     assert row["Labels"] == "40 / 50 / ∞"
     assert row["Choosing, s"] == "1.54 [1.02, ∞]"  # of 0.512, 1.537 and ∞
-    assert row["of these selection, s"] == "0.0370 [0.0247, ∞]"
+    assert row["of which selection, s"] == "0.0370 [0.0247, ∞]"
 
 
-def test_markers_are_medians_and_the_hollow_one_is_selection_alone(suite: ExampleSuite) -> None:
-    found = section(suite)
-    figure = choosing_figure(found, aims(found, [0.9]), ["uniform"])
+def test_markers_are_medians_and_the_hollow_marker_shows_selection_alone(suite: ExampleSuite) -> None:
+    found = setting(suite)
+    figure = choosing_figure(found.heading, choosing_panels(found, [0.9]), ["uniform"])
     assert figure is not None
     (axes,) = figure.axes
     _, hollow, whole = axes.get_lines()
@@ -95,10 +95,10 @@ def test_methods_that_do_not_reach_the_target_or_are_not_done_are_named_and_stay
 
 
 def test_a_target_that_the_start_set_reaches_takes_no_seconds_and_is_not_drawn(suite: ExampleSuite) -> None:
-    found = section(suite)
-    (aim,) = aims(found, [0.5])
-    assert [point.why_not_drawn for point in aim.points] == ["no seconds spent on choosing"]
-    assert choosing_figure(found, [aim], ["uniform"]) is None
+    found = setting(suite)
+    (panel,) = choosing_panels(found, [0.5])
+    assert [point.why_not_drawn for point in panel.points] == ["no seconds spent on choosing"]
+    assert choosing_figure(found.heading, [panel], ["uniform"]) is None
 
 
 def test_a_page_on_which_no_target_is_reached_says_so(suite: ExampleSuite) -> None:
@@ -113,8 +113,8 @@ def test_trials_on_two_devices_are_two_points(suite: ExampleSuite) -> None:
     journal = lines(condition, 0, [0.5, 0.9])
     journal[0]["environment"] = {"device": "cuda:0", "device_name": "NVIDIA H200"}
     write(suite.path(condition, 0), journal)
-    (aim,) = aims(section(suite), [0.9])
-    names = [point.name for point in aim.points]
+    (panel,) = choosing_panels(setting(suite), [0.9])
+    names = [point.name for point in panel.points]
     assert names == ["uniform, Example CPU, 2 cores (cpu)", "uniform, NVIDIA H200 (cuda)"]
 
 
@@ -123,20 +123,20 @@ def test_markers_of_two_devices_are_filled_differently(suite: ExampleSuite) -> N
         journal = lines(suite.conditions[0], trial, [0.5, 0.9])
         journal[0]["environment"] = {"device": device}
         write(suite.path(suite.conditions[0], trial), journal)
-    found = section(suite)
-    figure = choosing_figure(found, aims(found, [0.9]), ["uniform"])
+    found = setting(suite)
+    figure = choosing_figure(found.heading, choosing_panels(found, [0.9]), ["uniform"])
     assert figure is not None
     fills = [line.get_fillstyle() for line in figure.axes[0].get_lines() if line.get_markersize() >= 8]
     assert len(fills) == len(set(fills))
 
 
-def test_methods_whose_names_begin_alike_are_all_in_the_legend(suite: ExampleSuite) -> None:
+def test_the_legend_has_all_methods_even_if_their_names_begin_alike(suite: ExampleSuite) -> None:
     names = ["a" * 60, "a" * 61]
     conditions = [ExampleCondition(ExampleAcquisition(name, "uniform")) for name in names]
     suite = replace(suite, conditions=conditions)
     for condition in conditions:
         write(suite.path(condition, 0), lines(condition, 0, [0.5, 0.9]))
-    found = section(suite)
-    figure = choosing_figure(found, aims(found, [0.9]), names)
+    found = setting(suite)
+    figure = choosing_figure(found.heading, choosing_panels(found, [0.9]), names)
     assert figure is not None
     assert len(figure.legends[0].get_texts()) == 3

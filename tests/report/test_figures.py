@@ -8,9 +8,9 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from softal_bench.report.figures.accuracy import accuracy_figure
+from softal_bench.report.figures.curves import accuracy_figure
 from softal_bench.report.figures.drawing import to_svg
-from softal_bench.report.stats.sections import all_labels, sections
+from softal_bench.report.stats.tables import all_labels, settings
 
 from .conftest import ACCURACIES
 from .example import POWER, ExampleAcquisition, ExampleCondition, ExampleSuite, lines, write
@@ -18,8 +18,8 @@ from .example import POWER, ExampleAcquisition, ExampleCondition, ExampleSuite, 
 
 def draw(suite: ExampleSuite, batch_size: int = 10) -> Figure:
     results = suite.collect()
-    (section,) = sections(results)
-    figure = accuracy_figure(section, batch_size, all_labels(results.suite.conditions), suite.report.targets)
+    (setting,) = settings(results)
+    figure = accuracy_figure(setting, batch_size, all_labels(results.suite.conditions), suite.report.targets)
     assert figure is not None
     return figure
 
@@ -44,13 +44,13 @@ def test_a_method_has_the_same_colour_whichever_others_are_drawn(suite: ExampleS
     suite = replace(suite, conditions=both)
     for condition in both[1:]:
         write(suite.path(condition, 0), lines(condition, 0, [0.5, 0.9]))
-    beside_uniform, alone = (draw(suite, size).axes[0].get_lines()[-1] for size in (10, 5))
-    assert to_rgb(beside_uniform.get_color()) == to_rgb(alone.get_color())
+    next_to_uniform, alone = (draw(suite, size).axes[0].get_lines()[-1] for size in (10, 5))
+    assert to_rgb(next_to_uniform.get_color()) == to_rgb(alone.get_color())
 
 
 def test_without_a_done_trial_there_is_no_figure(suite: ExampleSuite) -> None:
     results = replace(suite, conditions=[ExampleCondition(batch_size=5)]).collect()
-    assert accuracy_figure(sections(results)[0], 5, ["uniform"], [0.9]) is None
+    assert accuracy_figure(settings(results)[0], 5, ["uniform"], [0.9]) is None
 
 
 def test_the_same_data_give_the_same_svg_on_white(suite: ExampleSuite) -> None:

@@ -1,4 +1,4 @@
-"""What a stranger's journal or suite says stays text: on pages, in figures, in tables for spreadsheets."""
+"""Texts in a stranger's journal or suite remain plain text on pages, in figures, and in tables for spreadsheets."""
 
 import csv
 import io
@@ -90,7 +90,7 @@ def hostile(suite: ExampleSuite, change: Callable[[Journal, str], None], text: s
 
 
 def require_plain(markdown: str) -> None:
-    """No markup but the page's own: its first line, headings, tables, lists, and links to figures."""
+    """Require that the page has only its own markup: first line, headings, tables, lists, and links to figures."""
     body = markdown.split("-->", 1)[1]
     assert "<" not in body
     assert "-->" not in body
@@ -116,7 +116,7 @@ def test_no_text_of_a_journal_is_markup_on_a_page(
 
 
 def require_harmless(svg: bytes) -> None:
-    """Well-formed, and made of shapes alone: nothing that runs, and no link out of the file."""
+    """Require a well-formed figure made of shapes, without scripts or links to anything outside the file."""
     for element in ElementTree.fromstring(svg).iter():
         assert element.tag.rpartition("}")[2] not in {"script", "foreignObject", "image", "a", "text"}
         for name, value in element.attrib.items():
@@ -179,7 +179,7 @@ def test_no_time_of_a_journal_breaks_a_page(suite: ExampleSuite, time: Any) -> N
     assert len(found) < 100_000
 
 
-def test_an_error_of_any_length_is_cut_on_the_page(suite: ExampleSuite) -> None:
+def test_a_long_error_is_cut_on_the_page(suite: ExampleSuite) -> None:
     found, _ = page(hostile(suite, set_error, "x" * 10**6).collect())
     assert len(found) < 100_000
     found, _ = page(hostile(suite, set_wrong_phase, "x" * 10**6).collect())
@@ -196,7 +196,7 @@ def test_a_text_that_a_spreadsheet_would_take_for_a_formula_is_quoted_in_csv(sui
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
 
 
-def test_no_text_begins_a_row_or_a_cell_of_its_own_in_csv(suite: ExampleSuite) -> None:
+def test_no_text_starts_a_new_row_or_column_in_csv(suite: ExampleSuite) -> None:
     condition = ExampleCondition(ExampleAcquisition('a\r=1\n@2,"3"\x00', "uniform"))
     suite = replace(suite, conditions=[condition], trials=1)
     write(suite.path(condition, 0), lines(condition, 0, [0.5, 0.6]))

@@ -1,11 +1,11 @@
-"""The index of the leaderboard is made from the pages in its folder."""
+"""The index of the leaderboard is built from the pages in its folder."""
 
 from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softal_bench.report.pages.index import Entry, from_comment, to_comment, write_index
+from softal_bench.report.pages.publishing import Entry, from_comment, to_comment, write_index
 from softal_bench.report.pages.trials import write_pages
 
 from .example import ExampleSuite
@@ -24,13 +24,13 @@ def test_the_index_has_a_line_for_each_suite_page(suite: ExampleSuite) -> None:
     assert "Not a suite" not in index
 
 
-def test_a_page_that_was_removed_leaves_the_index(suite: ExampleSuite) -> None:
+def test_a_page_that_was_removed_is_no_longer_in_the_index(suite: ExampleSuite) -> None:
     write_pages(suite.collect(), suite.leaderboard).unlink()
     assert "example" not in write_index(suite.leaderboard).read_text(encoding="utf-8")
 
 
 @given(st.text(), st.text(), st.integers(0, 99))
-def test_an_entry_survives_its_comment_and_cannot_end_it(title: str, summary: str, done: int) -> None:
+def test_an_entry_can_be_read_back_from_its_comment_and_cannot_end_it(title: str, summary: str, done: int) -> None:
     entry = Entry(title, summary, done, 99, "trials")
     comment = to_comment(entry)
     assert from_comment(comment) == entry
@@ -38,7 +38,7 @@ def test_an_entry_survives_its_comment_and_cannot_end_it(title: str, summary: st
     assert "\n" not in comment
 
 
-def test_a_line_that_is_no_entry_is_none() -> None:
+def test_a_line_without_an_entry_gives_none() -> None:
     assert from_comment("# A title") is None
     assert from_comment("<!-- softal-bench suite page: {broken -->") is None
     assert from_comment('<!-- softal-bench suite page: {"title": "x"} -->') is None

@@ -1,4 +1,4 @@
-"""Texts from users stay text in a page."""
+"""Texts from users remain plain text on a page."""
 
 import re
 
@@ -13,12 +13,12 @@ from softal_bench.report.pages.markdown import escape, escape_block, table
 @pytest.mark.parametrize(
     "label", ["power(bald, T=0.125)", "variation_ratios", "96.8 [96.6, 97.0] (5)", "∞ / ∞ / ∞ (3)"]
 )
-def test_an_ordinary_text_stays_as_it_is(label: str) -> None:
+def test_an_ordinary_text_is_not_changed(label: str) -> None:
     assert escape(label) == label
 
 
 @given(st.text())
-def test_no_text_holds_a_tag_a_new_line_or_an_unescaped_sign(text: str) -> None:
+def test_no_text_contains_a_tag_a_new_line_or_an_unescaped_sign(text: str) -> None:
     escaped = escape(text)
     assert not re.search(r"[<>\n\r]", escaped)
     assert not re.search(r"(?<!\\)(\\\\)*[`|*~$]", escaped)

@@ -1,4 +1,4 @@
-"""The pages in the repository are those that the journals beside them give."""
+"""The pages in the repository follow from the records next to them."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from softal_bench_peers.compare.records import read_comparisons
 from softal_bench.records.cells import collect_cells
 from softal_bench.records.trials import collect
 from softal_bench.report.pages.cost import cost_page
+from softal_bench.report.pages.publishing import read_manifest
 from softal_bench.report.pages.trials import page
 from softal_bench.suite import load_cost_suite, load_suite, suite_kind
 
@@ -31,6 +32,7 @@ def test_a_published_page_follows_from_its_records(name: str, tmp_path: Path) ->
     else:
         text, figures = page(collect(load_suite(path), tmp_path, leaderboard))
     assert text == (leaderboard / f"{name}.md").read_text(encoding="utf-8")
+    assert sorted(figures) == read_manifest(leaderboard / "figures").get(name, [])
     assert all((leaderboard / "figures" / figure).is_file() for figure in figures)
 
 
@@ -40,3 +42,9 @@ def test_the_published_comparison_follows_from_its_record_and_its_ratios_from_it
     comparisons = read_comparisons(RECORDS / "compare.json")
     assert [row["ratio"] for row in json.loads(text)] == [one.ratio for one in comparisons]
     assert comparison_page(comparisons) == (ROOT / "leaderboard" / "compare.md").read_text(encoding="utf-8")
+
+
+def test_the_published_figures_are_those_in_their_manifest() -> None:
+    figures = ROOT / "leaderboard" / "figures"
+    listed = [name for names in read_manifest(figures).values() for name in names]
+    assert sorted(listed) == sorted(path.name for path in figures.glob("*.svg"))

@@ -1,4 +1,4 @@
-"""Published figures beside ours."""
+"""Published figures next to ours."""
 
 import math
 from dataclasses import replace
@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from softal_bench.records.trials import Results
-from softal_bench.report.pages.published import published_sections, published_tables, verdict
+from softal_bench.report.pages.published import PublishedLabels, published_tables, verdict
+from softal_bench.report.pages.sections import Rendered
 from softal_bench.report.stats.numbers import ABSENT
 from softal_bench.report.stats.statistics import median_interval
 from softal_bench.suite import Condition, Reference
@@ -45,7 +46,7 @@ def results(suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch) -> Results:
     return collected(both, monkeypatch)
 
 
-def test_each_published_cell_stands_beside_ours_with_quantiles_trials_interval_and_verdict(results: Results) -> None:
+def test_each_published_row_is_shown_next_to_ours_with_quantiles_trials_interval_and_verdict(results: Results) -> None:
     (table,) = published_tables(results, cast(Reference, results.suite.reference))
     assert table.title == "Labels to 90 % test accuracy, published and ours"
     row = table.cells.loc["uniform"]
@@ -60,22 +61,22 @@ def test_each_published_cell_stands_beside_ours_with_quantiles_trials_interval_a
     }
 
 
-def test_a_cell_that_was_not_run_says_so_and_guesses_nothing(results: Results) -> None:
+def test_a_condition_that_was_not_run_says_so_and_nothing_is_estimated(results: Results) -> None:
     (table,) = published_tables(results, cast(Reference, results.suite.reference))
     row = table.cells.loc[POWER.label]
     assert (row["Published"], row["Ours"], row["n"]) == ("∞ / ∞ / ∞", "not run", ABSENT)
     assert row["Published median"] == "not run"
 
 
-def test_the_page_tells_the_source_and_what_is_known_to_differ(results: Results) -> None:
-    text = "\n".join(published_sections(results))
+def test_the_page_names_the_source_and_the_known_differences(results: Results) -> None:
+    text = "\n".join(PublishedLabels().render(results).parts)
     assert "A table. Source: A paper." in text
     assert "- One." in text
-    assert "No run is dropped" in text
+    assert "No trial is dropped" in text
 
 
 def test_without_a_reference_there_is_no_such_section(suite: ExampleSuite) -> None:
-    assert published_sections(suite.collect()) == []
+    assert PublishedLabels().render(suite.collect()) == Rendered()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_the_verdict_is_whether_the_published_median_lies_in_our_interval(
 
 
 def test_the_interval_of_a_median_is_that_of_all_resamples() -> None:
-    # Of five values each of the 5^5 resamples is as likely as any: its quantiles are known exactly.
+    # All 5^5 resamples of five values are equally likely, so the quantiles of their medians are known exactly.
     values = [10.0, 20.0, 30.0, 50.0, 80.0]
     every = np.stack(np.meshgrid(*[values] * 5), axis=-1).reshape(-1, 5)
     medians = np.median(every, axis=1)

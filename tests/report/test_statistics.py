@@ -22,7 +22,7 @@ fractions = st.floats(0, 1)
 HUGE = 1e12
 
 
-def test_a_target_is_reached_at_the_first_size_that_has_it_even_if_accuracy_falls_again() -> None:
+def test_a_target_is_reached_at_the_first_size_with_that_accuracy_even_if_it_falls_again() -> None:
     assert labels_to_accuracy([20, 25, 30], [0.7, 0.91, 0.89], 0.9) == 25
 
 
@@ -40,7 +40,7 @@ def test_quantiles_of_finite_values_are_those_of_numpy(values: list[float], frac
 
 
 @given(st.lists(st.floats(0, 1000), max_size=8), st.integers(1, 8), st.sampled_from([0.25, 0.5, 0.75]))
-def test_a_quantile_with_infinities_is_the_limit_of_ever_larger_values(
+def test_a_quantile_with_infinities_is_the_limit_for_increasing_values(
     values: list[float], num_infinite: int, fraction: float
 ) -> None:
     replaced = np.quantile([*values, *[HUGE] * num_infinite], fraction)
@@ -54,7 +54,7 @@ def test_a_quantile_with_infinities_is_the_limit_of_ever_larger_values(
         (
             [280, 280, math.inf],
             (280, 280, math.inf),
-        ),  # the middle of three is a value, nothing is interpolated
+        ),  # the median of three values is not interpolated
         ([260, 260, 270, math.inf, math.inf], (260, 270, math.inf)),  # BALD at B = 20 in the authors' logs
         ([10, math.inf], (math.inf, math.inf, math.inf)),
         ([10, 20, 30, math.inf], (17.5, 25, math.inf)),
@@ -76,7 +76,7 @@ def test_a_quantile_of_nothing_or_of_nonsense_is_an_error(values: list[float], f
 
 
 @given(st.floats(0, 0.5), st.floats(0, 0.5), st.lists(st.integers(1, 50), min_size=1, max_size=20))
-def test_the_area_under_a_line_is_the_mean_of_its_ends(start: float, rise: float, steps: list[int]) -> None:
+def test_the_area_under_a_straight_line_is_the_mean_of_its_ends(start: float, rise: float, steps: list[int]) -> None:
     labels = list(itertools.accumulate(steps, initial=20))
     accuracies = [start + rise * (size - 20) / (labels[-1] - 20) for size in labels]
     assert area_under_curve(labels, accuracies) == pytest.approx(start + rise / 2)
@@ -114,7 +114,7 @@ def test_intervals_of_several_rows_are_those_of_each_row(rows: list[list[float]]
         assert (low[index], high[index]) == tuple(map(pytest.approx, mean_interval(row)))
 
 
-def test_equal_values_have_an_interval_without_width_and_no_warning() -> None:
+def test_equal_values_have_an_interval_of_zero_width_and_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         low, high = mean_interval([0.9, 0.9, 0.9])

@@ -1,13 +1,17 @@
-"""Tables from journals whose numbers can be worked out by hand."""
+"""Tables from journals whose numbers can be computed by hand."""
 
 from dataclasses import replace
 
 import pytest
 
 from softal_bench.report.stats.numbers import ABSENT, percentage
-from softal_bench.report.stats.round_cost import cost_table
-from softal_bench.report.stats.sections import sections
-from softal_bench.report.stats.tables import area_table, final_accuracy_table, labels_to_target_tables
+from softal_bench.report.stats.tables import (
+    area_table,
+    final_accuracy_table,
+    labels_to_target_tables,
+    round_cost_table,
+    settings,
+)
 
 from .example import POWER, ExampleCondition, ExampleSuite, ExampleTargets, lines, write
 
@@ -33,7 +37,7 @@ def test_only_done_trials_count(suite: ExampleSuite) -> None:
     assert table.cells.iloc[0, 0] == "35 / 40 / 45 (2)"
 
 
-def test_a_method_is_never_missing_in_silence(suite: ExampleSuite) -> None:
+def test_a_method_without_done_trials_is_shown_with_their_statuses(suite: ExampleSuite) -> None:
     failed, absent = replace(FIRST, acquisition=POWER), replace(FIRST, batch_size=5)
     suite = replace(suite, conditions=[FIRST, failed, absent])
     write(suite.path(failed, 0), lines(failed, 0, [0.5], "failed", "boom"))
@@ -43,7 +47,7 @@ def test_a_method_is_never_missing_in_silence(suite: ExampleSuite) -> None:
     assert list(table.cells.loc[POWER.label]) == [ABSENT, "1 failed, 2 not run"]
 
 
-def test_other_varied_keys_make_sections(suite: ExampleSuite) -> None:
+def test_other_varied_keys_form_settings(suite: ExampleSuite) -> None:
     conditions = [FIRST, replace(FIRST, patience=9)]
     suite = replace(suite, conditions=conditions, varied=("acquisition", "training.patience"))
     tables = labels_to_target_tables(suite.collect())
@@ -56,8 +60,8 @@ def test_other_varied_keys_make_sections(suite: ExampleSuite) -> None:
 
 def test_final_accuracy_and_area_are_means_over_trials(suite: ExampleSuite) -> None:
     """Final accuracies are 95, 90 and 80 %; the areas are the trapezoids of the journals' accuracies."""
-    (section,) = sections(suite.collect())
-    final = final_accuracy_table(section).cells
+    (setting,) = settings(suite.collect())
+    final = final_accuracy_table(setting).cells
     assert final.columns.tolist() == ["B = 10, 50 labels"]
     assert final.iloc[0, 0] == "88.3 [80.0, 95.0] (3)"
     areas = [
@@ -66,20 +70,20 @@ def test_final_accuracy_and_area_are_means_over_trials(suite: ExampleSuite) -> N
         (0.5 / 2 + 0.6 + 0.7 + 0.8 / 2) / 3,
     ]
     expected = f"{100 * sum(areas) / 3:.2f} [{100 * min(areas):.2f}, {100 * max(areas):.2f}] (3)"
-    areas_shown = area_table(section).cells
+    areas_shown = area_table(setting).cells
     assert areas_shown.columns.tolist() == ["B = 10, 20 to 50 labels"]
     assert areas_shown.iloc[0, 0] == expected
 
 
 def test_one_trial_has_a_mean_and_no_interval(suite: ExampleSuite) -> None:
-    (section,) = sections(replace(suite, trials=1).collect())
-    assert final_accuracy_table(section).cells.iloc[0, 0] == f"95.0 [{ABSENT}] (1)"
+    (setting,) = settings(replace(suite, trials=1).collect())
+    assert final_accuracy_table(setting).cells.iloc[0, 0] == f"95.0 [{ABSENT}] (1)"
 
 
 def test_cost_is_the_median_round_and_the_median_peak(suite: ExampleSuite) -> None:
     """Training takes 2, 3, 4, 5 s in each trial's rounds; peaks are 100, 101, 102 MiB."""
-    (section,) = sections(suite.collect())
-    row = cost_table(section).cells.loc["uniform"]
+    (setting,) = settings(suite.collect())
+    row = round_cost_table(setting).cells.loc["uniform"]
     assert row["Training, s"] == "3.50 [2.75, 4.25]"
     assert row["Selection, s"] == "0.0123 [0.0123, 0.0123]"
     assert row["Evaluation, s"] == "0.250 [0.250, 0.250]"
@@ -94,8 +98,8 @@ def test_prediction_and_selection_are_not_counted_in_a_round_that_acquires_nothi
         journal[-2]["seconds"] = {"train": 2.0, "predict": 0.0, "select": None, "evaluate": 0.25}
         journal[-2]["peak_bytes"] = None
         write(suite.path(FIRST, trial), journal)
-    (section,) = sections(suite.collect())
-    row = cost_table(section).cells.loc["uniform"]
+    (setting,) = settings(suite.collect())
+    row = round_cost_table(setting).cells.loc["uniform"]
     assert row["Prediction, s"] == "0.500 [0.500, 0.500]"
     assert row["Selection, s"] == "0.0123 [0.0123, 0.0123]"
 
@@ -104,32 +108,32 @@ def test_a_phase_that_only_some_methods_have_gets_a_column(suite: ExampleSuite) 
     journal = lines(FIRST, 0, [0.5, 0.6])
     journal[2]["seconds"]["distil"] = 7.0
     write(suite.path(FIRST, 0), journal)
-    (section,) = sections(suite.collect())
-    assert cost_table(section).cells.loc["uniform", "Distillation, s"] == "7.00 [7.00, 7.00]"
+    (setting,) = settings(suite.collect())
+    assert round_cost_table(setting).cells.loc["uniform", "Distillation, s"] == "7.00 [7.00, 7.00]"
 
 
-def test_an_unknown_phase_may_be_named_like_a_heading(suite: ExampleSuite) -> None:
+def test_an_unknown_phase_may_have_the_name_of_a_heading(suite: ExampleSuite) -> None:
     journal = lines(FIRST, 0, [0.5, 0.6])
     journal[2]["seconds"]["Training"] = 7.0
     write(suite.path(FIRST, 0), journal)
-    (section,) = sections(replace(suite, trials=1).collect())
-    assert cost_table(section).cells["Training, s"].iloc[0].tolist() == ["2.50 [2.25, 2.75]", "7.00 [7.00, 7.00]"]
+    (setting,) = settings(replace(suite, trials=1).collect())
+    assert round_cost_table(setting).cells["Training, s"].iloc[0].tolist() == ["2.50 [2.25, 2.75]", "7.00 [7.00, 7.00]"]
 
 
 def test_a_phase_without_seconds_is_0(suite: ExampleSuite) -> None:
     journal = lines(FIRST, 0, [0.5, 0.6])
     journal[2]["seconds"]["predict"] = 0.0
     write(suite.path(FIRST, 0), journal)
-    (section,) = sections(replace(suite, trials=1).collect())
-    assert cost_table(section).cells.loc["uniform", "Prediction, s"] == "0"
+    (setting,) = settings(replace(suite, trials=1).collect())
+    assert round_cost_table(setting).cells.loc["uniform", "Prediction, s"] == "0"
 
 
 def test_costs_on_two_devices_are_two_rows(suite: ExampleSuite) -> None:
     journal = lines(FIRST, 0, [0.5, 0.6])
     journal[0]["environment"] = {"device": "cuda:0", "device_name": "NVIDIA H200"}
     write(suite.path(FIRST, 0), journal)
-    (section,) = sections(suite.collect())
-    cells = cost_table(section).cells
+    (setting,) = settings(suite.collect())
+    cells = round_cost_table(setting).cells
     assert cells["Device"].tolist() == ["Example CPU, 2 cores (cpu)", "NVIDIA H200 (cuda)"]
     assert cells["n"].tolist() == ["2", "1"]
 

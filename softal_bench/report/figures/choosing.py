@@ -1,4 +1,4 @@
-"""The figure of labels against seconds of acquisition."""
+"""The figure of labels to an accuracy against the seconds spent choosing them."""
 
 import itertools
 from collections.abc import Mapping
@@ -15,72 +15,73 @@ from softal_bench.report.figures.drawing import (
     method_style,
     page_style,
     panels,
-    short,
+    shortened,
 )
-from softal_bench.report.stats.choosing import Aim
+from softal_bench.report.stats.choosing import ChoosingPanel
 from softal_bench.report.stats.numbers import percentage
-from softal_bench.report.stats.sections import Section
 from softal_bench.report.stats.statistics import quantile
 
-_WHOLE, _PART = 8, 5  # sizes of markers
-_STEP, _MOST_GROWN = 1.2, 8.0  # by how much a marker is larger than the one over it, and than the last
-_FILLS = ("full", "left", "bottom", "right", "top")  # a device each
+_LARGE, _SMALL = 8, 5  # sizes of markers
+_STEP, _MOST_GROWTH = 1.2, 8.0  # of a marker over the one that is drawn over it, and over the smallest
+_FILLS = ("full", "left", "bottom", "right", "top")  # one for each device
 
 
-def choosing_figure(section: Section, found: list[Aim], labels: list[str]) -> Figure | None:
-    """Draw median labels to the target against median seconds of choosing them, a panel for each B.
+def choosing_figure(heading: str, found: list[ChoosingPanel], labels: list[str]) -> Figure | None:
+    """Draw the median labels to the target against the median seconds of choosing them, a panel for each B.
 
-    A large marker is all seconds of choosing, a small hollow one selection alone, a thin line joins the two. Devices
-    are told apart by the part of the large marker that is filled.
+    A large marker shows all seconds of choosing and a small hollow marker those of selection alone; a thin line joins
+    the two. Large markers are filled differently for each device.
 
     Args:
-        section: the conditions.
-        found: what `aims` returns for it.
-        labels: all methods of the suite, so that each has the same colour in all of its figures.
+        heading: the heading of the setting, which may be empty.
+        found: the panels.
+        labels: all methods of the suite, so that each has the same colour in all figures.
 
     Returns:
-        The figure, or None where there is nothing to draw.
+        The figure, or None if no point can be drawn.
     """
-    drawn = [aim for aim in found if any(not point.why_not_drawn for point in aim.points)]
+    drawn = [panel for panel in found if any(not point.why_not_drawn for point in panel.points)]
     if not drawn:
         return None
+    devices = sorted({point.device for panel in drawn for point in panel.points})
+    fills = dict(zip(devices, itertools.cycle(_FILLS), strict=False))
     with page_style():
         figure, axes = panels(len(drawn))
         handles: dict[tuple[int, str], Line2D] = {}  # by the method's number and name
-        fills = dict(zip(_devices(drawn), itertools.cycle(_FILLS), strict=False))
-        for one, aim in zip(axes, drawn, strict=True):
-            _draw(one, aim, labels, fills, handles)
-            one.set_title(f"B = {aim.batch_size}", loc="left", fontsize=10)
-        log_ticks(axes[0].xaxis)  # shared by all
+        for one, panel in zip(axes, drawn, strict=True):
+            _draw(one, panel, labels, fills, handles)
+            one.set_title(f"B = {panel.batch_size}", loc="left", fontsize=10)
+        log_ticks(axes[0].xaxis)  # all panels share it
         figure.supxlabel("Seconds spent choosing the labels", fontsize=10)
         figure.supylabel(f"Labels to {percentage(drawn[0].target)} test accuracy (lower left is better)", fontsize=10)
-        if section.heading:
-            add_title(figure, section.heading)
-        hollow = Line2D([], [], color="#555555", marker="o", markerfacecolor="white", markersize=_PART, linestyle="")
-        lines = [(short(name), handles[number, name]) for number, name in sorted(handles)]
+        if heading:
+            add_title(figure, heading)
+        hollow = Line2D([], [], color="#555555", marker="o", markerfacecolor="white", markersize=_SMALL, linestyle="")
+        lines = [(shortened(name), handles[number, name]) for number, name in sorted(handles)]
         add_legend(figure, [*lines, ("selection alone", hollow)], "Median over trials")
     return figure
 
 
-def _devices(drawn: list[Aim]) -> list[str]:
-    return sorted({point.device for aim in drawn for point in aim.points})
-
-
 def _draw(
-    axes: Axes, aim: Aim, labels: list[str], fills: Mapping[str, Any], handles: dict[tuple[int, str], Line2D]
+    axes: Axes,
+    panel: ChoosingPanel,
+    labels: list[str],
+    fills: Mapping[str, Any],
+    handles: dict[tuple[int, str], Line2D],
 ) -> None:
     axes.set_xscale("log")
-    shown = [point for point in aim.points if not point.why_not_drawn]
+    shown = [point for point in panel.points if not point.why_not_drawn]
     for above, point in zip(reversed(range(len(shown))), shown, strict=True):
         number = labels.index(point.label)
-        grown = above * min(_STEP, _MOST_GROWN / len(shown))
-        look = {**method_style(number), "linestyle": "", "markersize": _WHOLE + grown}
-        look |= {"markeredgecolor": look["color"]}
+        # Methods that need the same would hide one another, so each is drawn larger than those drawn over it.
+        growth = above * min(_STEP, _MOST_GROWTH / len(shown))
+        style = {**method_style(number), "linestyle": "", "markersize": _LARGE + growth}
+        style |= {"markeredgecolor": style["color"]}
         choosing, selection = quantile(point.choosing_n, 0.5), quantile(point.selection_n, 0.5)
         if 0 < selection < choosing:
-            axes.plot([selection, choosing], [point.labels] * 2, color=look["color"], linewidth=0.7, alpha=0.6)
-            axes.plot(selection, point.labels, **{**look, "markersize": _PART + grown / 2, "markerfacecolor": "white"})
-        # Methods that need the same would hide one another: each is drawn larger than those drawn over it.
-        look |= {"fillstyle": fills[point.device], "markerfacecoloralt": "white"}
-        axes.plot(choosing, point.labels, **look)
-        handles[number, point.name] = Line2D([], [], **{**look, "markersize": _WHOLE})
+            axes.plot([selection, choosing], [point.labels] * 2, color=style["color"], linewidth=0.7, alpha=0.6)
+            hollow = {**style, "markersize": _SMALL + growth / 2, "markerfacecolor": "white"}
+            axes.plot(selection, point.labels, **hollow)
+        style |= {"fillstyle": fills[point.device], "markerfacecoloralt": "white"}
+        axes.plot(choosing, point.labels, **style)
+        handles[number, point.name] = Line2D([], [], **{**style, "markersize": _LARGE})

@@ -1,7 +1,8 @@
-"""Seconds of one selection as figures: against B and against N, both axes logarithmic."""
+"""Figures of the seconds of one selection against B and against N, with both axes logarithmic."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -18,44 +19,46 @@ from softal_bench.report.figures.drawing import (
     method_style,
     page_style,
     panels,
-    short,
+    shortened,
 )
-from softal_bench.report.stats.cost_settings import Setting
+from softal_bench.report.stats.cost import CostSetting, median_selection, selection_quartiles
 from softal_bench.report.stats.numbers import size
-from softal_bench.report.stats.statistics import median_selection, selection_quartiles
 
-Cells = Mapping[int, Cell]
-_Rank = tuple[float, int]
+CellsBySize = Mapping[int, Cell]  # the cells of one method, by B or by N
 _MARKS = {"timeout": "^", "out_of_memory": "X"}
 _LEGEND_MARKS = {"timeout": "ended at the cell's limit", "out_of_memory": "out of memory (no time)"}
 _PREDICTION: dict[str, Any] = {"color": "#888888", "linewidth": 1.0, "linestyle": (0, (4, 3)), "gid": "prediction"}
 
 
-def figure_against_batch_size(setting: Setting, labels: list[str]) -> Figure | None:
+def figure_against_batch_size(setting: CostSetting, labels: list[str]) -> Figure | None:
     """Draw the seconds of one selection against B, a line for each method, a panel for each N.
 
-    Lines are medians, bands quartiles. A cell over a limit is an open mark at the limit of its seconds, joined to the
-    method's last cell that is done.
+    Lines are medians and bands are quartiles. A cell over a limit is an open mark at the limit on its seconds, joined
+    to the method's last done cell.
 
     Args:
         setting: the cells.
-        labels: all methods of the suite, so that each has the same colour in all of its figures.
+        labels: all methods of the suite, so that each has the same colour in all figures.
 
     Returns:
-        The figure, or None where it would have no mark.
+        The figure, or None if it would show nothing.
     """
-    pool_sizes = [
-        one
-        for one in setting.pool_sizes
-        if any(_is_drawn(cells.values()) for cells in _by_label(setting, one).values())
-    ]
-    if not pool_sizes:
+    by_pool_size = {
+        pool_size: {label: setting.against_batch_size(label, pool_size) for label in setting.labels}
+        for pool_size in setting.pool_sizes
+    }
+    shown = {
+        pool_size: by_label
+        for pool_size, by_label in by_pool_size.items()
+        if any(_is_drawn(cells.values()) for cells in by_label.values())
+    }
+    if not shown:
         return None
     with page_style():
-        figure, axes = panels(len(pool_sizes))
+        figure, axes = panels(len(shown))
         legend = _Legend()
-        for one, pool_size in zip(axes, pool_sizes, strict=True):
-            legend.add(_draw(one, _by_label(setting, pool_size), labels))
+        for one, (pool_size, by_label) in zip(axes, shown.items(), strict=True):
+            legend.add(_draw(one, by_label, labels))
             if (prediction := setting.prediction(pool_size)) and prediction[1] > 0:
                 legend.prediction = one.axhline(prediction[1], **_PREDICTION)
             one.set_title(f"N = {size(pool_size)}", loc="left", fontsize=10)
@@ -65,13 +68,13 @@ def figure_against_batch_size(setting: Setting, labels: list[str]) -> Figure | N
     return figure
 
 
-def figure_against_pool_size(setting: Setting, batch_size: int, labels: list[str]) -> Figure:
-    """Draw the seconds of one selection with this B against N, in the same form."""
+def figure_against_pool_size(setting: CostSetting, batch_size: int, labels: list[str]) -> Figure:
+    """Draw the seconds of one selection with this B against N, in the same style."""
     with page_style():
         figure, (axes,) = panels(1)
         legend = _Legend()
-        cells = {label: setting.against_pool_size(label, batch_size) for label in setting.labels}
-        legend.add(_draw(axes, cells, labels))
+        by_label = {label: setting.against_pool_size(label, batch_size) for label in setting.labels}
+        legend.add(_draw(axes, by_label, labels))
         medians = {one: found[1] for one in setting.pool_sizes if (found := setting.prediction(one))}
         predictions = {one: median for one, median in medians.items() if median > 0}
         if predictions:
@@ -83,8 +86,8 @@ def figure_against_pool_size(setting: Setting, batch_size: int, labels: list[str
     return figure
 
 
-def comparable_batch_size(setting: Setting) -> int | None:
-    """Return the B at which most methods are done at two N or more, of several the largest; None if no method is."""
+def comparable_batch_size(setting: CostSetting) -> int | None:
+    """Return the B at which most methods are done with two N or more; the largest such B, or None if no method is."""
     counts = Counter(
         batch_size
         for batch_size in setting.batch_sizes
@@ -94,29 +97,39 @@ def comparable_batch_size(setting: Setting) -> int | None:
     return max(counts, key=lambda batch_size: (counts[batch_size], batch_size), default=None)
 
 
-def not_drawn(setting: Setting, cells_of: Callable[[str], Iterable[Cell]]) -> list[str]:
-    """Return the methods without a mark in a figure: none of these cells is over a limit or done in more than 0 s."""
+def not_drawn(setting: CostSetting, cells_of: Callable[[str], Iterable[Cell]]) -> list[str]:
+    """Return the methods that a figure of these cells does not show: no cell is over a limit or takes more than 0 s."""
     return [label for label in setting.labels if not _is_drawn(cells_of(label))]
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """A method in one panel: how slow it is (see `_slowness`), its line, and the statuses of its open marks."""
+
+    slowness: tuple[float, int]
+    line: Line2D
+    marks: set[str]
+
+
 class _Legend:
-    """What a figure has drawn and its legend has to name."""
+    """Collects what the panels of a figure show, so that the legend can name it."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, tuple[_Rank, Line2D]] = {}
+        self._methods: dict[str, _Drawn] = {}
         self._marks: set[str] = set()
         self.prediction: Line2D | None = None
 
-    def add(self, drawn: dict[str, tuple[_Rank, Line2D, set[str]]]) -> None:
-        """Take note of the methods of one panel: the rank of each, its line, its marks."""
-        for label, (rank, line, marks) in drawn.items():
-            self._lines[label] = (max(rank, self._lines.get(label, (rank, line))[0]), line)
-            self._marks |= marks
+    def add(self, drawn: Mapping[str, _Drawn]) -> None:
+        """Add the methods of one panel. A method is as slow as in the panel in which it is slowest."""
+        for label, one in drawn.items():
+            known = self._methods.get(label, one)
+            self._methods[label] = _Drawn(max(one.slowness, known.slowness), one.line, one.marks)
+            self._marks |= one.marks
 
     def show(self, figure: Figure) -> None:
-        """Name the slowest method on top, then what is no method."""
-        order = sorted(self._lines, key=lambda label: self._lines[label][0], reverse=True)
-        lines = [(short(label), self._lines[label][1]) for label in order]
+        """Name the methods, the slowest at the top, then the marks and the line of prediction."""
+        order = sorted(self._methods, key=lambda label: self._methods[label].slowness, reverse=True)
+        lines = [(shortened(label), self._methods[label].line) for label in order]
         for status, text in _LEGEND_MARKS.items():
             if status in self._marks:
                 mark = Line2D([], [], color="#555555", linestyle=":", linewidth=0.9, marker=_MARKS[status])
@@ -127,55 +140,50 @@ class _Legend:
         add_legend(figure, lines, "Median and quartiles")
 
 
-def _by_label(setting: Setting, pool_size: int) -> dict[str, Cells]:
-    return {label: setting.against_batch_size(label, pool_size) for label in setting.labels}
-
-
 def _is_drawn(cells: Iterable[Cell]) -> bool:
     return any(_has_median(cell) or cell.status in OVER_A_LIMIT for cell in cells)
 
 
 def _has_median(cell: Cell) -> bool:
-    """Whether its median has a place on a logarithmic axis."""
+    """Whether a cell has a median that a logarithmic axis can show."""
     return cell.status == Status.DONE and median_selection(cell) > 0
 
 
-def _rank(cells: Cells) -> _Rank:
-    """How slow a method is: how high it is drawn; of two over the limit, the one at a smaller size is slower."""
+def _slowness(cells: CellsBySize) -> tuple[float, int]:
+    """Return how high a method is drawn, then minus the smallest size at which it is over the limit, to sort by."""
+
+    def height(cell: Cell) -> float:
+        if cell.status in OVER_A_LIMIT:
+            return cell.condition.limits.cell_seconds
+        return median_selection(cell) if cell.status == Status.DONE else 0.0
+
     over = min((one for one, cell in cells.items() if cell.status in OVER_A_LIMIT), default=0)
-    return max(map(_height, cells.values())), -over
+    return max(map(height, cells.values())), -over
 
 
-def _height(cell: Cell) -> float:
-    """Where a cell is drawn: at its median, or over a limit at the limit of its seconds; 0 where it is not drawn."""
-    if cell.status in OVER_A_LIMIT:
-        return cell.condition.limits.cell_seconds
-    return median_selection(cell) if cell.status == Status.DONE else 0.0
-
-
-def _draw(axes: Axes, cells: Mapping[str, Cells], labels: list[str]) -> dict[str, tuple[_Rank, Line2D, set[str]]]:
+def _draw(axes: Axes, cells_by_label: Mapping[str, CellsBySize], labels: list[str]) -> dict[str, _Drawn]:
     axes.set_xscale("log")
     axes.set_yscale("log")
     overlaps: Counter[int] = Counter()
     drawn = {}
-    for above, (label, own) in zip(reversed(range(len(cells))), cells.items(), strict=True):
-        look = method_style(labels.index(label))
-        # Methods that cost the same would hide one another: each is drawn wider than those drawn over it.
-        look |= {"linewidth": 1.2 + 0.15 * above, "markersize": 5.5 + 0.6 * above}
-        look |= {"markeredgecolor": "white", "markeredgewidth": 0.5}
-        done = {one: selection_quartiles(cell) for one, cell in own.items() if _has_median(cell)}
-        (line,) = axes.plot(list(done), [median for _, median, _ in done.values()], **look)
+    for above, (label, cells) in zip(reversed(range(len(cells_by_label))), cells_by_label.items(), strict=True):
+        style = method_style(labels.index(label))
+        # Methods that cost the same would hide one another, so each is drawn wider than those drawn over it.
+        style |= {"linewidth": 1.2 + 0.15 * above, "markersize": 5.5 + 0.6 * above}
+        style |= {"markeredgecolor": "white", "markeredgewidth": 0.5}
+        done = {one: selection_quartiles(cell) for one, cell in cells.items() if _has_median(cell)}
+        (line,) = axes.plot(list(done), [median for _, median, _ in done.values()], **style)
         if done:
             low, _, high = zip(*done.values(), strict=True)
-            axes.fill_between(list(done), low, high, color=look["color"], alpha=0.2, linewidth=0)
-        marks = _mark_limits(axes, own, look["color"], overlaps)
+            axes.fill_between(list(done), low, high, color=style["color"], alpha=0.2, linewidth=0)
+        marks = _mark_limits(axes, cells, style["color"], overlaps)
         if done or marks:
-            drawn[label] = (_rank(own), line, marks)
+            drawn[label] = _Drawn(_slowness(cells), line, marks)
     return drawn
 
 
-def _mark_limits(axes: Axes, cells: Cells, colour: str, overlaps: Counter[int]) -> set[str]:
-    """Mark cells over a limit; where several methods have one at the same size, each mark is larger than the last."""
+def _mark_limits(axes: Axes, cells: CellsBySize, colour: str, overlaps: Counter[int]) -> set[str]:
+    """Mark cells over a limit. If several methods have one at the same size, each mark is larger than the previous."""
     marked: set[str] = set()
     for one, cell in cells.items():
         if cell.status not in OVER_A_LIMIT:

@@ -1,4 +1,4 @@
-"""What all figures share: colours, settings, legend, and SVG that is the same bytes for the same journals."""
+"""What all figures share: colours, style, panels, legends, and SVG whose bytes depend only on the journals."""
 
 import io
 import warnings
@@ -18,17 +18,18 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from softal_bench.errors import one_line
 from softal_bench.report.stats.numbers import number
 
-# Okabe and Ito (2008), with a grey-brown for the yellow that white swallows: colours that the colour-blind tell apart.
+# Colours of Okabe and Ito (2008), which colour-blind readers can distinguish. Grey-brown replaces yellow, which is
+# hard to see on white.
 _COLOURS = ["#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#7F6A55"]
 _MARKERS = ["o", "s", "^", "D", "v", "P", "X", "p"]
 _DASHES = ["-", "--", ":", "-."]
 _SETTINGS = {
     "svg.hashsalt": "softal-bench",
-    "svg.fonttype": "path",  # a page looks the same wherever it is read
-    "text.parse_math": False,  # a label may hold a dollar sign
-    "font.family": "DejaVu Sans",  # comes with Matplotlib
+    "svg.fonttype": "path",  # text looks the same whatever fonts the reader has
+    "text.parse_math": False,  # a label may contain a dollar sign
+    "font.family": "DejaVu Sans",  # shipped with Matplotlib
     "font.size": 10,
-    "legend.handlelength": 3,  # shows dashes
+    "legend.handlelength": 3,  # long enough to show dashes
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
@@ -36,18 +37,18 @@ _SETTINGS = {
 
 @contextmanager
 def page_style() -> Iterator[None]:
-    """Within it, figures are drawn with the settings of the leaderboard, whatever the user's own."""
+    """Draw figures in the style of the leaderboard within this context, whatever the user's settings."""
     with style.context(["default", _SETTINGS]):
         yield
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure on white; to be called, and drawn on, within `page_style`."""
+    """Return an empty figure on white. Call this and draw on the figure within `page_style`."""
     return Figure(figsize=(width, height), facecolor="white", layout="constrained", dpi=72)
 
 
 def panels(count: int, columns: int = 2) -> tuple[Figure, list[Axes]]:
-    """Return a figure of so many axes in rows, with a grid; both axes are shared, so that panels can be compared."""
+    """Return a figure with `count` panels in rows, with grids; panels share both axes so that they can be compared."""
     columns = min(columns, count)
     rows = -(-count // columns)
     figure = new_figure(8.5 if count == 1 else 10.5, 1.2 + 2.8 * rows if rows > 1 else 4.6)
@@ -67,15 +68,15 @@ def add_grid(axes: Axes) -> None:
 
 
 def log_ticks(axis: Axis) -> None:
-    """Label a drawn logarithmic axis in plain numbers: powers of ten, or 1, 2 and 5 of each where it is short."""
+    """Label a drawn logarithmic axis with plain numbers: powers of ten, or also 2 and 5 times these if it is short."""
     low, high = axis.get_view_interval()
     axis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 30 else (1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 9)))
-    axis.set_minor_locator(NullLocator())  # a mark without a number says little, and takes as long to lay out
+    axis.set_minor_locator(NullLocator())  # ticks without numbers say little and take as long to lay out
 
 
 def method_style(number: int) -> dict[str, Any]:
-    """Return colour, line style and marker of the suite's method of this number, the same in all figures."""
+    """Return the colour, line style and marker of the suite's method with this number, the same in all figures."""
     return {
         "color": _COLOURS[number % len(_COLOURS)],
         "linestyle": _DASHES[number // len(_COLOURS) % len(_DASHES)],
@@ -86,14 +87,14 @@ def method_style(number: int) -> dict[str, Any]:
 
 
 def add_title(figure: Figure, text: str) -> None:
-    """Write one line over all panels, from the left, so that it ends before the legend."""
-    figure.suptitle(short(text, 75), x=0.01, horizontalalignment="left", fontsize=10)
+    """Write one line of text above all panels, cut so that it ends before the legend."""
+    figure.suptitle(shortened(text, 75), x=0.01, horizontalalignment="left", fontsize=10)
 
 
 def add_legend(figure: Figure, lines: Sequence[tuple[str, Line2D]], title: str) -> None:
-    """Name lines beside the axes, in the order given, each by its text; texts need not differ.
+    """Add a legend next to the axes with the given texts and lines, in their order. Texts need not be distinct.
 
-    Matplotlib leaves a label out that starts with an underscore; a text set afterwards it does not.
+    Matplotlib leaves out labels that start with an underscore, but not texts that are set afterwards.
     """
     legend = figure.legend(
         [line for _, line in lines],
@@ -107,8 +108,8 @@ def add_legend(figure: Figure, lines: Sequence[tuple[str, Line2D]], title: str) 
         shown.set_text(text)
 
 
-def small(axes: Axes, text: str, x: float, y: float) -> Text:
-    """Write small text right of the axes or at a point of them, in data coordinates of y and fractions of x."""
+def add_small_text(axes: Axes, text: str, x: float, y: float) -> Text:
+    """Write small text at a fraction x of the width of the axes and at the data coordinate y."""
     return axes.annotate(
         text,
         (x, y),
@@ -121,26 +122,26 @@ def small(axes: Axes, text: str, x: float, y: float) -> Text:
     )
 
 
-def short(label: str, limit: int = 40) -> str:
-    """Return a label on one line, cut where it is too long for a legend."""
+def shortened(label: str, limit: int = 40) -> str:
+    """Return a label on one line, cut if it is too long for a legend."""
     line = one_line(label)
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def to_svg(figure: Figure) -> bytes:
-    """Return a figure as SVG, without the date or anything else that changes from one call to the next."""
+    """Return a figure as SVG, without the date or anything else that differs between calls."""
     buffer = io.BytesIO()
     with page_style(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # drawn as a box
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # it is drawn as a box
         _lay_out(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "softal-bench"})
     return buffer.getvalue()
 
 
 def _lay_out(figure: Figure) -> None:
-    """Let the layout engine place everything now; left to `savefig`, it draws the figure once more for nothing."""
+    """Run the layout engine now, because `savefig` would draw the whole figure once more to do so."""
     engine = figure.get_layout_engine()
     if engine is not None:
-        FigureCanvasSVG(figure)  # texts are measured as they will be drawn
+        FigureCanvasSVG(figure)  # so that texts are measured as they will be drawn
         engine.execute(figure)
         figure.set_layout_engine(None)

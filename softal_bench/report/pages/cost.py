@@ -1,10 +1,9 @@
-"""The leaderboard's page of a cost suite: what its journals say, in Markdown, with figures beside it."""
+"""The leaderboard's page of a cost suite, in Markdown with figures, written from its journals alone."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-
-from matplotlib.figure import Figure
 
 from softal_bench.journal.lines import Status
 from softal_bench.records.cells import Cell, CostResults
@@ -15,161 +14,256 @@ from softal_bench.report.figures.cost import (
     figure_against_pool_size,
     not_drawn,
 )
-from softal_bench.report.figures.drawing import to_svg
-from softal_bench.report.pages import cost_notes as notes
-from softal_bench.report.pages.index import entry
-from softal_bench.report.pages.markdown import counted, escape, escape_block, table
-from softal_bench.report.pages.parts import (
-    ending,
-    failure_counts,
-    failures,
-    opening,
-    provenance,
-    stale,
-    titled,
-    unreadable,
+from softal_bench.report.pages.markdown import counted, escape, escape_block, table, titled
+from softal_bench.report.pages.provenance import Provenance, leaves
+from softal_bench.report.pages.publishing import publish
+from softal_bench.report.pages.sections import (
+    Failures,
+    Jobs,
+    Opening,
+    Rendered,
+    Section,
+    Stale,
+    Unreadable,
+    joined,
+    rendered,
+    shown_figure,
 )
-from softal_bench.report.pages.provenance import leaves
-from softal_bench.report.pages.publishing import Figures, figure_name, publish
-from softal_bench.report.stats.agreement import agreement_table
-from softal_bench.report.stats.cost_settings import IN_THE_TABLES, Setting, settings
-from softal_bench.report.stats.cost_tables import growth_tables, memory_table, ratio_table, seconds_table, share_table
-from softal_bench.report.stats.growth import FEWEST
-from softal_bench.report.stats.numbers import significant, size
-from softal_bench.report.stats.sections import all_labels
-from softal_bench.report.stats.tables import METHOD
+from softal_bench.report.stats.cost import (
+    IN_THE_TABLES,
+    CostSetting,
+    cost_settings,
+    memory_table,
+    seconds_table,
+    share_table,
+)
+from softal_bench.report.stats.cost_comparisons import FEWEST, LARGEST, agreement_table, growth_tables, ratio_table
+from softal_bench.report.stats.numbers import ABSENT, significant, size
+from softal_bench.report.stats.tables import METHOD, all_labels
 from softal_bench.suite.keys import Ratio
 
+_SECONDS = """\
+**Seconds.** A cell is a combination of acquisition function, B, N, K and source. Cells are measured one at a time, each
+in a new process. The log-probs were computed before and are in memory, so the seconds are those of selection alone. The
+first selection is a warm-up, which is not counted. Its seconds determine the number of samples: as many as fit into the
+time budget (`measurement.max_seconds`), at least one and at most `measurement.max_samples`. The number is fixed before
+the first sample is taken, so it does not depend on the spread that the quartiles show. The accelerator is synchronised
+at the start and at the end of each timed selection. Very short selections are timed several at a time, and a sample is
+their mean. Tables show the median and the 25 % and 75 % quantiles of these samples, interpolated linearly, followed by
+the number of samples in parentheses; if the budget allows only one sample, the three are the same number. On Linux, the
+C library of the measuring process is set to keep freed memory, so that a sample does not include the page faults of the
+previous one. Trials do not use this setting, so a selection from a small pool can take several times as long in a
+trial."""
 
-def write_cost_pages(results: CostResults, leaderboard: Path) -> Path:
-    """Write a cost suite's page, its figures, and the index anew; return the page's path.
+_NOT_DONE = f"""\
+**Cells that are not done.** "timeout": the cell was stopped because it had not finished within its limit of seconds.
+The limit applies to the whole cell, which has a warm-up and at least one sample, so a selection took more than about
+half of it. "out of memory": a selection needed more than the memory limit or than was available. "not tried": a cell
+with the same method, N, K and source and a smaller B was over a limit on the same device. "not run": there is no
+journal. {ABSENT}: the suite has no such cell, or nothing was measured."""
 
-    Writes `leaderboard/<suite>.md`, `leaderboard/figures/<suite>-against-B.svg` and `<suite>-against-N.svg` (with
-    `.<number>.svg` from the second setting on), and `leaderboard/README.md`. Figures of the suite that the page no
-    longer shows are removed. The same journals give the same bytes.
+_FIGURES = """\
+**Figures.** Both axes are logarithmic, so a straight line is a power law and its slope is the exponent. Lines are
+medians and bands are quartiles. Open marks are cells over a limit; their height is the limit on the seconds of the
+whole cell, and a dotted line joins them to the method's last done cell. A median of 0 cannot be shown on a logarithmic
+axis. Methods that come first in the suite are drawn wider, so that methods with the same cost do not hide them."""
 
-    Raises:
-        SoftalError: if the suite is named as the index is, or the disk refuses a file.
+_RATIO = f"""\
+**Ratio of seconds.** The ratio of the two medians. The brackets range from (25 % quantile of the first) / (75 %
+quantile of the second) to (75 % quantile of the first) / (25 % quantile of the second); this is not a confidence
+interval. There are no brackets if one of the two cells has fewer samples than `measurement.min_samples` because no more
+fitted into the time budget: quartiles of so few samples say little about their spread. If one of the two cells is not
+done, its status is shown. {ABSENT}: the suite has no such cell."""
+
+_GROWTH = f"""\
+**Exponents of growth.** The slope of log seconds against log B or log N, fitted by least squares to the medians of the
+{LARGEST} largest sizes that are done, or of all if there are fewer, with the 95 % interval by Student's t in brackets
+and the number of fitted cells in parentheses. An exponent of 0 means that the seconds do not depend on the size, 1 that
+they are proportional to it, and 2 that they grow with its square. Small sizes are left out because methods compute
+differently there: joint entropies are exact for the first points and sampled for later ones, and constant costs weigh
+more. The switch from exact to sampled can make an exponent larger or smaller than that of either, so an exponent says
+nothing about sizes beyond those measured. The interval shows how well one power law fits, not how far repeated
+measurements scatter. {ABSENT}: fewer than {FEWEST} cells are done. Columns without any exponent are left out."""
+
+_PREDICTION = """\
+**Prediction** is the computation of the log-probs of the same N points under the same K posterior samples by the model
+that the source names, shown as the median [quartiles] of its own samples. In active learning it precedes every
+selection that reads log-probs; a share of 1 % means that selection adds a hundredth to it."""
+
+_MEMORY = """\
+**Peak memory** is the growth of the peak during the first selection beyond the memory that was resident before, in MiB
+(2^20 bytes): of the device on CUDA, and of the process on a CPU. The pool's log-probs were resident before, so they are
+not included."""
+
+_AGREEMENT = """\
+The first selection of each cell is compared with that of the first method of its group. Both are made from the same
+log-probs and with equally seeded generators. Cells show the number of points that both batches contain, and the number
+of points at the beginning that are the same and in the same order. Methods with exact scores should select the same
+points, except where scores are equal up to rounding. BatchBALD's joint entropies are exact while C^i <= M label
+configurations; after that, each implementation estimates them in its own way from label configurations drawn at random.
+Gains that differ by less than the errors of these estimates can be in any order, so batches may differ and be equally
+good. Rules that draw their batch at random are in no group because single draws need not agree; tests compare their
+distributions."""
+
+
+@dataclass(frozen=True)
+class CostContext:
+    """One setting of a cost suite, which the sections below show.
+
+    Attributes:
+        results: the results of the whole suite.
+        setting: the setting.
+        number: the number of the setting on the page, from 1.
     """
-    return publish(leaderboard, results.suite.name, *cost_page(results))
+
+    results: CostResults
+    setting: CostSetting
+    number: int
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """All methods of the suite, in its order, which determines their colours."""
+        return all_labels(self.results.suite.conditions)
 
 
-def cost_page(results: CostResults) -> tuple[str, Figures]:
-    """Return a cost suite's page in Markdown, and the figures it shows: file name -> SVG."""
-    suite = results.suite
-    figures: Figures = {}
-    parts = [*opening(suite, entry(suite, results.count(Status.DONE), len(results.cells), "cells")), _summary(results)]
-    several = devices(results.cells)
-    if len(several) > 1:
-        parts.append(
-            f"Cells were measured on {len(several)} devices, which are told apart: {escape('; '.join(several))}."
-        )
-    for number, setting in enumerate(settings(results), start=1):
-        parts += _setting(results, setting, number, figures)
-    parts += ["## Notes", *notes.ALL]
-    failed = [_failure(cell) for cell in results.cells if cell.status == Status.FAILED]
-    parts += failures("## Cells that failed or were over a limit", failure_counts(results.cells, "cells"), failed)
-    parts += stale(results.cells, _place, "cell")
-    parts += unreadable(results.problems)
-    parts += provenance(results.cells, "cell", suite.conditions, {*suite.varied, *IN_THE_TABLES})
-    parts += ["The sources of log-probs:", "\n".join(_sources(results))]
-    return "\n\n".join(parts) + "\n", figures
+class SettingHeading:
+    """The heading of a setting: its source, K, and all else that varies."""
+
+    def render(self, context: CostContext) -> Rendered:
+        return Rendered([f"## {escape_block(context.setting.heading)}"])
 
 
-def _summary(results: CostResults) -> str:
-    others = describe_counts(results.cells, but=Status.DONE)
-    done = f"**{results.count(Status.DONE)} of {len(results.cells)} cells done**"
-    methods = counted(len(all_labels(results.suite.conditions)), "acquisition function")
-    return f"{done}{f'; {others}' if others else ''} ({methods}). How each number was made: [notes](#notes)."
+class SecondsAgainstSizes:
+    """The figures of seconds against B and against N, and the methods that they do not show."""
+
+    def render(self, context: CostContext) -> Rendered:
+        setting, suite_name = context.setting, context.results.suite.name
+        parts = [Rendered(["### Seconds of one selection against B and N"])]
+        figure = figure_against_batch_size(setting, context.labels)
+        if figure is None:
+            return joined([*parts, Rendered(["No cell is done in more than 0 s or over a limit."])])
+        caption = "Seconds of one selection against B"
+        parts.append(shown_figure(suite_name, "against-B", context.number, figure, caption))
+        parts.append(self._missing(setting, setting.of_method))
+        if batch_size := comparable_batch_size(setting):
+            figure = figure_against_pool_size(setting, batch_size, context.labels)
+            caption = f"Seconds against N, B = {batch_size}"
+            parts.append(shown_figure(suite_name, "against-N", context.number, figure, caption))
+            reason = "the largest B at which most methods are done with two N or more"
+            parts.append(Rendered([f"The figure against N shows B = {batch_size}, {reason}."]))
+            at_batch_size = setting.against_pool_size
+            parts.append(self._missing(setting, lambda label: at_batch_size(label, batch_size).values()))
+        return joined(parts)
+
+    def _missing(self, setting: CostSetting, cells_of: Callable[[str], Iterable[Cell]]) -> Rendered:
+        missing = not_drawn(setting, cells_of)
+        if not missing:
+            return Rendered()
+        reason = "Not drawn because no cell is done in more than 0 s or over a limit"
+        return Rendered([f"{reason}: {', '.join(map(escape, missing))}."])
 
 
-def _setting(results: CostResults, setting: Setting, number: int, figures: Figures) -> list[str]:
-    ratio = results.suite.report.ratio
-    return [
-        f"## {escape_block(setting.heading)}",
-        *_figures(results, setting, number, figures),
-        *(_ratios(setting, ratio) if ratio else []),
-        *_agreement(setting, results.suite.report.same_batch),
-        *_growth(setting),
-        *(part for pool_size in setting.pool_sizes for part in _pool(setting, pool_size)),
-    ]
+class Ratios:
+    """The ratios of seconds that the suite asks for. Renders to nothing if it asks for none."""
+
+    def render(self, context: CostContext) -> Rendered:
+        ratio = context.results.suite.report.ratio
+        if ratio is None:
+            return Rendered()
+        asked = f"{', '.join(ratio.of)} / {ratio.to}"
+        cells = ratio_table(context.setting, ratio).cells
+        body = table(cells) if len(cells) else escape_block(f"{asked}: this setting has no such cells.")
+        return Rendered([f"### {escape_block(f'Ratio of seconds: {asked}')}", body])
 
 
-def _figures(results: CostResults, setting: Setting, number: int, figures: Figures) -> list[str]:
-    labels = all_labels(results.suite.conditions)
-    parts = ["### Seconds of one selection against B and N"]
+class Agreement:
+    """The agreement of batches and the ratios of seconds within groups of methods that should select the same points.
 
-    def show(figure: Figure, symbol: str, text: str) -> None:
-        name = figure_name(results.suite.name, f"against-{symbol}", number)
-        figures[name] = to_svg(figure)
-        parts.append(f"![{text}](figures/{name})")
+    Renders to nothing if the setting has no cells of such a group.
+    """
 
-    if not (figure := figure_against_batch_size(setting, labels)):
-        return [*parts, "No cell is done in more than 0 s, or over a limit."]
-    show(figure, "B", "Seconds of one selection against B")
-    parts += _missing(setting, setting.of_method)
-    if batch_size := comparable_batch_size(setting):
-        show(figure_against_pool_size(setting, batch_size, labels), "N", f"Seconds against N, B = {batch_size}")
-        parts.append(f"Against N with B = {batch_size}: the largest B at which most methods are done at two N or more.")
-        parts += _missing(setting, lambda label: setting.against_pool_size(label, batch_size).values())
-    return parts
+    def render(self, context: CostContext) -> Rendered:
+        parts: list[str] = []
+        for group in context.results.suite.report.same_batch:
+            agreed = agreement_table(context.setting, group)
+            if len(agreed.cells):
+                ratios = ratio_table(context.setting, Ratio(of=group[1:], to=group[0]))
+                parts += [*titled(agreed), *titled(replace(ratios, title=f"{ratios.title} to {group[0]}"))]
+        return Rendered(["### Agreement of batches", _AGREEMENT, *parts] if parts else [])
 
 
-def _missing(setting: Setting, cells_of: Callable[[str], Iterable[Cell]]) -> list[str]:
-    missing = not_drawn(setting, cells_of)
-    return (
-        [f"Not drawn, for no cell is done in more than 0 s or over a limit: {', '.join(map(escape, missing))}."]
-        if missing
-        else []
-    )
+class Growth:
+    """The exponents of growth in B and in N."""
+
+    def render(self, context: CostContext) -> Rendered:
+        parts = [part for one in growth_tables(context.setting) for part in titled(one)]
+        return Rendered(["### Exponents of growth", *(parts or [f"No method has {FEWEST} cells done along B or N."])])
 
 
-def _ratios(setting: Setting, ratio: Ratio) -> list[str]:
-    found = ratio_table(setting, ratio)
-    asked = f"{', '.join(ratio.of)} / {ratio.to}"
-    body = [table(found.cells)] if len(found.cells) else [escape_block(f"{asked}: there are no such cells here.")]
-    return [f"### {escape_block(f'Ratio of seconds: {asked}')}", *body]
+class EachPoolSize:
+    """The tables of seconds, of the share of prediction, and of peak memory for each N."""
+
+    def render(self, context: CostContext) -> Rendered:
+        return joined(self._of_pool_size(context.setting, pool_size) for pool_size in context.setting.pool_sizes)
+
+    def _of_pool_size(self, setting: CostSetting, pool_size: int) -> Rendered:
+        parts = [f"### N = {size(pool_size)}", *titled(seconds_table(setting, pool_size))]
+        if prediction := setting.prediction(pool_size):
+            low, median, high = map(significant, prediction)
+            parts.append(f"Prediction of this pool takes {median} [{low}, {high}] s.")
+        if shares := share_table(setting, pool_size):
+            parts += titled(shares)
+        return Rendered([*parts, *titled(memory_table(setting, pool_size))])
 
 
-def _agreement(setting: Setting, groups: Sequence[list[str]]) -> list[str]:
-    """A section with the agreement and the ratio of seconds of each group that has cells here."""
-    parts: list[str] = []
-    for group in groups:
-        agreed = agreement_table(setting, group)
-        if len(agreed.cells):
-            ratios = ratio_table(setting, Ratio(of=group[1:], to=group[0]))
-            parts += [*titled(agreed), *titled(replace(ratios, title=f"{ratios.title} to {group[0]}"))]
-    return ["### Agreement of batches", notes.AGREEMENT, *parts] if parts else []
+class Summary:
+    """How many cells are done."""
+
+    def render(self, results: CostResults) -> Rendered:
+        others = describe_counts(results.cells, but=Status.DONE)
+        done = f"**{results.count(Status.DONE)} of {len(results.cells)} cells done**"
+        methods = counted(len(all_labels(results.suite.conditions)), "acquisition function")
+        reference = "The [notes](#notes) explain how each number was measured."
+        return Rendered([f"{done}{f'; {others}' if others else ''} ({methods}). {reference}"])
 
 
-def _growth(setting: Setting) -> list[str]:
-    tables = growth_tables(setting)
-    parts = [part for one in tables for part in titled(one)]
-    return ["### Exponents of growth", *(parts or [f"No method has {FEWEST} cells done along B or N."])]
+class SeveralDevices:
+    """The devices, if cells were measured on several."""
+
+    def render(self, results: CostResults) -> Rendered:
+        found = devices(results.cells)
+        if len(found) < 2:
+            return Rendered()
+        shown = escape("; ".join(found))
+        return Rendered([f"Cells were measured on {len(found)} devices, which are shown separately: {shown}."])
 
 
-def _pool(setting: Setting, pool_size: int) -> list[str]:
-    parts = [f"### N = {size(pool_size)}", *titled(seconds_table(setting, pool_size))]
-    if prediction := setting.prediction(pool_size):
-        low, median, high = map(significant, prediction)
-        parts.append(f"Prediction of this pool takes {median} [{low}, {high}] s.")
-    if shares := share_table(setting, pool_size):
-        parts += titled(shares)
-    return [*parts, *titled(memory_table(setting, pool_size))]
+class EachSetting:
+    """The sections of each setting of the suite."""
+
+    def render(self, results: CostResults) -> Rendered:
+        contexts = [CostContext(results, one, number) for number, one in enumerate(cost_settings(results), start=1)]
+        return joined(rendered(SETTING_SECTIONS, context) for context in contexts)
 
 
-def _sources(results: CostResults) -> list[str]:
-    """A line for each source, with all that it was made with."""
-    described = [cell.condition.describe()["source"] for cell in results.cells]
-    lines = [
-        f"{source['label']}: {', '.join(f'{key}: {value}' for key, value in leaves(source['parameters']))}"
-        for source in described
-    ]
-    return [f"- {escape_block(line)}" for line in dict.fromkeys(lines)]
+class Notes:
+    """How each number was measured."""
+
+    def render(self, results: CostResults) -> Rendered:
+        return Rendered(["## Notes", _SECONDS, _NOT_DONE, _FIGURES, _RATIO, _GROWTH, _PREDICTION, _MEMORY])
 
 
-def _failure(cell: Cell) -> dict[str, str]:
-    return {**_place(cell), **ending(cell, cell.error)}
+class Sources:
+    """Each source of log-probs with all its parameters."""
+
+    def render(self, results: CostResults) -> Rendered:
+        described = [cell.condition.describe()["source"] for cell in results.cells]
+        lines = [
+            f"{source['label']}: {', '.join(f'{key}: {value}' for key, value in leaves(source['parameters']))}"
+            for source in described
+        ]
+        distinct = "\n".join(f"- {escape_block(line)}" for line in dict.fromkeys(lines))
+        return Rendered(["The sources of log-probs:", distinct])
 
 
 def _place(cell: Cell) -> dict[str, str]:
@@ -181,3 +275,50 @@ def _place(cell: Cell) -> dict[str, str]:
         "K": str(condition.posterior_samples),
         "Source": condition.source.label,
     }
+
+
+CELLS = Jobs[CostResults, Cell]("cell", lambda results: results.cells, _place, frozenset(IN_THE_TABLES))
+
+SETTING_SECTIONS: Sequence[Section[CostContext]] = (
+    SettingHeading(),
+    SecondsAgainstSizes(),
+    Ratios(),
+    Agreement(),
+    Growth(),
+    EachPoolSize(),
+)
+
+SECTIONS: Sequence[Section[CostResults]] = (
+    Opening(CELLS),
+    Summary(),
+    SeveralDevices(),
+    EachSetting(),
+    Notes(),
+    Failures(CELLS, "Cells that failed or were over a limit", listed=[Status.FAILED]),
+    Stale(CELLS),
+    Unreadable(),
+    Provenance(CELLS),
+    Sources(),
+)
+
+
+def cost_page(results: CostResults) -> tuple[str, Mapping[str, bytes]]:
+    """Return a cost suite's page in Markdown, and the figures that it shows: file name -> SVG."""
+    whole = rendered(SECTIONS, results)
+    return "\n\n".join(whole.parts) + "\n", whole.figures
+
+
+def write_cost_pages(results: CostResults, leaderboard: Path) -> Path:
+    """Write a cost suite's page and its figures, and rebuild the index.
+
+    This writes `leaderboard/<suite>.md`, the figures `leaderboard/figures/<suite>-*.svg` with their manifest, and
+    `leaderboard/README.md`. Figures of the suite that the page no longer shows are removed. The same journals give the
+    same bytes.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        SoftalError: if the suite has the name of the index, or a file cannot be read or written.
+    """
+    return publish(leaderboard, results.suite.name, *cost_page(results))

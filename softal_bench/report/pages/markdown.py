@@ -1,22 +1,23 @@
-"""Markdown that no label, name or error text can break out of."""
+"""Markdown in which texts from users, such as labels and error messages, stay plain text."""
 
 import re
 
 import pandas as pd
 
 from softal_bench.errors import one_line
+from softal_bench.report.stats.tables import Table
 
-# A bracket is plain text unless it opens a line (a task, a definition) or closes the text of a link.
+# A bracket is plain text unless it starts a line (a task, a definition) or ends the text of a link.
 _LINK = re.compile(r"^\[|\](?=[(\[:])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _BLOCK_START = re.compile(r"^([#+\-=]|\d+[.)])")
-_HEADING_END = re.compile(r"(?<=\s)#+$")  # closes a heading and is not shown
-# An underscore inside a word is plain text in every dialect of a code host; at its edge it is emphasis.
+_HEADING_END = re.compile(r"(?<=\s)#+$")  # such signs end a heading and are not shown
+# Code hosts show an underscore inside a word as it is; at the edge of a word it is emphasis.
 _EDGE_UNDERSCORE = re.compile(r"(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a number with its noun.
+    """Return a number followed by the noun, in the plural if needed.
 
     >>> counted(1, "trial"), counted(3, "trial")
     ('1 trial', '3 trials')
@@ -25,8 +26,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def escape(text: str) -> str:
-    r"""Return text as one line of Markdown that shows exactly it: in a paragraph, a heading or a table's
-    cell.
+    r"""Return one line of Markdown that shows exactly this text inside a paragraph, a heading or a table.
 
     >>> print(escape("power(bald, T=0.125)"), escape("variation_ratios"))
     power(bald, T=0.125) variation_ratios
@@ -40,7 +40,7 @@ def escape(text: str) -> str:
 
 
 def link(text: str, target: str) -> str:
-    r"""Return a link with escaped text.
+    r"""Return a link whose text is escaped.
 
     >>> print(link("a [b] ]", "b.md"))
     [a \[b\] \]](b.md)
@@ -50,9 +50,9 @@ def link(text: str, target: str) -> str:
 
 
 def escape_block(text: str) -> str:
-    r"""Return text as Markdown that shows exactly it as a whole paragraph, a list's item or a heading.
+    r"""Return one line of Markdown that shows exactly this text as a whole paragraph, list item or heading.
 
-    What would start a list or a heading, or end a heading, is escaped too.
+    Signs that would start a list or a heading, or end a heading, are escaped too.
 
     >>> print(escape_block("# not a heading"), escape_block("1. no list"), escape_block("in C #"))
     \# not a heading 1\. no list in C \#
@@ -62,13 +62,18 @@ def escape_block(text: str) -> str:
 
 
 def table(cells: pd.DataFrame, align: str = "right") -> str:
-    """Return a table of text as Markdown: the index as the first column, under its name; all texts escaped.
+    """Return a table of texts as Markdown. All texts are escaped, and the index is the first column, under its name.
 
     Args:
         cells: the texts.
-        align: "left" or "right", of the columns after the first.
+        align: the alignment of the columns after the first, "left" or "right".
     """
     header = [escape(str(name)) for name in [cells.index.name or "", *cells.columns]]
     rows = [[escape(str(value)) for value in row] for row in cells.itertuples()]
     rule = [":--", *(":--" if align == "left" else "--:" for _ in cells.columns)]
     return "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *rows])
+
+
+def titled(of: Table) -> list[str]:
+    """Return a table under its title, as two paragraphs."""
+    return [f"**{escape(of.title)}**", table(of.cells)]

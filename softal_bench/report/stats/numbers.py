@@ -1,4 +1,4 @@
-"""Numbers as text, as tables and figures show them."""
+"""How tables and figures show numbers."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ MIB = 2**20
 
 
 def number(value: float, decimals: int = 2) -> str:
-    """Return a number with at most so many decimals and without an exponent; ∞ for infinity.
+    """Return a number with at most `decimals` decimals and without an exponent; ∞ for infinity.
 
     >>> number(108.75), number(120.0), number(math.inf)
     ('108.75', '120', '∞')
@@ -21,7 +21,7 @@ def number(value: float, decimals: int = 2) -> str:
 
 
 def percentage(fraction: float) -> str:
-    """Return a fraction in per cent, as written in a suite.
+    """Return a fraction in per cent, with at most four decimals.
 
     >>> percentage(0.95), percentage(0.975)
     ('95 %', '97.5 %')
@@ -30,7 +30,7 @@ def percentage(fraction: float) -> str:
 
 
 def significant(value: float) -> str:
-    """Return a number of at least 0 with three significant digits, and never an exponent; ∞ for infinity.
+    """Return a non-negative number with three significant digits and without an exponent; ∞ for infinity.
 
     >>> significant(0.0123456), significant(1.5), significant(99.99), significant(1234.5), significant(0.0)
     ('0.0123', '1.50', '100', '1234', '0')
@@ -43,7 +43,9 @@ def significant(value: float) -> str:
 
 
 def median_and_quartiles(samples: Sequence[float]) -> str:
-    """Return `median [25 %, 75 % quantile]` with three significant digits; a dash without samples, 0 where all are.
+    """Return `median [25 %, 75 % quantile]` with three significant digits.
+
+    Without samples this is a dash; if all samples are 0, it is `0`.
 
     >>> median_and_quartiles([1.0, 2.0, 3.0, 4.0, 5.0])
     '3.00 [2.00, 4.00]'
@@ -59,7 +61,7 @@ def median_and_quartiles(samples: Sequence[float]) -> str:
 
 
 def size(count: int) -> str:
-    """Return a count with its thousands apart where it is long.
+    """Return a count as text; from 10 000 on, spaces separate the thousands.
 
     >>> size(1000), size(10_000), size(1_000_000)
     ('1000', '10 000', '1 000 000')

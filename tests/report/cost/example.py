@@ -1,4 +1,4 @@
-"""A small cost suite for the tests of reports, and its journals, written by hand line by line."""
+"""A small cost suite for the tests of reports, and journals written by hand line by line."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from softal_bench.records.cells import CostResults, collect_cells
-from softal_bench.report.stats.cost_settings import Setting, settings
+from softal_bench.report.stats.cost import CostSetting, cost_settings
 from softal_bench.suite import CostCondition, CostSuite, load_cost_suite
 
 from ..example import write
@@ -30,7 +30,7 @@ matrix:
 
 @dataclass(frozen=True)
 class ExampleCosts:
-    """A cost suite with a folder of runs and a leaderboard, as its file says."""
+    """A cost suite as described by its file, with a folder of runs and a leaderboard."""
 
     folder: Path
     text: str = FILE
@@ -54,12 +54,12 @@ class ExampleCosts:
         return load_cost_suite(path)
 
     def path(self, condition: CostCondition, *, recorded: bool = False) -> Path:
-        """Where the journal of a cell lies: among the runs, or among the leaderboard's records."""
+        """Return the path of a cell's journal in the runs folder, or in the leaderboard's records."""
         root = self.leaderboard / "records" if recorded else self.runs
         return root / "costs" / f"{condition.key(0)}.jsonl"
 
     def condition(self, label: str, pool_size: int = 1000, batch_size: int = 1) -> CostCondition:
-        """The first condition of this method, N and B."""
+        """Return the first condition with this method, N and B."""
         (found, *_) = [
             condition
             for condition in self.suite.conditions
@@ -69,7 +69,7 @@ class ExampleCosts:
         return found
 
     def measure(self, seconds: Callable[[CostCondition], float | None]) -> None:
-        """Write a done cell for each condition, of three samples around these seconds; none where it is None."""
+        """Write a done cell with three samples around these seconds for each condition, unless they are None."""
         for condition in self.suite.conditions:
             median = seconds(condition)
             if median is not None:
@@ -78,8 +78,8 @@ class ExampleCosts:
     def collect(self) -> CostResults:
         return collect_cells(self.suite, self.runs, self.leaderboard)
 
-    def settings(self) -> list[Setting]:
-        return settings(self.collect())
+    def settings(self) -> list[CostSetting]:
+        return cost_settings(self.collect())
 
 
 def lines(
@@ -92,7 +92,7 @@ def lines(
     peak_bytes: int | None = 3 * MIB,
     device: str = "Example CPU, 2 cores",
 ) -> list[dict[str, Any]]:
-    """The lines of a cell's journal."""
+    """Return the lines of a cell's journal."""
     header = {
         "kind": "header",
         "schema": 1,

@@ -1,11 +1,11 @@
-"""Batches that should be the same are compared point by point, from journals written by hand."""
+"""Batches that should be the same are compared point by point, with journals written by hand."""
 
 from dataclasses import replace
 
 import pytest
 
 from softal_bench.report.pages.cost import cost_page
-from softal_bench.report.stats.agreement import agreement, agreement_table
+from softal_bench.report.stats.cost_comparisons import agreement, agreement_table
 from softal_bench.report.stats.numbers import ABSENT
 
 from ..example import write
@@ -34,11 +34,11 @@ def choose(costs: ExampleCosts, label: str, acquired: list[int] | None, pool_siz
         ([10, 11, 12, 13, 14], "0 of 5, the first 0 in order"),
     ],
 )
-def test_agreement_counts_common_points_and_the_common_beginning(other: list[int], text: str) -> None:
+def test_agreement_counts_common_points_and_those_in_order_at_the_beginning(other: list[int], text: str) -> None:
     assert agreement([7, 3, 9, 1, 4], other) == text
 
 
-def test_a_group_is_compared_with_its_first_at_each_n_and_b(costs: ExampleCosts) -> None:
+def test_a_group_is_compared_with_its_first_method_at_each_n_and_b(costs: ExampleCosts) -> None:
     choose(costs, "bald", [7, 3, 9, 1, 4])
     choose(costs, JOINT, [7, 3, 1, 9, 8])
     (setting,) = costs.settings()
@@ -48,8 +48,8 @@ def test_a_group_is_compared_with_its_first_at_each_n_and_b(costs: ExampleCosts)
     assert cells.iloc[0]["B = 5"] == "4 of 5, the first 2 in order"
 
 
-def test_cells_without_a_batch_say_why(costs: ExampleCosts) -> None:
-    """Journals of earlier versions record no batch; BatchBALD timed out at N = 100 000 and B = 5."""
+def test_cells_without_a_batch_show_why(costs: ExampleCosts) -> None:
+    """Journals of earlier versions do not record the batch, and BatchBALD timed out at N = 100 000 and B = 5."""
     choose(costs, "bald", [7, 3, 9, 1, 4])
     exclude = "exclude: [{acquisition: batchbald, pool_size: 10000, batch_size: 5}]\n"
     (setting,) = replace(costs, text=f"{costs.text}{exclude}").settings()
@@ -57,7 +57,7 @@ def test_cells_without_a_batch_say_why(costs: ExampleCosts) -> None:
     assert cells.tolist() == ["not recorded", ABSENT, "timeout (cell over 20 s)"]
 
 
-def test_the_page_shows_agreement_and_ratio_of_each_group_and_only_where_asked(costs: ExampleCosts) -> None:
+def test_the_page_shows_agreement_and_ratio_of_each_group_if_the_suite_asks_for_it(costs: ExampleCosts) -> None:
     choose(costs, "bald", [7, 3, 9, 1, 4])
     choose(costs, JOINT, [7, 3, 9, 1, 4])
     assert "Agreement" not in cost_page(costs.collect())[0]

@@ -32,7 +32,7 @@ def against_b(costs: ExampleCosts) -> Figure:
 
 
 def drawn(axes: Axes) -> list[Line2D]:
-    """The lines of methods: those without a name of their own that are not dotted."""
+    """Return the lines of methods, which are solid and have no name."""
     return [line for line in axes.get_lines() if line.get_gid() is None and line.get_linestyle() == "-"]
 
 
@@ -70,7 +70,7 @@ def test_a_timeout_is_an_open_mark_at_the_limit_joined_to_the_last_cell_done(cos
     assert "ended at the cell's limit" in legend(against_b(costs))
 
 
-def test_marks_at_one_place_are_of_different_sizes(costs: ExampleCosts) -> None:
+def test_marks_at_the_same_place_have_different_sizes(costs: ExampleCosts) -> None:
     write(costs.path(over := costs.condition("bald", 100_000, 5)), lines(over, status="out_of_memory"))
     marks = {line.get_gid(): line for line in against_b(costs).axes[2].get_lines() if line.get_gid()}
     timeout, memory = marks["over-timeout"], marks["over-out_of_memory"]
@@ -79,7 +79,7 @@ def test_marks_at_one_place_are_of_different_sizes(costs: ExampleCosts) -> None:
     assert "out of memory (no time)" in legend(against_b(costs))
 
 
-def test_the_method_that_ends_highest_leads_the_legend_where_its_limit_counts(costs: ExampleCosts) -> None:
+def test_the_method_that_ends_highest_comes_first_in_the_legend_with_limits_included(costs: ExampleCosts) -> None:
     for size in (1, 2, 10):
         costs.path(costs.condition("bald", 100_000, size)).unlink()
     write(costs.path(over := costs.condition("bald", 100_000, 5)), lines(over, status="timeout"))
@@ -102,7 +102,7 @@ def test_zero_seconds_are_left_out_without_a_warning(costs: ExampleCosts) -> Non
     assert not_drawn(setting, lambda label: setting.against_batch_size(label, 1000).values()) == ["uniform"]
 
 
-def test_prediction_is_a_line_across(costs: ExampleCosts) -> None:
+def test_prediction_is_a_horizontal_line(costs: ExampleCosts) -> None:
     condition = costs.condition("uniform")
     write(costs.path(condition), lines(condition, [1e-3], predict_seconds=[0.1, 0.3, 0.2]))
     figure = against_b(costs)
@@ -122,7 +122,7 @@ def test_the_figure_against_n_has_the_b_at_which_most_methods_can_be_seen(costs:
     np.testing.assert_allclose(np.asarray(joint.get_xydata()), [[1e3, 1e-1], [1e4, 1]])
 
 
-def test_b_goes_down_for_the_sake_of_a_method_that_is_done_at_small_b_only(costs: ExampleCosts) -> None:
+def test_b_is_smaller_if_one_method_is_done_only_at_small_b(costs: ExampleCosts) -> None:
     for size in (5, 10):
         costs.path(costs.condition(JOINT, 10_000, size)).unlink()
     (setting,) = costs.settings()

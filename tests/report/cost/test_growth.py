@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from softal_bench.report.stats.cost_tables import growth_tables
-from softal_bench.report.stats.growth import exponent, exponent_text
+from softal_bench.report.stats.cost_comparisons import exponent, exponent_text, growth_tables
 from softal_bench.report.stats.numbers import ABSENT
 
 from ..example import write
@@ -24,8 +23,8 @@ def test_the_exponents_of_exact_power_laws_are_recovered(costs: ExampleCosts, la
     assert fitted.num_cells == 4
 
 
-def test_only_the_largest_five_sizes_are_fitted(costs: ExampleCosts) -> None:
-    """Up to B = 5 seconds do not depend on B, from there on they grow with its square."""
+def test_only_the_five_largest_sizes_are_fitted(costs: ExampleCosts) -> None:
+    """Up to B = 5 the seconds do not depend on B; beyond, they grow with its square."""
     costs = replace(costs, text=costs.text.replace("[1, 2, 5, 10]", "[1, 2, 3, 5, 10, 20, 50, 100]"))
     for condition in costs.suite.conditions:
         write(costs.path(condition), lines(condition, [max(5, condition.batch_size) ** 2]))
@@ -33,7 +32,7 @@ def test_only_the_largest_five_sizes_are_fitted(costs: ExampleCosts) -> None:
 
 
 def test_the_tables_have_a_column_for_each_size_with_four_done_cells(costs: ExampleCosts) -> None:
-    """BatchBALD is done at two B only with N = 100 000; there are three N, too few."""
+    """With N = 100 000 BatchBALD is done at only two B, and three N are too few for an exponent of N."""
     (setting,) = costs.settings()
     (in_b,) = growth_tables(setting)
     assert list(in_b.cells.loc[JOINT]) == ["2.00 [2.00, 2.00] (4)", "2.00 [2.00, 2.00] (4)", ABSENT]
@@ -41,7 +40,7 @@ def test_the_tables_have_a_column_for_each_size_with_four_done_cells(costs: Exam
     assert in_b.cells.loc["uniform", "N = 1000"] == "0.00 [0.00, 0.00] (4)"
 
 
-def test_the_interval_holds_the_slopes_that_a_t_test_does_not_reject(costs: ExampleCosts) -> None:
+def test_the_interval_contains_the_slopes_that_a_t_test_does_not_reject(costs: ExampleCosts) -> None:
     """At an end of the 95 % interval, the two-sided p-value of that slope is 5 %; least squares by numpy.polyfit."""
     seconds = {1: 1.0, 2: 3.0, 5: 4.0, 10: 11.0}
     for size, value in seconds.items():

@@ -25,7 +25,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_page_tells_what_was_measured_and_found(costs: ExampleCosts) -> None:
+def test_a_page_shows_what_was_measured_and_found(costs: ExampleCosts) -> None:
     page = publish(replace(costs, text=costs.text + RATIO))
     assert "\n# What choosing costs\n\nSeconds of a choice.\n\nAnd more.\n" in page
     assert "**34 of 36 cells done**; 1 timed out, 1 not tried (3 acquisition functions)." in page
@@ -36,7 +36,7 @@ def test_a_page_tells_what_was_measured_and_found(costs: ExampleCosts) -> None:
     assert "fewer samples than `measurement.min_samples`" in page.replace("\n", " ")
     assert "\n### N = 100 000\n" in page
     assert "| 0.400 [0.380, 0.440] (3) | timeout (cell over 20 s) | not tried |" in page
-    assert "Against N with B = 10" in page
+    assert "The figure against N shows B = 10, " in page
     assert "\n## Notes\n" in page
     assert "- Device: Example CPU, 2 cores (cpu)\n- CPU threads of a cell: 2\n- Python: 3.11.4\n" in page
     assert "- Packages: softal-bench 0.1.0, torch 2.4.0\n- Dates: 2025-03-01 (UTC)\n" in page
@@ -52,22 +52,23 @@ def test_the_same_journals_give_the_same_bytes(costs: ExampleCosts) -> None:
         "README.md",
         "figures/costs-against-B.svg",
         "figures/costs-against-N.svg",
+        "figures/manifest.json",
     }
     publish(costs)
     assert contents(costs.leaderboard) == first
 
 
-def test_nothing_measured_is_a_page_that_says_so(tmp_path: Path) -> None:
+def test_the_page_of_a_suite_that_was_not_measured_says_so(tmp_path: Path) -> None:
     costs = ExampleCosts(tmp_path, ExampleCosts(tmp_path).text + RATIO)
     page = publish(costs)
     assert "**0 of 36 cells done**; 36 not run" in page
-    assert "No cell is done in more than 0 s, or over a limit." in page
+    assert "No cell is done in more than 0 s or over a limit." in page
     assert "No method has 4 cells done along B or N." in page
     assert "No cell was run." in page
     assert not (costs.leaderboard / "figures").exists()
 
 
-def test_failures_and_unreadable_journals_are_told(costs: ExampleCosts) -> None:
+def test_failures_and_unreadable_journals_are_listed(costs: ExampleCosts) -> None:
     failed, broken = costs.condition("bald"), costs.condition("uniform")
     write(costs.path(failed), lines(failed, status="failed", error="ValueError: score | NaN"))
     costs.path(broken).write_text("no journal\n")
@@ -79,31 +80,31 @@ def test_failures_and_unreadable_journals_are_told(costs: ExampleCosts) -> None:
     assert "| uniform | not readable |" in page
 
 
-def test_prediction_stands_beside_selection_where_there_is_any(costs: ExampleCosts) -> None:
-    assert "share of prediction, of" not in publish(costs)
+def test_prediction_is_shown_next_to_selection_if_it_was_measured(costs: ExampleCosts) -> None:
+    assert "share of prediction, from" not in publish(costs)
     condition = costs.condition("uniform")
     write(costs.path(condition), lines(condition, [1e-3], predict_seconds=[0.1, 0.2, 0.3]))
     page = publish(costs)
     assert "Prediction of this pool takes 0.200 [0.150, 0.250] s." in page
-    assert "**Selection as a share of prediction, of medians**" in page
+    assert "**Selection as a share of prediction, from medians**" in page
     assert "| uniform | 0.500 % |" in page
 
 
-def test_a_ratio_with_a_method_that_is_not_there_says_so(costs: ExampleCosts) -> None:
+def test_a_ratio_with_an_absent_method_says_so(costs: ExampleCosts) -> None:
     apart = "  posterior_samples: [20, 100]\nexclude: [{acquisition: batchbald, posterior_samples: 100}]\n"
     page = publish(replace(costs, text=costs.text + apart + RATIO))
-    assert page.count("batchbald / bald: there are no such cells here.") == 1
+    assert page.count("batchbald / bald: this setting has no such cells.") == 1
 
 
-def test_several_devices_are_told_apart(costs: ExampleCosts) -> None:
+def test_several_devices_are_shown_separately(costs: ExampleCosts) -> None:
     write(costs.path(one := costs.condition("bald")), lines(one, [5.0], device="Another CPU"))
     page = publish(costs)
-    assert "Cells were measured on 2 devices, which are told apart" in page
+    assert "Cells were measured on 2 devices, which are shown separately" in page
     assert "\n## synthetic (C = 10), K = 20, Another CPU (cpu)\n" in page
     assert "(figures/costs-against-B.2.svg)" in page
 
 
-def test_settings_that_no_device_has_measured_stay_beside_two_devices(costs: ExampleCosts) -> None:
+def test_settings_that_no_device_has_measured_are_on_the_page_of_two_devices(costs: ExampleCosts) -> None:
     write(costs.path(one := costs.condition("bald")), lines(one, [5.0], device="Another CPU"))
     page = publish(replace(costs, text=costs.text + "  posterior_samples: [20, 100]\n"))
     headings = [line for line in page.splitlines() if line.startswith("## synthetic")]
@@ -111,14 +112,14 @@ def test_settings_that_no_device_has_measured_stay_beside_two_devices(costs: Exa
     assert headings == [f"{of_k} 20, Another CPU (cpu)", f"{of_k} 20, Example CPU, 2 cores (cpu)", f"{of_k} 100"]
 
 
-def test_figures_no_longer_shown_go(costs: ExampleCosts) -> None:
+def test_figures_that_the_page_no_longer_shows_are_removed(costs: ExampleCosts) -> None:
+    write(costs.path(one := costs.condition("bald")), lines(one, [5.0], device="Another CPU"))
     publish(costs)
     figures = costs.leaderboard / "figures"
-    for name in ("costs-against-B.3.svg", "costs-B10.svg", "costs-seconds.svg", "costs-against-C.svg"):
-        (figures / name).write_text("")
+    assert (figures / "costs-against-B.2.svg").exists()
+    write(costs.path(one), lines(one, [5.0]))
     publish(costs)
-    left = {path.name for path in figures.iterdir()}
-    assert left == {"costs-against-B.svg", "costs-against-N.svg", "costs-against-C.svg"}
+    assert {path.name for path in figures.glob("*.svg")} == {"costs-against-B.svg", "costs-against-N.svg"}
 
 
 def test_the_index_lists_pages_of_both_kinds(costs: ExampleCosts) -> None:
@@ -130,6 +131,6 @@ def test_the_index_lists_pages_of_both_kinds(costs: ExampleCosts) -> None:
     assert "| [An example](example.md) | Says what it is for. | 0 of 3 trials |\n" in index
 
 
-def test_no_suite_may_take_the_index_place(costs: ExampleCosts) -> None:
+def test_no_suite_may_have_the_name_of_the_index(costs: ExampleCosts) -> None:
     with pytest.raises(SoftalError, match="index"):
         publish(replace(costs, text=costs.text.replace("name: costs", "name: README")))

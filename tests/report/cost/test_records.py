@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from softal_bench.report.stats.statistics import median_selection
+from softal_bench.report.stats.cost import median_selection
 
 from ..example import write
 from .conftest import JOINT

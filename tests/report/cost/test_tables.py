@@ -1,17 +1,17 @@
-"""Tables of a cost suite from journals whose numbers can be worked out by hand."""
+"""Tables of a cost suite from journals whose numbers can be computed by hand."""
 
 from dataclasses import replace
 
 import pytest
 
-from softal_bench.report.stats.cost_settings import Setting
-from softal_bench.report.stats.cost_tables import (
+from softal_bench.report.stats.cost import (
+    CostSetting,
     cost_tables,
     memory_table,
-    ratio_table,
     seconds_table,
     share_table,
 )
+from softal_bench.report.stats.cost_comparisons import ratio_table
 from softal_bench.report.stats.numbers import ABSENT
 from softal_bench.suite.keys import Ratio
 
@@ -20,7 +20,7 @@ from .conftest import JOINT, power_law
 from .example import MIB, ExampleCosts, lines
 
 
-def only(costs: ExampleCosts) -> Setting:
+def only(costs: ExampleCosts) -> CostSetting:
     (setting,) = costs.settings()
     return setting
 
@@ -34,7 +34,7 @@ def test_seconds_are_median_and_quartiles_of_the_samples(costs: ExampleCosts) ->
     assert cells.loc["uniform", "B = 1"] == "0.00100 [0.000950, 0.00110] (3)"  # of 0.9, 1 and 1.2 ms
 
 
-def test_cells_that_are_not_done_say_how_they_stand(costs: ExampleCosts) -> None:
+def test_cells_that_are_not_done_show_their_status(costs: ExampleCosts) -> None:
     write(costs.path(failed := costs.condition("bald", 100_000, 1)), lines(failed, status="failed"))
     write(costs.path(full := costs.condition("bald", 100_000, 2)), lines(full, status="out_of_memory"))
     write(costs.path(begun := costs.condition("bald", 100_000, 5)), lines(begun)[:2])
@@ -53,7 +53,7 @@ def test_combinations_that_the_suite_excludes_are_dashes_or_absent(costs: Exampl
     assert cells.loc["bald", "B = 10"] == ABSENT
 
 
-def test_the_terminal_gets_medians_alone(costs: ExampleCosts) -> None:
+def test_the_terminal_shows_only_medians(costs: ExampleCosts) -> None:
     tables = cost_tables(costs.collect())
     assert [table.title for table in tables] == [
         f"Median seconds of one selection, synthetic (C = 10), K = 20, N = {size}"
@@ -92,18 +92,18 @@ def test_a_ratio_of_too_few_samples_has_no_range(costs: ExampleCosts) -> None:
 
 
 @pytest.mark.parametrize("to", ["bald", "no_such_method"])
-def test_a_ratio_of_a_method_to_itself_or_to_one_that_is_not_there_has_no_row(costs: ExampleCosts, to: str) -> None:
+def test_the_ratio_of_a_method_to_itself_or_to_an_absent_one_has_no_row(costs: ExampleCosts, to: str) -> None:
     assert len(ratio_table(only(costs), Ratio(of=["bald"], to=to)).cells) == 0
 
 
-def test_peak_memory_is_in_mib_and_a_dash_where_it_was_not_measured(costs: ExampleCosts) -> None:
+def test_peak_memory_is_in_mib_and_a_dash_if_it_was_not_measured(costs: ExampleCosts) -> None:
     write(costs.path(one := costs.condition("bald")), lines(one, [1.0], peak_bytes=int(64.25 * MIB)))
     write(costs.path(two := costs.condition("bald", 1000, 2)), lines(two, [1.0], peak_bytes=None))
     assert list(memory_table(only(costs), 1000).cells.loc["bald"]) == ["64.2", ABSENT, "3.00", "3.00"]
 
 
 def test_selection_is_a_share_of_the_prediction_of_its_own_pool(costs: ExampleCosts) -> None:
-    """Prediction stands in each cell's journal; its samples count once, so that its median is 4 ms."""
+    """The journal of each cell has the samples of prediction, but they count once, so the median is 4 ms."""
     for size in (1, 2, 5):
         condition = costs.condition("uniform", 1000, size)
         write(costs.path(condition), lines(condition, [1e-3], predict_seconds=[3e-3, 4e-3, 6e-3]))
@@ -116,7 +116,7 @@ def test_selection_is_a_share_of_the_prediction_of_its_own_pool(costs: ExampleCo
     assert (setting.prediction(10_000), share_table(setting, 10_000)) == (None, None)
 
 
-def test_sources_k_and_other_keys_make_settings(costs: ExampleCosts) -> None:
+def test_sources_k_and_other_keys_form_settings(costs: ExampleCosts) -> None:
     varied = "  posterior_samples: [20, 100]\n  threads: [1, 2]\n  source: [synthetic, {synthetic: {num_classes: 3}}]\n"
     headings = [setting.heading for setting in replace(costs, text=costs.text + varied).settings()]
     assert len(headings) == 8

@@ -1,4 +1,4 @@
-"""The leaderboard's page of the side-by-side timings: what their record says, in Markdown."""
+"""The leaderboard's page of the side-by-side timings, in Markdown, written from their record alone."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -6,46 +6,44 @@ from pathlib import Path
 import pandas as pd
 
 from softal_bench.errors import one_line
-from softal_bench.report.pages.index import Entry, to_comment
 from softal_bench.report.pages.markdown import escape_block, table
-from softal_bench.report.pages.publishing import publish
+from softal_bench.report.pages.publishing import Entry, publish, to_comment
 from softal_bench.report.stats.numbers import ABSENT, median_and_quartiles, significant, size
 from softal_bench.report.stats.statistics import quartiles
 from softal_bench_peers.compare.records import Comparison, Together, Value, read_comparisons
 
 NAME = "compare"
-TITLE = "Speed beside other implementations"
+TITLE = "Speed compared with other implementations"
 _SUMMARY = (
-    "Seconds of the same work on the same inputs, by this suite and by other implementations in turn in one run, with "
-    "both answers compared."
+    "Seconds that this suite and other implementations need for the same work on the same inputs. Both sides are "
+    "measured in turn in one run, and their answers are compared."
 )
 _READING = (
-    "Seconds are medians with their quartiles in brackets, n samples a side after a warm-up. Both sides take turns, "
-    "and who goes first alternates, so that a change of the machine's speed meets both. The ratio is the peer's "
-    "median over ours; its brackets are the quartiles of the ratios of the n pairs. Both sides get the same inputs, "
-    "threads and dtype, and both answers are compared: what counts as the same stands under each table. Rows without "
-    "a peer are of this suite alone."
+    "Seconds are medians with their quartiles in brackets, from n samples of each side after a warm-up. The two sides "
+    "take turns, and the side that goes first alternates, so that a change in the machine's speed affects both. The "
+    "ratio is the peer's median divided by ours; its brackets are the quartiles of the ratios of the n pairs. Both "
+    "sides get the same inputs, threads and dtype, and their answers are compared; the text under each table says "
+    "what counts as the same answer. Rows without a peer show this suite alone."
 )
 _LIMITS = (
-    "These are figures of one machine. Another processor, another number of threads or another version of PyTorch "
-    "changes both sides, and not by the same factor. Both sides run warm, in one process unless said otherwise; "
-    "imports, reading of data and conversion to a peer's layout are outside the timers. A peer is called as its "
-    "documentation shows, with progress bars off, and where it leaves a size to the caller, with the fastest of those "
-    "tried. Objects made before the timers start are exempt from Python's garbage collection on both sides: a peer "
-    "that collects garbage at every chunk would else pay for all that the process has imported, many times its own "
-    "work on a small pool."
+    "These numbers come from one machine. Another processor, number of threads or version of PyTorch changes both "
+    "sides, and not by the same factor. Both sides run warm, in one process unless stated otherwise; imports, reading "
+    "data and conversion to a peer's layout are not timed. A peer is called as its documentation shows, with progress "
+    "bars disabled. If it lets the caller choose a size, the fastest size that was tried is used. Objects created "
+    "before the timers start are exempt from Python's garbage collection on both sides. Otherwise, a peer that "
+    "collects garbage after every chunk would be charged for everything that the process has imported, which on a "
+    "small pool is many times its own work."
 )
 _APART = (
-    "**The rows below are in {count} groups that were not measured together.** Rows of a group share the start of the "
-    "command that measured them, the version of PyTorch and the processor, as far as the record says. Do not compare "
-    "seconds or ratios of one group with those of another: the two sides of a row were measured in turn, two groups "
-    "were not."
+    "**The rows below form {count} groups that were not measured together.** The rows of a group share the start of "
+    "the command that measured them, the version of PyTorch and the processor, as far as these are recorded. Do not "
+    "compare seconds or ratios of one group with those of another: only the two sides of a row were measured in turn."
 )
 _NO_RUN = (
-    "The record does not say in which run these rows were measured; they may come from several runs of that day, with "
-    "other software under test. Only the two sides of one row are known to have been measured together."
+    "The record does not say in which run these rows were measured. They may come from several runs of that day, with "
+    "different software under test. Only the two sides of one row are known to have been measured together."
 )
-_REBUILT = "Measured by `make compare`, which writes `records/compare.json` and this page from it."
+_REBUILT = "`make compare` takes these measurements, and writes `records/compare.json` and this page from it."
 _FACTS = {
     "run": "Start of the run (UTC)",
     "device_name": "Device",
@@ -59,40 +57,42 @@ _FACTS = {
 
 
 def write_comparison(leaderboard: Path) -> Path:
-    """Write `compare.md` from `records/compare.json`, both in the leaderboard's folder, and the index anew.
+    """Write `compare.md` from `records/compare.json`, both in the leaderboard's folder, and rebuild the index.
+
+    The same record gives the same bytes.
 
     Returns:
-        The page's path. The same record gives the same bytes.
+        The page's path.
 
     Raises:
-        SoftalError: if the record cannot be read, or the disk refuses a file.
+        SoftalError: if the record cannot be read, or a file cannot be written.
     """
     record = leaderboard / "records" / f"{NAME}.json"
     return publish(leaderboard, NAME, comparison_page(read_comparisons(record)), {})
 
 
 def comparison_page(comparisons: Sequence[Comparison]) -> str:
-    """Return the page in Markdown: a section for each group of rows that were measured together, the newest first.
+    """Return the page in Markdown, with a section for each group of rows that were measured together, newest first.
 
-    A row is in one group only, so no table has rows of two runs, two versions of PyTorch or two machines.
+    Each row is in one group, so no table has rows from two runs, two versions of PyTorch or two machines.
     """
     compared = [one for one in comparisons if one.same_answer is not None]
     agree = sum(bool(one.same_answer) for one in compared)
     parts = [to_comment(Entry(TITLE, _SUMMARY, agree, len(compared), "answers the same")), f"# {TITLE}", _SUMMARY]
-    parts += [_standing(agree, len(compared)), _READING]
+    parts += [f"**{agree} of {len(compared)} answers that were compared are the same.**", _READING]
     groups = _measured_together(comparisons)
     parts += [_APART.format(count=len(groups))] if len(groups) > 1 else []
     for together, rows in groups.items():
         parts += _group(together, rows)
     parts += ["## Limits", _LIMITS]
     if not any(one.device == "cuda" for one in comparisons):
-        parts.append("CUDA was not measured: all rows are of a CPU.")
+        parts.append("CUDA was not measured; all rows come from a CPU.")
     parts.append(_REBUILT)
     return "\n\n".join(parts) + "\n"
 
 
 def timings(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """Return seconds of both sides, ratio and agreement as texts: a row for each comparison, by setting."""
+    """Return a row of texts for each comparison: seconds of both sides, ratio, and whether the answers agree."""
     rows = [
         {
             "Setting": one.setting,
@@ -112,9 +112,9 @@ def timings(comparisons: Sequence[Comparison]) -> pd.DataFrame:
 
 
 def details(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """Return the further figures as texts: a row for each comparison that has some and a column for each figure.
+    """Return further figures as texts, with a row for each comparison that has some and a column for each figure.
 
-    Where there are more figures than comparisons, the other way round.
+    If there are more figures than comparisons, rows and columns are exchanged.
     """
     having = [one for one in comparisons if one.details]
     names = _distinct(name for one in having for name in one.details)
@@ -129,7 +129,7 @@ def details(comparisons: Sequence[Comparison]) -> pd.DataFrame:
 
 
 def _measured_together(comparisons: Sequence[Comparison]) -> dict[Together, list[Comparison]]:
-    """Group the rows, the newest group first; within a group they are in the record's order."""
+    """Group the rows, newest group first. Within a group they are in the record's order."""
     groups: dict[Together, list[Comparison]] = {}
     for one in comparisons:
         groups.setdefault(one.together, []).append(one)
@@ -138,8 +138,8 @@ def _measured_together(comparisons: Sequence[Comparison]) -> dict[Together, list
 
 
 def _group(together: Together, comparisons: Sequence[Comparison]) -> list[str]:
-    torch = f"torch {together.torch}" if together.torch else "torch not recorded"
-    when = f"Measured {together.when}" if together.when else "Measured at a time not recorded"
+    torch = f"torch {together.torch}" if together.torch else "version of torch not recorded"
+    when = f"Measured {together.when}" if together.when else "Measured at an unrecorded time"
     parts = [f"## {escape_block(f'{when}, {torch}')}", *_provenance(comparisons)]
     if not together.run:
         parts.append(_NO_RUN)
@@ -153,10 +153,6 @@ def _section(work: str, comparisons: Sequence[Comparison]) -> list[str]:
     parts += [escape_block(method) for method in _distinct(one.method for one in comparisons if one.method)]
     further = details(comparisons)
     return [*parts, table(further)] if len(further) else parts
-
-
-def _standing(agree: int, compared: int) -> str:
-    return f"**{agree} of {compared} answers that were compared are the same.**"
 
 
 def _ratio(one: Comparison) -> str:

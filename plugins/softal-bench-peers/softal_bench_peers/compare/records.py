@@ -1,4 +1,4 @@
-"""The record of side-by-side timings: a JSON list with an object for each comparison."""
+"""The record of side-by-side timings: a JSON list with one object for each comparison."""
 
 import json
 import re
@@ -16,11 +16,11 @@ Value = int | float | str
 
 
 class Together(NamedTuple):
-    """Rows were measured together if all of this is the same. Texts; empty where the record does not say.
+    """What rows that were measured together have in common, as texts; empty if the record does not say.
 
     Attributes:
-        run: when the command that measured them was started, UTC; absent in records of earlier versions.
-        date: the day, which orders such records.
+        run: when the command that measured them was started, UTC; empty in records of earlier versions.
+        date: the day, which orders records without a run.
         torch: PyTorch's version.
         processor: the names of the device and of the CPU.
     """
@@ -32,27 +32,27 @@ class Together(NamedTuple):
 
     @property
     def when(self) -> str:
-        """The start of the run, or the day where the run is not recorded."""
+        """The start of the run, or the day if the run is not recorded."""
         return self.run or self.date
 
 
 class Comparison(BaseModel):
-    """One work in one setting, done in turn by another implementation and by this suite on the same inputs.
+    """One kind of work in one setting, done in turn by another implementation and by this suite on the same inputs.
 
-    A measurement of this suite alone has no peer, no ratio, and nothing to agree with unless `same_answer` says so.
+    A measurement of this suite alone has no peer and no ratio, and `same_answer` is usually None.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    work: str = Field(description="What is done; the page has a section for each.")
+    work: str = Field(description="The kind of work; the page has a section for each.")
     setting: str = Field(description="Sizes and dtype.")
-    peer: str | None = Field(description="The other implementation; None if there is none.")
-    peer_seconds: list[float] = Field(description="Its samples, in the order taken.")
-    our_seconds: list[float] = Field(description="Ours, each taken beside the peer's of the same place.")
+    peer: str | None = Field(description="The other implementation, if there is one.")
+    peer_seconds: list[float] = Field(description="The peer's samples, in the order in which they were taken.")
+    our_seconds: list[float] = Field(description="Our samples, each taken right before or after that of the peer.")
     same_answer: bool | None = Field(description="Whether both gave the same answer; None if nothing was compared.")
     method: str = Field("", description="What was timed and compared, and what counts as the same answer.")
     details: dict[str, Value] = Field(default_factory=dict, description="Further figures: name with unit -> value.")
-    environment: dict[str, Value] = Field(default_factory=dict, description="Machine, software, date.")
+    environment: dict[str, Value] = Field(default_factory=dict, description="Machine, software and date.")
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -64,17 +64,17 @@ class Comparison(BaseModel):
 
     @property
     def paired_ratios(self) -> list[float]:
-        """The ratio of each pair, timed one right after the other."""
+        """The ratio of each pair of samples that were taken one right after the other."""
         return [theirs / ours for theirs, ours in zip(self.peer_seconds, self.our_seconds, strict=False)]
 
     @property
     def device(self) -> str:
-        """The device's kind: cpu or cuda."""
+        """The kind of device: cpu or cuda."""
         return str(self.environment.get("device", "")).partition(":")[0]
 
     @property
     def together(self) -> "Together":
-        """What rows that were measured together have in common."""
+        """What this row has in common with those that were measured together with it."""
         packages = re.search(r"(?:^|, )torch ([^,\s]+)", str(self.environment.get("packages", "")))
         torch = str(self.environment.get("torch") or (packages[1] if packages else ""))
         processors = [str(self.environment[key]) for key in ("device_name", "processor") if key in self.environment]
@@ -87,7 +87,7 @@ class Comparison(BaseModel):
 
     @property
     def place(self) -> tuple[str, str, str | None, str]:
-        """What a later measurement of the same replaces."""
+        """What identifies the comparison: a later measurement replaces the one with the same value."""
         return self.work, self.setting, self.peer, self.device
 
 
@@ -95,10 +95,10 @@ _RECORD = TypeAdapter(list[Comparison])
 
 
 def read_comparisons(path: Path) -> list[Comparison]:
-    """Read a record; empty where there is no file.
+    """Read a record. If there is no file, it is empty.
 
     Raises:
-        SoftalError: if it cannot be read as one; says where.
+        SoftalError: if the file cannot be read or is not such a record.
     """
     if not path.is_file():
         return []
@@ -110,21 +110,21 @@ def read_comparisons(path: Path) -> list[Comparison]:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise SoftalError(
-            f"{path}: {where}: {first['msg']}; it has to be a list of comparisons as `make compare` writes it. "
-            "Restore it or move it away, then compare again"
+            f"{path}: {where}: {first['msg']}; the file must be a list of comparisons as `make compare` writes "
+            "it. Restore it or move it away, then run `make compare` again"
         ) from error
 
 
 def merge_comparison(path: Path, new: Comparison, works: Sequence[str]) -> None:
-    """Write one more comparison to a record, in place of an earlier one of the same, at once and whole.
+    """Add a comparison to a record, or replace an earlier measurement of the same. The file is written atomically.
 
     Args:
-        path: the record; made where it is missing.
+        path: the record, which is created if it is missing.
         new: the comparison.
-        works: the order of works in the record; those not named keep theirs, at the end.
+        works: the order of kinds of work in the record. Others keep their order, at the end.
 
     Raises:
-        SoftalError: if the record cannot be read, or the disk refuses.
+        SoftalError: if the record cannot be read or written.
     """
     known = read_comparisons(path)
     at = next((i for i, old in enumerate(known) if old.place == new.place), len(known))

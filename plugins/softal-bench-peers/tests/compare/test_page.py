@@ -64,7 +64,7 @@ def test_rows_of_one_run_torch_and_processor_share_a_table() -> None:
 )
 def test_rows_of_another_run_torch_or_processor_are_never_in_one_table(other: dict[str, str]) -> None:
     page = comparison_page([measured("K = 20"), measured("K = 100", **other)])
-    assert "in 2 groups that were not measured together" in page
+    assert "form 2 groups that were not measured together" in page
     assert len(parts := groups(page)) == 2
     assert all(("| K = 20 |" in part) != ("| K = 100 |" in part) for part in parts)
 
@@ -95,7 +95,7 @@ def test_a_work_without_a_peer_has_no_columns_for_one() -> None:
     assert "| Setting | Ours, s | Same answer | n |" in page
 
 
-def test_how_it_was_checked_stands_once_under_a_works_table() -> None:
+def test_how_it_was_checked_is_written_once_under_the_table_of_a_kind_of_work() -> None:
     page = comparison_page([comparison(method="Checked so."), comparison(setting="K = 100", method="Checked so.")])
     assert page.count("Checked so.") == 1
 
@@ -120,7 +120,7 @@ def test_the_page_is_on_the_index_and_the_same_record_gives_the_same_bytes(tmp_p
     first = write_comparison(tmp_path).read_bytes()
     assert write_comparison(tmp_path).read_bytes() == first
     index = (tmp_path / "README.md").read_text()
-    assert "[Speed beside other implementations](compare.md)" in index
+    assert "[Speed compared with other implementations](compare.md)" in index
     assert "1 of 1 answers the same" in index
 
 

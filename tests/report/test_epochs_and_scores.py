@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from softal_bench.report.pages.course import course, course_figure, course_table
+from softal_bench.report.figures.curves import epochs_and_scores_figure
 from softal_bench.report.pages.trials import page
+from softal_bench.report.stats.curves import epochs_and_scores_table, epochs_run, round_means
 from softal_bench.report.stats.numbers import ABSENT
-from softal_bench.report.stats.sections import sections
+from softal_bench.report.stats.tables import settings
 
 from .example import ExampleCondition, ExampleSuite, lines, write
 from .test_reference_tables import _beside, reference
@@ -17,7 +18,7 @@ FIRST = ExampleCondition()
 
 
 def with_course(journal: list[dict[str, Any]], epochs: list[int]) -> list[dict[str, Any]]:
-    """The journal with these epochs, the best one before the last, and a score of 1, 2, ... in each round."""
+    """Add to a journal these epochs, the best of which is the last but one, and a score of 1, 2, ... in each round."""
     rounds = [line for line in journal if line["kind"] == "round"]
     for number, (line, run) in enumerate(zip(rounds, epochs, strict=True), start=1):
         scores = [float(number)] * len(line["acquired"])
@@ -32,18 +33,18 @@ def written(suite: ExampleSuite) -> ExampleSuite:
     return suite
 
 
-def test_the_course_is_the_mean_over_trials_at_each_number_of_labels(written: ExampleSuite) -> None:
-    (section,) = sections(written.collect())
-    cell = section.cells["uniform", 10]
-    assert course(cell, lambda one: one.epochs) == ([20, 30, 40], [6.0, 6.0, 6.0])
-    assert course(cell, lambda one: one.best_epoch) == ([20, 30, 40], [5.0, 5.0, 5.0])
-    table = course_table(section, 10)
+def test_epochs_are_the_mean_over_trials_at_each_number_of_labels(written: ExampleSuite) -> None:
+    (setting,) = settings(written.collect())
+    uniform = setting.conditions["uniform", 10]
+    assert round_means(uniform, epochs_run) == ([20, 30, 40], [6.0, 6.0, 6.0])
+    assert round_means(uniform, lambda one: one.best_epoch) == ([20, 30, 40], [5.0, 5.0, 5.0])
+    table = epochs_and_scores_table(setting, 10)
     assert table is not None
     assert list(table.cells.loc["uniform"]) == ["6.00", "5.00", "1", "2"]  # the last round acquires nothing
-    assert course_figure(section, 10, ["uniform"]) is not None
+    assert epochs_and_scores_figure(setting, 10, ["uniform"]) is not None
 
 
-def test_a_page_shows_it_where_the_suite_names_published_figures(
+def test_a_page_shows_epochs_and_scores_if_the_suite_has_a_reference(
     written: ExampleSuite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text, figures = page(written.collect())
@@ -55,7 +56,7 @@ def test_a_page_shows_it_where_the_suite_names_published_figures(
     assert figures["example-course-B10.svg"].startswith(b"<?xml")
 
 
-def test_journals_without_them_have_no_such_section(suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_journals_without_epochs_have_no_such_section(suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch) -> None:
     write(suite.path(FIRST, 0), lines(FIRST, 0, [0.5, 0.9]))
     monkeypatch.setattr("softal_bench.report.pages.published.beside", _beside)
     text, figures = page(replace(suite, reference=reference()).collect())
@@ -63,12 +64,12 @@ def test_journals_without_them_have_no_such_section(suite: ExampleSuite, monkeyp
     assert not [name for name in figures if "course" in name]
 
 
-def test_scores_of_one_method_are_absent_where_its_journals_have_none(written: ExampleSuite) -> None:
+def test_scores_of_a_method_are_absent_if_its_journals_have_none(written: ExampleSuite) -> None:
     journal = with_course(lines(FIRST, 0, [0.5, 0.7, 0.9]), [4, 6, 5])
     for line in journal:
         line.pop("scores", None)
     write(written.path(FIRST, 0), journal)
-    (section,) = sections(replace(written, trials=1).collect())
-    table = course_table(section, 10)
+    (setting,) = settings(replace(written, trials=1).collect())
+    table = epochs_and_scores_table(setting, 10)
     assert table is not None
     assert list(table.cells.loc["uniform"]) == ["5.00", "4.00", ABSENT, ABSENT]
