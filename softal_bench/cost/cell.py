@@ -29,7 +29,7 @@ from softal_bench.machine.threads import environment_for, limited
 from softal_bench.pools import TensorPool
 from softal_bench.registry import acquisitions
 from softal_bench.suite import Limits, Measurement
-from softal_bench.trial.attribution import blame, ending_of
+from softal_bench.trial.attribution import attributed_to, ending_of
 
 _LOAD_SECONDS = 600.0
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from malloc.h
@@ -128,14 +128,14 @@ def _outcome(cell: Cell, connection: Connection) -> Outcome:
     device = torch.device(cell.device)
     plugin = acquisitions.resolve({cell.acquisition: cell.parameters})
     log_probs_N_K_C = torch.from_numpy(np.load(cell.log_probs)).to(device)
-    with blame("acquisition function", plugin):
+    with attributed_to("acquisition function", plugin):
         plugin.instance.select(TensorPool(log_probs_N_K_C[:64]), 1, torch.Generator())  # starts threads, loads kernels
     _keep_freed_memory()
     _set_objects_aside()
     connection.send("loaded")
     signal.alarm(math.ceil(cell.limits.cell_seconds) + 1)
     _limit_memory(cell.limits, device)
-    with blame("acquisition function", plugin):
+    with attributed_to("acquisition function", plugin):
         return _measured(cell, plugin.instance, TensorPool(log_probs_N_K_C), device)
 
 

@@ -17,8 +17,7 @@ from softal_bench.cost.measurement_lock import alone
 from softal_bench.errors import StorageError, SuiteError
 from softal_bench.seeding import Seeds
 from softal_bench.suite import CostCondition, SyntheticSource, TrainedSource
-from softal_bench.trial.attributed_model import BlamedModel
-from softal_bench.trial.attribution import blame
+from softal_bench.trial.attribution import AttributedModel, attributed_to
 from softal_bench.trial.data import load
 
 _CHUNK = 512
@@ -73,10 +72,10 @@ class LogProbs:
             return _predicted(fitted.posterior(condition.posterior_samples, generator), inputs)
 
         predicted: list[Tensor] = []
-        with blame("model", source.model):  # around what is timed, so that comparing all global state is not
+        with attributed_to("model", source.model):  # around what is timed, so that comparing all global state is not
             first = seconds_of(lambda: predicted.append(predict()), 1, self._device)
         _store_one(path, predicted.pop())  # where nobody but the disk can fail
-        with blame("model", source.model):
+        with attributed_to("model", source.model):
             seconds = sample_seconds(predict, first, condition.measurement, self._device)
         return StoredPool(path, points.num_classes, seconds)
 
@@ -108,7 +107,7 @@ def _train(
     validation, labelled, pool = torch.split(
         order, [source.validation_size, source.labels, len(train) - source.validation_size - source.labels]
     )
-    with blame("model", source.model):
+    with attributed_to("model", source.model):
         fitted = source.model.instance.fit(
             train.at(labelled).to(device),
             train.at(validation).to(device),
@@ -116,7 +115,7 @@ def _train(
             device,
             seeds.generator("training"),
         )
-    return BlamedModel(fitted, source.model), train.at(pool).to(device)
+    return AttributedModel(fitted, source.model), train.at(pool).to(device)
 
 
 def _predicted(posterior: Posterior, inputs: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from softal_bench.journal.origin import environment, versions
 from softal_bench.machine.device import computing
 from softal_bench.suite import Condition
 from softal_bench.trial.attribution import Ended
-from softal_bench.trial.data import prepare
-from softal_bench.trial.trial import Trial, load_splits
+from softal_bench.trial.data import load_splits, prepare
+from softal_bench.trial.trial import Trial
 
 # What decides how numbers are rounded, besides the condition (in which the number of threads is).
 _HARDWARE = ("device_name", "platform")

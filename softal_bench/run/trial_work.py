@@ -10,9 +10,9 @@ from softal_bench.contracts import Splits
 from softal_bench.run.jobs import Attempt, Job, Line
 from softal_bench.run.local import LocalWork
 from softal_bench.suite import Condition, TrialLimits
-from softal_bench.trial.deadlines import Clock, OnLimit, ignore_limit
-from softal_bench.trial.trial import Trial, load_splits
-from softal_bench.trial.warm_up import warm_up
+from softal_bench.trial.data import load_splits
+from softal_bench.trial.deadlines import Clock, OnDeadline, ignore_deadline
+from softal_bench.trial.trial import Trial, warm_up
 
 TrialJob = Job[Condition]
 
@@ -24,25 +24,25 @@ class TrialWork(LocalWork):
         data_root: the folder of data.
         device: where to compute.
         limits: what a trial may take.
-        on_limit: see `Clock`.
+        on_deadline: see `Clock`.
 
     Attributes:
         data_root: the folder of data.
     """
 
     def __init__(
-        self, data_root: Path, device: torch.device, limits: TrialLimits, on_limit: OnLimit = ignore_limit
+        self, data_root: Path, device: torch.device, limits: TrialLimits, on_deadline: OnDeadline = ignore_deadline
     ) -> None:
         super().__init__(device)
         self.data_root = data_root
         self._limits = limits
-        self._on_limit = on_limit
+        self._on_deadline = on_deadline
         self._splits: tuple[str, Splits] | None = None
         self._warm: set[str] = set()
 
     def take_up(self, job: TrialJob, done: Sequence[Line]) -> Attempt:
         spent = sum(sum(line["seconds"].values()) for line in done)
-        clock = Clock(self._limits, spent, self._on_limit)
+        clock = Clock(self._limits, spent, self._on_deadline)
         return clock.trial(lambda: self._prepared(job, done, clock))
 
     def _prepared(self, job: TrialJob, done: Sequence[Line], clock: Clock) -> Attempt:

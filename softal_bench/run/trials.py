@@ -10,8 +10,8 @@ from softal_bench.run.runner import Runner
 from softal_bench.run.trial_work import TrialJob, identity_of_data
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition, Suite
-from softal_bench.trial.data import load_if_there, require_taken
-from softal_bench.trial.trial import num_rounds, require_feasible
+from softal_bench.trial.data import load_if_there, require_accepted
+from softal_bench.trial.partition import num_rounds, require_feasible
 
 
 def trial_jobs(suite: Suite, runs: Path, published: Mapping[str, Published] = NONE_PUBLISHED) -> list[TrialJob]:
@@ -62,7 +62,7 @@ def preflight(suite: Suite, data_root: Path, fetch: bool) -> list[str]:
             for condition in conditions:
                 require_feasible(condition, splits)
             for condition in {condition.model.label: condition for condition in conditions}.values():
-                require_taken(condition.model, splits)
+                require_accepted(condition.model, splits)
         except SoftalError as error:
             raise SuiteError(f"{suite.path}: {error}") from error
     return notes

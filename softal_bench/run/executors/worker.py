@@ -72,10 +72,10 @@ def _work(setting: dict[str, Any], send: Any) -> TrialWork:
     if device.type == "cuda":
         torch.cuda.set_device(device)  # for plugins that say no more than "cuda"
 
-    def on_limit(seconds: float | None, message: str) -> None:
+    def on_deadline(seconds: float | None, message: str) -> None:
         send("within", seconds, message)
 
-    return TrialWork(Path(setting["data_root"]), device, TrialLimits(**setting["limits"]), on_limit)
+    return TrialWork(Path(setting["data_root"]), device, TrialLimits(**setting["limits"]), on_deadline)
 
 
 def _job(request: Request) -> TrialJob:
