@@ -89,7 +89,7 @@ def run_trials(
     threads = max(condition.threads for condition in suite.conditions)
     setting = Setting(data_root, suite.limits, suite.resources, threads)
     with executor.started(setting) as crew:
-        return Runner(suite.name, trial_jobs(suite, runs, published), crew.work, observer, crew.slots).run()
+        return Runner(suite.name, trial_jobs(suite, runs, published), crew.work, observer, crew.workers).run()
 
 
 def _by_dataset(conditions: list[Condition]) -> list[list[Condition]]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from softal_bench.run.executors.contract import Executor
-from softal_bench.run.executors.inline import Inline
+from softal_bench.run.executors.local import Inline
 from softal_bench.run.jobs import Job
 from softal_bench.run.trials import run_trials
 from softal_bench.suite import Suite
