@@ -8,8 +8,7 @@ from softal_bench.cli.options import ExecutorRequest
 from softal_bench.errors import ExecutorError
 from softal_bench.machine.device import resolve_device
 from softal_bench.run.executors.contract import Executor
-from softal_bench.run.executors.inline import Inline
-from softal_bench.run.executors.processes import Processes
+from softal_bench.run.executors.local import Inline, Processes
 from softal_bench.run.executors.ray import Ray
 from softal_bench.suite import CostSuite, Suite
 

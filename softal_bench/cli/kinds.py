@@ -18,11 +18,11 @@ from softal_bench.records.cells import Cell, collect_cells
 from softal_bench.records.trials import Trial, collect
 from softal_bench.run.cells import cell_jobs, preflight_cells, run_cells
 from softal_bench.run.executors.contract import Executor
-from softal_bench.run.executors.inline import Inline
+from softal_bench.run.executors.local import Inline
 from softal_bench.run.jobs import NONE_PUBLISHED, Job, Observer, Published
 from softal_bench.run.trials import num_trainings, preflight, run_trials, trial_jobs
 from softal_bench.suite import CostSuite, Suite, find_suite, load_cost_suite, load_suite, suite_kind
-from softal_bench.trial.trial import num_rounds
+from softal_bench.trial.partition import num_rounds
 
 
 class Kind(ABC):

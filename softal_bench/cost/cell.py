@@ -1,7 +1,10 @@
-"""One cell of a cost suite, measured in a process of its own.
+"""The measurement of one cost cell, in a process of its own and one at a time.
 
-The process is a fresh fork of a server that has imported torch but computed nothing, so its memory is its own and its
-start is cheap. The runner's process watches it and ends it when it is over its limit.
+The process is a fork of a server that has imported torch but computed nothing, so it starts quickly and its memory is
+its own. The runner's process watches it and kills it when it exceeds a limit.
+
+Calls are timed by hand: `torch.utils.benchmark` looks for a compiler when it is imported, and does not fix the number
+of samples.
 """
 
 import ctypes
@@ -11,34 +14,48 @@ import multiprocessing
 import os
 import resource
 import signal
+import tempfile
+import time
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 import torch
 
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.contracts.acquisition import require_sound_batch
-from softal_bench.cost.measure import sample_seconds, seconds_of
-from softal_bench.cost.measurement_lock import alone
 from softal_bench.journal.lines import Ending, Status
-from softal_bench.machine.stopwatch import peak_memory, reset_peak_memory
+from softal_bench.machine.stopwatch import peak_memory, reset_peak_memory, synchronise
 from softal_bench.machine.threads import environment_for, limited
 from softal_bench.pools import TensorPool
 from softal_bench.registry import acquisitions
 from softal_bench.suite import Limits, Measurement
-from softal_bench.trial.attribution import blame, ending_of
+from softal_bench.trial.attribution import attributed_to, ending_of
 
+_SHORTEST = 0.002  # seconds; shorter calls are timed several at a time, so that the clock's own cost is negligible
 _LOAD_SECONDS = 600.0
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from malloc.h
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is measured: the choice of `batch_size` of the points stored in `log_probs` (a .npy file, N x K x C)."""
+    """A cost cell: the selection of a batch from stored log-probs.
+
+    Attributes:
+        acquisition, parameters: the acquisition function.
+        log_probs: a .npy file, N x K x C, float32.
+        batch_size: the number of points selected.
+        device, threads: where the selection runs, and on how many CPU threads.
+        seed: of the generator that `select` is given.
+        measurement: bounds on samples and seconds.
+        limits: on seconds and memory.
+    """
 
     acquisition: str
     parameters: dict[str, Any]
@@ -53,13 +70,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it.
+    """The outcome of a measurement.
 
     Attributes:
-        seconds: samples, of one selection each.
-        peak_bytes: growth of peak memory during one selection.
-        acquired: the positions that the first selection chose, in the order in which it gave them. Its generator has
-            just been seeded, so that cells with the same seed can be compared.
+        status: "done", "failed", "timeout" or "out_of_memory".
+        seconds: samples, each the seconds of one selection.
+        peak_bytes: the growth of peak memory during one selection.
+        acquired: the positions that the first selection returned, in its order. Its generator had just been seeded, so
+            cells with the same seed can be compared.
+        error: why the measurement failed.
+        details: the traceback, if a plugin raised.
     """
 
     status: Ending
@@ -71,7 +91,7 @@ class Outcome:
 
 
 def measure_cell(cell: Cell) -> Outcome:
-    """Measure a cell in a fresh process, while no other cell of this user is measured on this machine."""
+    """Measure a cell in a fresh process, while this user measures no other cost on this machine."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     ours, theirs = context.Pipe(duplex=False)
@@ -88,7 +108,7 @@ def measure_cell(cell: Cell) -> Outcome:
 
 
 def _watch(process: Any, connection: Connection, limits: Limits) -> Outcome:
-    """Wait for "alone" as long as it takes, then for "loaded" and for the outcome as long as the limits say."""
+    """Wait for "locked" without a limit, then for "loaded" and for the outcome within their limits."""
     stages = ((None, "waiting"), (_LOAD_SECONDS, "loading the log-probs"), (limits.cell_seconds, "selection"))
     for seconds, what in stages:
         if not connection.poll(seconds):
@@ -99,21 +119,22 @@ def _watch(process: Any, connection: Connection, limits: Limits) -> Outcome:
             return _died(process)
         if isinstance(message, Outcome):
             return message
-    return Outcome(Status.FAILED, error="the measuring process said nothing")
+    return Outcome(Status.FAILED, error="the measuring process reported no outcome")
 
 
 def _died(process: Any) -> Outcome:
     process.join()
-    if process.exitcode == -signal.SIGKILL:  # nobody else kills it: the system does when memory runs out
-        return Outcome(Status.OUT_OF_MEMORY, error="the process was killed, as systems do that run out of memory")
+    if process.exitcode == -signal.SIGKILL:  # by the operating system, because memory ran out
+        error = "the process was killed, probably because the system ran out of memory"
+        return Outcome(Status.OUT_OF_MEMORY, error=error)
     return Outcome(Status.FAILED, error=f"the process ended with exit code {process.exitcode}")
 
 
 def _measure(cell: Cell, connection: Connection) -> None:
-    """What the process does. It ends by itself if nobody watches it any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the runner, which ends this process
-    with alone():  # here, not in the runner: a process that has lost its runner still keeps others waiting
-        connection.send("alone")
+    """Measure a cell: the body of the process. Alarms end it if the runner no longer watches it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner handles Ctrl-C and kills this process
+    with measurement_lock():  # held here, not in the runner: others must wait even if this runner dies
+        connection.send("locked")
         try:
             with limited(cell.threads):
                 outcome = _outcome(cell, connection)
@@ -125,18 +146,18 @@ def _measure(cell: Cell, connection: Connection) -> None:
 
 
 def _outcome(cell: Cell, connection: Connection) -> Outcome:
-    signal.alarm(math.ceil(_LOAD_SECONDS) + 1)  # should nobody watch any more
+    signal.alarm(math.ceil(_LOAD_SECONDS) + 1)  # in case the runner no longer watches
     device = torch.device(cell.device)
     plugin = acquisitions.resolve({cell.acquisition: cell.parameters})
     log_probs_N_K_C = torch.from_numpy(np.load(cell.log_probs)).to(device)
-    with blame("acquisition function", plugin):
+    with attributed_to("acquisition function", plugin):
         plugin.instance.select(TensorPool(log_probs_N_K_C[:64]), 1, torch.Generator())  # starts threads, loads kernels
     _keep_freed_memory()
     _set_objects_aside()
     connection.send("loaded")
     signal.alarm(math.ceil(cell.limits.cell_seconds) + 1)
     _limit_memory(cell.limits, device)
-    with blame("acquisition function", plugin):
+    with attributed_to("acquisition function", plugin):
         return _measured(cell, plugin.instance, TensorPool(log_probs_N_K_C), device)
 
 
@@ -154,7 +175,7 @@ def _measured(cell: Cell, acquisition: AcquisitionFunction, pool: Pool, device: 
     def select() -> None:
         acquisition.select(pool, cell.batch_size, generator)
 
-    first = seconds_of(select_first, 1, device)  # the warm-up, and the one that memory and the batch are read from
+    first = seconds_of(select_first, 1, device)  # the warm-up; memory and the batch are read from it
     peak_bytes = max(0, peak_memory(device) - before)
     acquired = require_sound_batch(batch, cell.batch_size, pool.size).positions.tolist()
     batch = None  # its positions may be a view of all N
@@ -163,10 +184,10 @@ def _measured(cell: Cell, acquisition: AcquisitionFunction, pool: Pool, device: 
 
 
 def _keep_freed_memory() -> None:
-    """Have the C allocator keep what is freed, so that a sample does not time page faults of the one before it.
+    """Make the C allocator keep freed memory, so that a sample does not pay for pages that the last one returned.
 
-    Else some processes return and fetch the same pages in every selection and some do not, by chance; small pools then
-    take 1 or 6 ms. With the C library of Linux; elsewhere nothing is done.
+    Otherwise chance decides whether a process returns and fetches the same pages in every selection, and small pools
+    take either 1 or 6 ms. Only the C library of Linux offers this; elsewhere this function does nothing.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -175,21 +196,69 @@ def _keep_freed_memory() -> None:
 
 
 def _set_objects_aside() -> None:
-    """Have the garbage collector pass over what was imported before the measurement.
+    """Make the garbage collector ignore the objects that exist before the measurement.
 
-    An acquisition function that runs the collector would else be charged for half a million objects of the harness and
-    of libraries, some tenths of a second each time, however small its pool is.
+    Otherwise an acquisition function that runs the collector would be charged for half a million objects of the harness
+    and of libraries, some tenths of a second each time, however small its pool is.
     """
     gc.collect()
     gc.freeze()
 
 
 def _limit_memory(limits: Limits, device: torch.device) -> None:
-    """Let allocations beyond the limit fail; on Linux CPUs, where the size of a process's data can be limited."""
+    """Make allocations beyond the limit fail, on CPUs of Linux, where a process's data size can be limited."""
     if device.type == "cuda" or not Path("/proc/self/statm").exists():
         return
     pages = int(Path("/proc/self/statm").read_text().split()[5])  # data and stack
     now = pages * os.sysconf("SC_PAGE_SIZE")
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = now + int(limits.memory_gib * 2**30)
-    resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+    limit = now + int(limits.memory_gib * 2**30)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+
+
+def seconds_of(call: Callable[[], object], repeats: int, device: torch.device) -> float:
+    """Return the mean seconds of `repeats` calls in a row, with the device synchronised before and after them."""
+    synchronise(device)
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    synchronise(device)
+    return (time.perf_counter() - start) / repeats
+
+
+def sample_seconds(
+    call: Callable[[], object], first: float, measurement: Measurement, device: torch.device
+) -> list[float]:
+    """Time a call that has been warmed up, `num_samples` times.
+
+    Args:
+        call: the call that is timed.
+        first: the seconds of its first call, the warm-up.
+        measurement: bounds on samples and seconds.
+        device: where the call computes.
+
+    Returns:
+        The samples in seconds, at least one, in the order in which they were taken.
+    """
+    repeats = max(1, round(_SHORTEST / max(first, 1e-9)))
+    return [seconds_of(call, repeats, device) for _ in range(num_samples(first * repeats, measurement))]
+
+
+def num_samples(seconds: float, measurement: Measurement) -> int:
+    """Return how many samples fit into the time budget, at `seconds` a sample.
+
+    n = min(max_samples, max(1, floor(max_seconds / seconds)))
+
+    The number is fixed before the first sample is taken. A rule that stopped once the samples lay close together would
+    stop where they happened to do so, and would report too small a spread.
+    """
+    affordable = measurement.max_seconds / max(seconds, 1e-9)
+    return int(min(measurement.max_samples, max(1, affordable)))
+
+
+@contextmanager
+def measurement_lock() -> Iterator[None]:
+    """Hold the lock that lets this user measure one cost at a time on this machine. Waits until it is free."""
+    path = Path(tempfile.gettempdir()) / f"softal-bench-measuring-{os.getuid()}.lock"
+    with filelock.FileLock(path):
+        yield

@@ -1,4 +1,4 @@
-"""The log-probs that a cost suite measures selection from, made once for each source, N and K and kept in a file."""
+"""The pools of a cost suite: log-probs that are computed once for each source, N and K, and stored in a file."""
 
 import math
 import shutil
@@ -12,13 +12,11 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from softal_bench.contracts import Examples, FittedModel, Posterior, Splits
-from softal_bench.cost.measure import sample_seconds, seconds_of
-from softal_bench.cost.measurement_lock import alone
+from softal_bench.cost.cell import measurement_lock, sample_seconds, seconds_of
 from softal_bench.errors import StorageError, SuiteError
 from softal_bench.seeding import Seeds
 from softal_bench.suite import CostCondition, SyntheticSource, TrainedSource
-from softal_bench.trial.attributed_model import BlamedModel
-from softal_bench.trial.attribution import blame
+from softal_bench.trial.attribution import AttributedModel, attributed_to
 from softal_bench.trial.data import load
 
 _CHUNK = 512
@@ -26,7 +24,7 @@ _CHUNK = 512
 
 @dataclass(frozen=True)
 class StoredPool:
-    """Log-probs in a .npy file (N x K x C, float32), and samples of the seconds that predicting them took."""
+    """Log-probs in a .npy file (N x K x C, float32), and samples of the seconds that their prediction took."""
 
     path: Path
     num_classes: int
@@ -34,10 +32,10 @@ class StoredPool:
 
 
 class LogProbs:
-    """Makes the pools of a cost suite, one at a time, in a folder that is removed by its owner.
+    """Makes the pools of a cost suite, one at a time.
 
     Args:
-        folder: where the file of the current pool is.
+        folder: holds the file of the current pool; the caller removes it.
         data_root: the folder of data.
         device: where models are trained and predict.
     """
@@ -50,12 +48,12 @@ class LogProbs:
         self._fitted: tuple[str, FittedModel, Examples] | None = None
 
     def pool(self, condition: CostCondition) -> StoredPool:
-        """The pool of a condition; the one before it is forgotten if it was another."""
+        """Return the pool of a condition, which replaces the previous pool unless they are the same."""
         of_pool = condition.model_dump_json(exclude={"acquisition", "batch_size", "limits", "source"})
         identity = f"{_identity(condition.source)} {of_pool}"
         if self._pool is None or self._pool[0] != identity:
             self._pool = None
-            with alone():  # prediction is timed on the way
+            with measurement_lock():  # because prediction is timed
                 self._pool = (identity, self._made(condition))
         return self._pool[1]
 
@@ -73,10 +71,10 @@ class LogProbs:
             return _predicted(fitted.posterior(condition.posterior_samples, generator), inputs)
 
         predicted: list[Tensor] = []
-        with blame("model", source.model):  # around what is timed, so that comparing all global state is not
+        with attributed_to("model", source.model):  # around the timed call, so that comparing global state is not timed
             first = seconds_of(lambda: predicted.append(predict()), 1, self._device)
-        _store_one(path, predicted.pop())  # where nobody but the disk can fail
-        with blame("model", source.model):
+        _store_one(path, predicted.pop())  # not attributed to the model: only the disk can fail here
+        with attributed_to("model", source.model):
             seconds = sample_seconds(predict, first, condition.measurement, self._device)
         return StoredPool(path, points.num_classes, seconds)
 
@@ -89,26 +87,27 @@ class LogProbs:
 
 
 def require_enough(condition: CostCondition, source: TrainedSource, splits: Splits) -> None:
-    """Raise SuiteError if the source's data set has fewer points than the condition's N."""
+    """Raise SuiteError if the source's data set leaves fewer points than the condition's N."""
     left = len(splits.train) - source.validation_size - source.labels
     if condition.pool_size > left:
         raise SuiteError(
             f"pool_size: N = {condition.pool_size}, but {source.dataset.label} has {len(splits.train)} training "
-            f"examples, {max(left, 0)} beside {source.validation_size} for validation and {source.labels} labels"
+            f"examples, which leaves {max(left, 0)} after {source.validation_size} for validation and {source.labels} "
+            "labels; lower pool_size"
         )
 
 
 def _train(
     condition: CostCondition, source: TrainedSource, data_root: Path, device: torch.device
 ) -> tuple[FittedModel, Examples]:
-    """The model fitted to a random labelled set, and the points of its pool in random order."""
+    """Fit the model to a random labelled set. Return it, and the other points in random order."""
     seeds = Seeds(condition.seed, 0)
     train = load(source.dataset, data_root, seeds.generator("dataset")).train
     order = torch.randperm(len(train), generator=seeds.generator("validation"))
     validation, labelled, pool = torch.split(
         order, [source.validation_size, source.labels, len(train) - source.validation_size - source.labels]
     )
-    with blame("model", source.model):
+    with attributed_to("model", source.model):
         fitted = source.model.instance.fit(
             train.at(labelled).to(device),
             train.at(validation).to(device),
@@ -116,7 +115,7 @@ def _train(
             device,
             seeds.generator("training"),
         )
-    return BlamedModel(fitted, source.model), train.at(pool).to(device)
+    return AttributedModel(fitted, source.model), train.at(pool).to(device)
 
 
 def _predicted(posterior: Posterior, inputs: Tensor) -> Tensor:
@@ -124,12 +123,13 @@ def _predicted(posterior: Posterior, inputs: Tensor) -> Tensor:
 
 
 def _store_synthetic(path: Path, condition: CostCondition, num_classes: int) -> None:
-    """Write log-probs with a spread of confidence like a trained network's, a chunk at a time.
+    """Write log-probs whose confidence varies like a trained network's, one chunk at a time.
 
-    logit_nkc = s_n (3.5 [c = c_n] + z_nc + 0.5 e_nkc): z and e standard normal, c_n a class at random, log s_n normal
-    with mean 1 and standard deviation 0.3. At K = 20 and C = 10 the quartiles of predictive entropy are 0.03, 0.19 and
-    0.60 nats and those of BALD 0.005, 0.04 and 0.13; a network trained on 60 of scikit-learn's digits has 0.06, 0.23
-    and 0.63, and 0.01, 0.05 and 0.15.
+    logit_nkc = s_n (3.5 [c = c_n] + z_nc + 0.5 e_nkc)
+
+    Here z and e are standard normal, c_n is a random class, and log s_n is normal with mean 1 and standard deviation
+    0.3. At K = 20 and C = 10 the quartiles of predictive entropy are 0.03, 0.19 and 0.60 nats, and those of BALD 0.005,
+    0.04 and 0.13. A network trained on 60 of scikit-learn's digits has 0.06, 0.23 and 0.63, and 0.01, 0.05 and 0.15.
     """
     generator = Seeds(condition.seed, 0).generator("synthetic log-probs")
     size, num_samples = condition.pool_size, condition.posterior_samples
@@ -147,10 +147,10 @@ def _store_synthetic(path: Path, condition: CostCondition, num_classes: int) -> 
 
 
 def _store(path: Path, shape: Sequence[int], chunks: Iterable[Tensor]) -> None:
-    """Write float32 chunks one after another as one .npy file.
+    """Write float32 chunks one after another to one .npy file.
 
     Raises:
-        StorageError: if there is no room for it, or the disk refuses it.
+        StorageError: if the disk has too little space, or writing fails.
     """
     needed = 4 * math.prod(shape)
     try:
@@ -158,8 +158,7 @@ def _store(path: Path, shape: Sequence[int], chunks: Iterable[Tensor]) -> None:
         if free < needed:
             raise StorageError(
                 f"{path.parent}: log-probs of shape {tuple(shape)} need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} "
-                "GiB are "
-                f"free; name another temporary folder with TMPDIR, or measure smaller pools"
+                "GiB are free; set TMPDIR to another temporary folder, or measure smaller pools"
             )
         with path.open("wb") as file:
             header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
@@ -167,7 +166,7 @@ def _store(path: Path, shape: Sequence[int], chunks: Iterable[Tensor]) -> None:
             for chunk in chunks:
                 file.write(np.ascontiguousarray(chunk.cpu().numpy(), dtype="<f4").data)
     except OSError as error:
-        raise StorageError(f"{path}: cannot be written: {error.strerror}; name another folder with TMPDIR") from error
+        raise StorageError(f"{path}: cannot be written: {error.strerror}; set TMPDIR to another folder") from error
 
 
 def _store_one(path: Path, log_probs_N_K_C: Tensor) -> None:

@@ -20,8 +20,8 @@ from softal_bench.records.lookup import place_of, require_of
 from softal_bench.records.trials import checked_rounds
 from softal_bench.suite import Condition, CostCondition, condition_of
 from softal_bench.trial.attribution import Ended
-from softal_bench.trial.data import prepare
-from softal_bench.trial.trial import Trial, load_splits
+from softal_bench.trial.data import load_splits, prepare
+from softal_bench.trial.trial import Trial
 
 TOLERANCE = 0.02  # of the accuracy, where another machine rounds otherwise
 _SHA256 = re.compile(r"[0-9a-f]{64}")

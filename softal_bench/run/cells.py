@@ -17,7 +17,7 @@ from softal_bench.run.runner import Runner
 from softal_bench.seeding import Seeds
 from softal_bench.suite import CostCondition, CostSuite, TrainedSource
 from softal_bench.trial.attribution import Ended
-from softal_bench.trial.data import load_if_there, require_taken
+from softal_bench.trial.data import load_if_there, require_accepted
 
 CellJob = Job[CostCondition]
 
@@ -61,7 +61,7 @@ def preflight_cells(suite: CostSuite, data_root: Path, fetch: bool) -> list[str]
             for condition in conditions:
                 assert isinstance(condition.source, TrainedSource)
                 require_enough(condition, condition.source, splits)
-            require_taken(source.model, splits)
+            require_accepted(source.model, splits)
         except SoftalError as error:
             raise SuiteError(f"{suite.path}: {error}") from error
     return notes

@@ -18,7 +18,7 @@ from softal_bench.run.sample import ModelSample, declared_peak
 from softal_bench.run.trials import TrialJob, identity_of_data
 from softal_bench.suite import Condition
 from softal_bench.trial.attribution import Ended
-from softal_bench.trial.trial import load_splits
+from softal_bench.trial.data import load_splits
 
 SAMPLE_SECONDS = 20.0
 

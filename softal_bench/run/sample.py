@@ -13,7 +13,7 @@ from softal_bench.journal.lines import Status
 from softal_bench.machine.stopwatch import peak_memory, reset_peak_memory, synchronise
 from softal_bench.pools import TensorPool
 from softal_bench.suite import Condition, TrialLimits
-from softal_bench.trial.attribution import Ended, blame
+from softal_bench.trial.attribution import Ended, attributed_to
 from softal_bench.trial.deadlines import Clock
 from softal_bench.trial.partition import draw_start, draw_validation, pool_size
 
@@ -59,7 +59,7 @@ class ModelSample:
         epochs = training.max_epochs
         seconds = epochs * (self._epoch_seconds + self._draw_seconds * training.epoch_draws) + self._evaluate_seconds
         log_probs_n_K_C, predict_seconds = self._in_time(lambda: self._predict(condition.posterior_samples))
-        with blame("acquisition function", condition.acquisition):
+        with attributed_to("acquisition function", condition.acquisition):
             needs = condition.acquisition.instance.needs
         pool = _SamplePool(self._fitted, self._labelled, self._points, log_probs_n_K_C, needs)
         reset_peak_memory(self._device)
@@ -105,7 +105,7 @@ class ModelSample:
         condition = self._condition
         training = _regime(condition).model_copy(update={"epoch_draws": draws, "max_epochs": 1})
         start = self._now()
-        with blame("model", condition.model):
+        with attributed_to("model", condition.model):
             fitted = condition.model.instance.fit(
                 self._labelled, self._validation, training, self._device, torch.Generator()
             )
@@ -116,14 +116,14 @@ class ModelSample:
         test, training = self._splits.test, _regime(self._condition)
         part = test.at(torch.arange(min(_POINTS, len(test)))).to(self._device)
         start = self._now()
-        with blame("model", self._condition.model):
+        with attributed_to("model", self._condition.model):
             evaluation_log_probs(self._fitted, part.inputs, training.test_samples, training, torch.Generator())
         return (self._now() - start) * len(test) / len(part)
 
     def _predict(self, num_samples: int) -> tuple[Tensor, float]:
         """The log-probs of the points under K samples, and the seconds that they took."""
         if num_samples not in self._predicted:
-            with blame("model", self._condition.model):
+            with attributed_to("model", self._condition.model):
                 posterior = self._fitted.posterior(num_samples, torch.Generator())
                 posterior.log_probs(self._points.inputs[:16])  # loads what is loaded once
                 start = self._now()
@@ -134,7 +134,7 @@ class ModelSample:
     def _select(self, condition: Condition, pool: "_SamplePool") -> float:
         """Seconds of one selection, of a batch as large as the sample allows."""
         start = self._now()
-        with blame("acquisition function", condition.acquisition):
+        with attributed_to("acquisition function", condition.acquisition):
             condition.acquisition.instance.select(pool, min(condition.batch_size, pool.size), torch.Generator())
         return self._now() - start
 
@@ -149,7 +149,7 @@ def declared_peak(condition: Condition, pool_size: int, num_classes: int) -> int
     Raises:
         PluginFailed: if its `peak_bytes` raises, or returns something that is not a number.
     """
-    with blame("acquisition function", condition.acquisition):
+    with attributed_to("acquisition function", condition.acquisition):
         declared = condition.acquisition.instance.peak_bytes(
             pool_size, condition.posterior_samples, num_classes, condition.batch_size
         )
@@ -158,7 +158,7 @@ def declared_peak(condition: Condition, pool_size: int, num_classes: int) -> int
 
 def _regime(condition: Condition) -> TrainingRegime:
     """The regime, which reads the model's `evaluation_samples`."""
-    with blame("model", condition.model):
+    with attributed_to("model", condition.model):
         return condition.regime
 
 

@@ -15,10 +15,10 @@ from softal_bench.run.jobs import NONE_PUBLISHED, Computation, Job, LocalWork, O
 from softal_bench.run.runner import Runner
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition, Suite, TrialLimits
-from softal_bench.trial.data import load_if_there, require_taken
-from softal_bench.trial.deadlines import Clock, OnLimit, ignore_limit
-from softal_bench.trial.trial import Trial, load_splits, num_rounds, require_feasible
-from softal_bench.trial.warm_up import warm_up
+from softal_bench.trial.data import load_if_there, load_splits, require_accepted
+from softal_bench.trial.deadlines import Clock, OnDeadline, ignore_deadline
+from softal_bench.trial.partition import num_rounds, require_feasible
+from softal_bench.trial.trial import Trial, warm_up
 
 TrialJob = Job[Condition]
 
@@ -71,7 +71,7 @@ def preflight(suite: Suite, data_root: Path, fetch: bool) -> list[str]:
             for condition in conditions:
                 require_feasible(condition, splits)
             for condition in {condition.model.label: condition for condition in conditions}.values():
-                require_taken(condition.model, splits)
+                require_accepted(condition.model, splits)
         except SoftalError as error:
             raise SuiteError(f"{suite.path}: {error}") from error
     return notes
@@ -115,25 +115,25 @@ class TrialWork(LocalWork):
         data_root: the folder of data.
         device: where to compute.
         limits: what a trial may take.
-        on_limit: see `Clock`.
+        on_deadline: see `Clock`.
 
     Attributes:
         data_root: the folder of data.
     """
 
     def __init__(
-        self, data_root: Path, device: torch.device, limits: TrialLimits, on_limit: OnLimit = ignore_limit
+        self, data_root: Path, device: torch.device, limits: TrialLimits, on_deadline: OnDeadline = ignore_deadline
     ) -> None:
         super().__init__(device)
         self.data_root = data_root
         self._limits = limits
-        self._on_limit = on_limit
+        self._on_deadline = on_deadline
         self._splits: tuple[str, Splits] | None = None
         self._warm: set[str] = set()
 
     def take_up(self, job: TrialJob, done: Sequence[Measurement]) -> Computation:
         rounds = [line for line in done if isinstance(line, Round)]
-        clock = Clock(self._limits, sum(round_.total_seconds for round_ in rounds), self._on_limit)
+        clock = Clock(self._limits, sum(round_.total_seconds for round_ in rounds), self._on_deadline)
         return clock.trial(lambda: self._prepared(job, rounds, clock))
 
     def _prepared(self, job: TrialJob, done: Sequence[Round], clock: Clock) -> Computation:

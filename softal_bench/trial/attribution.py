@@ -1,4 +1,9 @@
-"""How an attempt can end other than well."""
+"""Which plugin a failure belongs to, and how an attempt ends because of it.
+
+Every call into a plugin runs inside `attributed_to`, which turns whatever the plugin raises into an error that names
+the plugin. Acquisition functions call the model too, so `AttributedModel` wraps a fitted model, and its failures name
+the model wherever they occur. It also checks that predictions are log-probs.
+"""
 
 import traceback
 from collections.abc import Iterator, Sequence
@@ -6,19 +11,25 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from softal_bench.contracts import BayesianModel, FittedModel, Posterior, TrainingRegime
 from softal_bench.errors import GlobalStateError, PredictionError, SoftalError, first_line
 from softal_bench.journal.lines import Ending, Status
 from softal_bench.machine.isolation import unchanged
-from softal_bench.machine.settings import SETTINGS, Setting
+from softal_bench.machine.settings import FREQUENT, SETTINGS, Setting
 from softal_bench.registry import Plugin
+
+# Largest |sum_c p_c - 1|, which is |log sum_c p_c| to first order. A log-softmax in float32 over 1000 classes stays
+# below 1e-5; one that is computed in half precision, or a mean of log-probs that is not renormalised, may exceed 1e-3.
+TOLERANCE = 1e-3
 
 
 class Ended(Exception):
-    """An attempt is over before its time.
+    """An attempt ended before it was done.
 
     Attributes:
-        status: what the journal's last line says.
+        status: the status in the journal's last line.
         details: a traceback from another process, or None.
     """
 
@@ -29,10 +40,10 @@ class Ended(Exception):
 
 
 class Died(Exception):
-    """The process that computed an attempt is gone without a word. The message says how.
+    """The process that computed an attempt died without reporting an error. The message says how.
 
     Attributes:
-        lost: whether the machine went, or whoever kept the process, so that the job is not to blame.
+        lost: whether its machine, or the process that supervised it, was lost, so that the job is not the cause.
     """
 
     def __init__(self, message: str, lost: bool = False) -> None:
@@ -41,31 +52,35 @@ class Died(Exception):
 
 
 class PluginFailed(Ended):
-    """A plugin raised; the cause is chained."""
+    """A plugin raised an error, which is chained as the cause."""
 
     def __init__(self, message: str) -> None:
         super().__init__(Status.FAILED, message)
 
 
 @contextmanager
-def blame(noun: str, plugin: Plugin[Any], settings: Sequence[Setting] = SETTINGS) -> Iterator[None]:
-    """Turn whatever a plugin raises into PluginFailed with its name, and running out of memory into MemoryError.
+def attributed_to(noun: str, plugin: Plugin[Any], settings: Sequence[Setting] = SETTINGS) -> Iterator[None]:
+    """Attribute whatever the body raises to a plugin.
 
-    Global state that the plugin changes is restored, and the change is a failure too.
+    Global state that the plugin changes is restored, and the change counts as a failure.
 
     Args:
-        noun, plugin: what the plugin is called in messages.
-        settings: the global state that is watched; less than all of it for calls that are made often.
+        noun, plugin: the kind and the plugin that messages name.
+        settings: the global state that is compared; `FREQUENT`, a part of it, for calls that are made often.
+
+    Raises:
+        PluginFailed: if the body raises, or changes global state.
+        MemoryError: if memory runs out.
     """
     try:
         with unchanged(settings):
             yield
     except Ended:
-        raise  # names its plugin already
+        raise  # it names its plugin already
     except GlobalStateError as error:
         raise PluginFailed(f"{noun} {plugin.label!r} {error}") from error
     except PredictionError as error:
-        raise PluginFailed(str(error)) from error  # which names the model, also inside an acquisition function
+        raise PluginFailed(str(error)) from error  # it names the model, also inside an acquisition function
     except SoftalError as error:
         raise PluginFailed(f"{noun} {plugin.label!r}: {error}") from error
     except (Exception, SystemExit) as error:
@@ -75,14 +90,14 @@ def blame(noun: str, plugin: Plugin[Any], settings: Sequence[Setting] = SETTINGS
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: Python's, a device's, or that of torch's CPU allocator, which raises a RuntimeError."""
+    """Return whether memory ran out: in Python, on a device, or in torch's CPU allocator, which raises RuntimeError."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def ending_of(error: Exception) -> tuple[Ending, str, str | None] | None:
-    """How an attempt ended that raised this: status, message, details; None where the error is nobody's but ours."""
+    """Return the (status, message, details) of an attempt that raised this error; None if the harness is at fault."""
     if not isinstance(error, Ended) and not is_out_of_memory(error):
         return None
     status = error.status if isinstance(error, Ended) else Status.OUT_OF_MEMORY
@@ -90,7 +105,89 @@ def ending_of(error: Exception) -> tuple[Ending, str, str | None] | None:
 
 
 def details_of(error: BaseException) -> str | None:
-    """The traceback of what a plugin raised, for the journal; nothing where no plugin raised."""
+    """Return the traceback of what a plugin raised, for the journal; None if no plugin raised."""
     if isinstance(error, Ended) and error.details:
         return error.details
     return "".join(traceback.format_exception(error)) if error.__cause__ else None
+
+
+class AttributedModel(FittedModel):
+    """A fitted model whose failures are attributed to its plugin, wherever it is called."""
+
+    def __init__(self, fitted: FittedModel, plugin: Plugin[BayesianModel]) -> None:
+        self.epochs = fitted.epochs
+        self.best_epoch = fitted.best_epoch
+        self.stochastic_posterior = fitted.stochastic_posterior
+        self._fitted = fitted
+        self._plugin = plugin
+
+    def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
+        with attributed_to("model", self._plugin):
+            return _AttributedPosterior(self._fitted.posterior(num_samples, generator), self._plugin)
+
+    def embeddings(self, inputs: Tensor) -> Tensor:
+        with attributed_to("model", self._plugin, FREQUENT):
+            return self._fitted.embeddings(inputs)
+
+    def distil(
+        self,
+        inputs: Tensor,
+        target_log_probs_N_C: Tensor,
+        epochs: int,
+        training: TrainingRegime,
+        generator: torch.Generator,
+    ) -> FittedModel:
+        with attributed_to("model", self._plugin):
+            distilled = self._fitted.distil(inputs, target_log_probs_N_C, epochs, training, generator)
+            return AttributedModel(distilled, self._plugin)
+
+
+class _AttributedPosterior(Posterior):
+    def __init__(self, posterior: Posterior, plugin: Plugin[BayesianModel]) -> None:
+        self._posterior = posterior
+        self._plugin = plugin
+
+    @property
+    def num_samples(self) -> int:
+        return self._posterior.num_samples
+
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        with attributed_to("model", self._plugin, FREQUENT):
+            log_probs_n_K_C = self._posterior.log_probs(inputs)
+        require_log_probs(log_probs_n_K_C, f"model {self._plugin.label!r}")
+        return log_probs_n_K_C
+
+
+def require_log_probs(log_probs_n_K_C: object, model: str) -> None:
+    """Raise PredictionError unless sum_c exp(log_probs_nkc) is 1 within TOLERANCE for every point and sample.
+
+    The check also finds NaN and log-probs above 0, since a single one makes the sum NaN or too large. Log-probs of -inf
+    are allowed. The sums are computed in the dtype of the log-probs; float32 is exact enough. Costs one exponential for
+    each log-prob, and one synchronisation on a GPU.
+
+    Args:
+        log_probs_n_K_C: what `Posterior.log_probs` returned.
+        model: the model's name in messages. Positions in them are places in the chunk (see `NumericalError.at`).
+    """
+    if not isinstance(log_probs_n_K_C, Tensor) or log_probs_n_K_C.ndim != 3:
+        got = f"shape {tuple(log_probs_n_K_C.shape)}" if isinstance(log_probs_n_K_C, Tensor) else f"{log_probs_n_K_C!r}"
+        raise PredictionError(model, f"predicted {got}; log_probs must return a tensor of shape [n, K, C]")
+    deviation_n_K = log_probs_n_K_C.detach().exp().sum(dim=-1).sub_(1).abs_()
+    sound_n_K = deviation_n_K <= TOLERANCE  # False for NaN
+    if not bool(sound_n_K.all()):
+        position, sample = (~sound_n_K).nonzero()[0].tolist()
+        log_probs_C = log_probs_n_K_C[position, sample].detach().double()
+        raise PredictionError(f"{model}: the prediction", _prediction_problem(log_probs_C, sample), position)
+
+
+def _prediction_problem(log_probs_C: Tensor, sample: int) -> str:
+    where = f"under posterior sample {sample}"
+    if bool(log_probs_C.isnan().any()):
+        return f"{where} is NaN for class {int(log_probs_C.isnan().nonzero()[0, 0])}; log-probs must be numbers"
+    largest = log_probs_C.max().item()
+    above = f" (the largest log-prob is {largest:.4g}, above 0)" if largest > TOLERANCE else ""
+    total = torch.logsumexp(log_probs_C, dim=0).item()
+    return (
+        f"{where} has log-probs whose log-sum-exp is {total:.4g}{above}; it must be 0 to within {TOLERANCE:g}, so "
+        "return `log_softmax` over the classes"
+    )

@@ -1,4 +1,7 @@
-"""Calls into data sets, each guarded: a data set that raises or changes global state is named as the cause."""
+"""The data of a trial: fetched, read, and checked before a run.
+
+A data set that raises, or that changes global state, is named as the cause.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,33 +13,50 @@ from softal_bench.contracts import BayesianModel, Dataset, Splits, TrainingRegim
 from softal_bench.errors import DataError, DataMissingError, GlobalStateError, SoftalError
 from softal_bench.machine.isolation import restored
 from softal_bench.registry import Plugin
-from softal_bench.trial.attribution import PluginFailed, blame
+from softal_bench.seeding import Seeds
+from softal_bench.suite import Condition
+from softal_bench.trial.attribution import PluginFailed, attributed_to
 
 
 def prepare(dataset: Plugin[Dataset], data_root: Path) -> None:
-    """Fetch what is missing. Raises DataError, also for what the data set's own code raises."""
-    with _as_data_error(), blame("data set", dataset):
+    """Download missing files. Raises DataError, whatever the data set's own code raises."""
+    with _as_data_error(), attributed_to("data set", dataset):
         dataset.instance.prepare(data_root)
 
 
+def load_splits(condition: Condition, trial: int, data_root: Path) -> Splits:
+    """Read the data of a trial, whose random choices follow from the trial's seeds. Raises as `load` does."""
+    return load(condition.dataset, data_root, Seeds(condition.seed, trial).generator("dataset"))
+
+
 def load(dataset: Plugin[Dataset], data_root: Path, generator: torch.Generator) -> Splits:
-    """Read the data for a trial.
+    """Read a data set.
 
     Raises:
         PluginFailed: if the data set raises, changes global state, or does not find its files.
         MemoryError: if memory runs out.
     """
-    with blame("data set", dataset):
+    with attributed_to("data set", dataset):
         return dataset.instance.load(data_root, generator)
 
 
 def load_if_there(
     dataset: Plugin[Dataset], data_root: Path, generator: torch.Generator, fetch: bool, notes: list[str]
 ) -> Splits | None:
-    """Read the data for a check before a run. If `fetch`, missing data are fetched; else their lack is noted.
+    """Read a data set for a check before a run. Missing data are downloaded if `fetch`, and otherwise noted.
+
+    Args:
+        dataset: the data set.
+        data_root: the folder of data.
+        generator: for what is random about the data.
+        fetch: whether to download missing data.
+        notes: if data are missing and not downloaded, the reason is appended here.
+
+    Returns:
+        The data, or None if they are missing.
 
     Raises:
-        DataError: if the data are not what they should be, or, with `fetch`, cannot be had.
+        DataError: if the data are not as expected, or, with `fetch`, cannot be downloaded.
     """
     if fetch:
         prepare(dataset, data_root)
@@ -50,10 +70,10 @@ def load_if_there(
         return None
 
 
-def require_taken(model: Plugin[BayesianModel], splits: Splits) -> None:
-    """Raise DataError if the model says that it cannot take these inputs: it is fitted to one of them for one step.
+def require_accepted(model: Plugin[BayesianModel], splits: Splits) -> None:
+    """Raise DataError if the model rejects these inputs when it is fitted to one of them for one step.
 
-    Any other failure of the model is reported by its trials.
+    Any other failure is ignored, because the model's trials report it.
     """
     one = splits.train.at(torch.zeros(1, dtype=torch.int64))
     training = TrainingRegime(batch_size=1, epoch_draws=1, max_epochs=1)
@@ -69,7 +89,7 @@ def require_taken(model: Plugin[BayesianModel], splits: Splits) -> None:
 
 @contextmanager
 def _as_data_error() -> Iterator[None]:
-    """Raise a SoftalError of the data set as it is, and DataError for anything else that `blame` names it for."""
+    """Raise a SoftalError of the data set as it is, and DataError for any other failure attributed to it."""
     try:
         yield
     except PluginFailed as error:

@@ -1,9 +1,9 @@
-"""Ends what takes too long: a timer signal raises in the main thread, which is where trials are computed.
+"""Deadlines: a timer signal interrupts what takes too long, in the main thread, which computes the trials.
 
-A signal handler runs between any two bytecodes, so an exception that it raises could appear in code that cleans up, or
-just after a limited call has returned, and end the whole run. The handler therefore looks at the stack that it has
-interrupted, and raises only inside a call that `Clock` has limited and will catch it from. There it spares the code
-that reads and restores global state around calls into plugins. Everywhere else it tries again a moment later.
+A signal handler may run between any two bytecodes, so an exception that it raises could appear in cleanup code, or just
+after the timed call has returned, and end the whole run. The handler therefore inspects the stack that it interrupts.
+It raises only inside a call that `Clock` watches, where `Clock` catches the exception, and never in the code that reads
+and restores global state around calls into plugins. Everywhere else it tries again a moment later.
 """
 
 import contextlib
@@ -20,36 +20,36 @@ from softal_bench.machine import isolation, settings, threads
 from softal_bench.machine.isolation import snapshot
 from softal_bench.machine.settings import TIMER
 from softal_bench.suite import TrialLimits
-from softal_bench.trial import attribution as failures
+from softal_bench.trial import attribution
 from softal_bench.trial.attribution import Ended
 
 T = TypeVar("T")
-OnLimit = Callable[[float | None, str], None]
-_AGAIN = 1.0  # seconds after which it is raised once more, should a plugin have caught it
-_SOON = 0.01  # seconds after which the handler tries again where it could not raise
+OnDeadline = Callable[[float | None, str], None]
+_AGAIN = 1.0  # seconds until the handler raises once more, in case a plugin has caught the exception
+_SOON = 0.01  # seconds until the handler tries again when it could not raise
 
 
-def ignore_limit(seconds: float | None, message: str) -> None:
-    """What `Clock` calls where nobody watches."""
+def ignore_deadline(seconds: float | None, message: str) -> None:
+    """Do nothing: the default of `Clock`, for when no other process watches."""
 
 
 class _TimedOut(BaseException):
-    """What a plugin that catches every Exception does not catch."""
+    """Not an Exception, so that a plugin that catches every Exception does not catch it."""
 
 
 class Clock:
-    """The limits of one attempt at a trial, by a clock that nobody can set back.
+    """The deadlines of one attempt at a trial, by the monotonic clock.
 
     Args:
-        limits: what the trial may take.
-        spent: seconds that it took in earlier attempts.
-        on_limit: called with each limit as it begins to count, in seconds and in words, and with None when no limit
-            counts any more, so that a watching process can end what no signal ends.
+        limits: the time limits of the trial.
+        spent: seconds that earlier attempts took.
+        on_deadline: called whenever a deadline is set, with the seconds until it and its message, and with None when no
+            deadline is left, so that another process can kill this one if the signal does not end the call.
     """
 
-    def __init__(self, limits: TrialLimits, spent: float = 0.0, on_limit: OnLimit = ignore_limit) -> None:
+    def __init__(self, limits: TrialLimits, spent: float = 0.0, on_deadline: OnDeadline = ignore_deadline) -> None:
         self._select_seconds = limits.select_seconds
-        self._on_limit = on_limit
+        self._on_deadline = on_deadline
         self._deadlines: list[tuple[float, str]] = []
         self._trial = None
         if limits.trial_hours is not None:
@@ -57,17 +57,17 @@ class Clock:
             self._trial = (deadline, f"the trial took more than {limits.trial_hours:g} hours (limits.trial_hours)")
 
         if (self._trial or self._select_seconds) and _in_main_thread():
-            signal.signal(signal.SIGALRM, self._raise)  # here, so that no plugin is taken to have changed the handler
+            signal.signal(signal.SIGALRM, self._raise)  # set here, so that the change is not attributed to a plugin
 
     def trial(self, call: Callable[[], T]) -> T:
-        """Call it, and raise Ended, in the main thread, if it goes on beyond the trial's time."""
+        """Call it. In the main thread, raise Ended if the trial exceeds its time limit."""
         return self._within(self._trial, call)
 
     def selection(self, call: Callable[[], T]) -> T:
-        """Call it, and raise Ended, in the main thread, if this call of `select` takes too long.
+        """Call `select`. In the main thread, raise Ended if the call exceeds its time limit.
 
         Raises:
-            GlobalStateError: if the call changes the timer and there is a limit.
+            GlobalStateError: if there is a limit and the call changes the timer.
         """
         limit = self._select_seconds
         message = f"select took more than {limit} s (limits.select_seconds)"
@@ -75,7 +75,7 @@ class Clock:
 
     def _within(self, deadline: tuple[float, str] | None, call: Callable[[], T]) -> T:
         if deadline is None or not _in_main_thread():
-            return _interruptible(call)  # by an outer limit, which catches it
+            return _interruptible(call)  # by an outer deadline, whose call catches the exception
         if not self._deadlines:
             signal.signal(signal.SIGALRM, self._raise)
         self._deadlines.append(deadline)
@@ -83,7 +83,7 @@ class Clock:
             self._arm()
             armed = snapshot([TIMER])
             result = _interruptible(call)
-            armed.require_unchanged()  # here, since the timer is set anew before any caller could compare it
+            armed.require_unchanged()  # before `_arm` sets the timer again
             return result
         except _TimedOut as error:
             raise Ended(Status.TIMEOUT, str(error)) from None
@@ -92,19 +92,19 @@ class Clock:
             self._arm()
 
     def _arm(self) -> None:
-        """Set the timer to the first of the deadlines."""
+        """Set the timer to the earliest deadline."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         if not self._deadlines:
-            self._on_limit(None, "")
+            self._on_deadline(None, "")
             return
         deadline, message = min(self._deadlines)
         left = max(deadline - time.monotonic(), 1e-6)
-        self._on_limit(left, message)
+        self._on_deadline(left, message)
         signal.setitimer(signal.ITIMER_REAL, left, _AGAIN)
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
         due = [message for deadline, message in sorted(self._deadlines) if time.monotonic() >= deadline]
-        if not due:  # it came just when the part was over
+        if not due:  # the signal came just as the call ended
             return
         if _can_be_interrupted(frame):
             raise _TimedOut(due[0])
@@ -112,26 +112,26 @@ class Clock:
 
 
 def _interruptible(call: Callable[[], T]) -> T:
-    """The call that the handler may interrupt: `Clock._within` catches what is raised from here, and nothing later."""
+    """Make the call, in the only frame where the handler may raise: `Clock._within` catches what is raised here."""
     return call()
 
 
 def _can_be_interrupted(frame: FrameType | None) -> bool:
-    """Whether the innermost function of this module on the stack is `_interruptible`, and no code restores settings."""
+    """Return whether `_interruptible` is this module's innermost frame, and no inner frame restores global state."""
     while frame is not None:
         if frame.f_globals is globals():
             return frame.f_code is _interruptible.__code__
-        if _restores(frame):
+        if _restores_state(frame):
             return False
         frame = frame.f_back
     return False
 
 
-def _restores(frame: FrameType) -> bool:
-    """Whether the frame belongs to code around a call into a plugin that has to run to its end.
+def _restores_state(frame: FrameType) -> bool:
+    """Return whether the frame belongs to code around a call into a plugin that must not be interrupted.
 
-    The plugin itself runs in the body of a `with`, which is never called from these frames. Entering and leaving a
-    generator's context manager takes a few instructions of contextlib, which belong to it.
+    The plugin itself runs in the body of a `with` statement, which is never called from these frames. The frames of
+    contextlib that enter and leave these context managers count too.
     """
     if frame.f_code in _CONTEXTLIB:
         generator = frame.f_locals["self"].gen
@@ -142,7 +142,7 @@ def _restores(frame: FrameType) -> bool:
 _GLOBALS = [vars(module) for module in (isolation, settings, threads)]
 _CONTEXTS = [
     inspect.unwrap(context).__code__
-    for context in cast("list[FunctionType]", [failures.blame, isolation.unchanged, isolation.restored])
+    for context in cast("list[FunctionType]", [attribution.attributed_to, isolation.unchanged, isolation.restored])
 ]
 _CONTEXTLIB = [
     contextlib._GeneratorContextManager.__enter__.__code__,

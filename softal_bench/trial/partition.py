@@ -1,21 +1,25 @@
-"""Which training examples validate, which can be acquired, and which are labelled at the start."""
+"""The partition of the training examples: the validation set, the candidates for acquisition, and the start set.
+
+Whether a condition's sizes fit its data set, and how many rounds they give, follows from the partition too.
+"""
 
 import torch
 from torch import Tensor
 
 from softal_bench.contracts import Splits
+from softal_bench.errors import SuiteError
 from softal_bench.journal.lines import Status
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition
 from softal_bench.trial.attribution import Ended
 
-_FIXED = -1  # in place of a trial's number: what is fixed is drawn from seeds of its own, the same in all trials
+_FIXED = -1  # used as the trial number for what is fixed, so that it has its own seeds, the same in all trials
 
 
 def draw_validation(condition: Condition, trial: int, splits: Splits) -> tuple[Tensor, Tensor]:
-    """(validation, candidates): indices of the validation set, and in increasing order those of all other examples.
+    """Return (validation, candidates): the indices of the validation set, and all other indices in increasing order.
 
-    Where the validation set is drawn before repetition, copies of its examples are no candidates either.
+    If the validation set is drawn before repetition, the copies of its examples are not candidates either.
     """
     how = condition.validation
     seeds = Seeds(condition.seed, _FIXED if how and how.fixed else trial)
@@ -34,7 +38,7 @@ def draw_validation(condition: Condition, trial: int, splits: Splits) -> tuple[T
 
 
 def draw_start(condition: Condition, trial: int, splits: Splits, candidates: Tensor) -> list[int]:
-    """The indices of the start set.
+    """Return the indices of the start set.
 
     Raises:
         Ended: if a class has fewer candidates than a balanced set needs.
@@ -47,12 +51,13 @@ def draw_start(condition: Condition, trial: int, splits: Splits, candidates: Ten
     each = size // splits.train.num_classes
     per_class = [shuffled[labels[shuffled] == label][:each] for label in range(splits.train.num_classes)]
     if any(len(indices) < each for indices in per_class):
-        raise Ended(Status.FAILED, f"initial: outside validation a class has fewer than the {each} examples needed")
+        error = f"initial: a class has fewer than the {each} examples needed outside the validation set"
+        raise Ended(Status.FAILED, error)
     return [int(index) for index in torch.cat(per_class)]
 
 
 def pool_size(condition: Condition, splits: Splits) -> int:
-    """How many examples are in the pool at the start; negative where there are too few for all else."""
+    """Return the size of the pool at the start; negative if validation and start set need more than there are."""
     source_N = sources_kept_apart(condition, splits)
     if source_N is not None:
         copies = int(source_N.bincount().max())
@@ -61,22 +66,56 @@ def pool_size(condition: Condition, splits: Splits) -> int:
 
 
 def sources_kept_apart(condition: Condition, splits: Splits) -> Tensor | None:
-    """source_N where the validation set is drawn before repetition, so that copies go with it; else None."""
+    """Return source_N if the validation set is drawn before repetition, so that copies go with it; otherwise None."""
     how = condition.validation
     return splits.source_N if how and how.before_repetition else None
 
 
+def require_feasible(condition: Condition, splits: Splits) -> None:
+    """Raise SuiteError if the condition needs more examples than its data set has."""
+    size, start, batch = len(splits.train), condition.initial.size, condition.batch_size
+    pool = pool_size(condition, splits)
+    have = f"{condition.dataset.label} has {size} training examples"
+    apart = sources_kept_apart(condition, splits) is not None
+    copies_too = ", with the copies that validation.before_repetition leaves out" if apart else ""
+    if pool < 0:
+        raise SuiteError(
+            f"validation_size: {have}; {condition.validation_size} for validation and {start} at the start are more "
+            f"than that{copies_too}"
+        )
+    if batch > pool:
+        raise SuiteError(
+            f"batch_size: {batch} is larger than the pool: {have}, {pool} of them in the pool at the start"
+        )
+    if num_rounds(condition) * batch - batch > pool:
+        raise SuiteError(
+            f"budget: {condition.budget} labels in batches of {batch} need more than the pool's {pool} ({have})"
+        )
+    if condition.initial.balanced and start % splits.train.num_classes:
+        raise SuiteError(
+            f"initial.size: {start} cannot be balanced over {splits.train.num_classes} classes; use a multiple"
+        )
+    rarest = int(splits.train.labels.bincount(minlength=splits.train.num_classes).min())
+    if condition.initial.balanced and rarest < start // splits.train.num_classes:
+        raise SuiteError(f"initial: {start} labels cannot be balanced: a class has {rarest} training examples")
+
+
+def num_rounds(condition: Condition) -> int:
+    """Return the number of trainings of a trial: one for each acquired batch, and a last one."""
+    return 1 + max(0, -((condition.initial.size - condition.budget) // condition.batch_size))
+
+
 def _first_of_each(source_N: Tensor) -> Tensor:
-    """The index of the first copy of each example."""
+    """Return the index of the first copy of each example."""
     first = torch.full((int(source_N.max()) + 1,), len(source_N))
     first.scatter_reduce_(0, source_N, torch.arange(len(source_N)), "amin")
     return first[first < len(source_N)]
 
 
 def _stratified(order: Tensor, labels: Tensor, size: int) -> Tensor:
-    """The same indices, so that the first `size` have each class as often as all of them do, to rounding.
+    """Reorder the indices so that the first `size` have the class proportions of the whole, to rounding.
 
-    The i-th of n_c examples of class c comes at (i + 1/2) / n_c; examples are taken by that, ties in their order.
+    The i-th of the n_c examples of class c is placed at (i + 1/2) / n_c. Ties keep their order.
     """
     classes = labels[order]
     place = torch.empty(len(order), dtype=torch.float64)

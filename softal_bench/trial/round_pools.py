@@ -1,4 +1,4 @@
-"""What a round of a trial acquires from: the pool under the model's posterior, and all that it offers beside it."""
+"""The pools of a round: the pool under the model's posterior, with its targets and its evaluation posterior."""
 
 import functools
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from softal_bench.suite import Condition
 
 @dataclass(frozen=True)
 class TrialExamples:
-    """The examples of a trial, on its device. Pools read no labels of them."""
+    """The examples of a trial, on its device. Pools do not read their labels."""
 
     train: Examples
     validation: Examples
@@ -28,9 +28,9 @@ class RoundPools:
     """The pools of one round, after training.
 
     Attributes:
-        number: the round's.
-        labelled: indices of the labelled set.
-        unlabelled: indices of all other training examples that can be acquired, in increasing order.
+        number: the number of the round.
+        labelled: the indices of the labelled set.
+        unlabelled: the indices of all other candidates, in increasing order.
         fitted: the model, trained on the labelled set.
     """
 
@@ -44,7 +44,7 @@ class RoundPools:
     stopwatch: Stopwatch
 
     def pool(self) -> PosteriorPool:
-        """The pool that is scored, under the model's posterior."""
+        """Return the pool that is scored, under the model's posterior."""
         predictor = self._predictor(self.fitted, "posterior")
         return PosteriorPool(
             predictor,
@@ -67,13 +67,13 @@ class RoundPools:
 
     @functools.cached_property
     def _scored_N(self) -> Tensor:
-        """The indices that are scored, on the device."""
+        """The indices of the scored points, on the device."""
         subset = self.condition.pool_subset
         scored_N = self.unlabelled if subset is None else self._drawn(self.unlabelled, subset, "pool subset")
         return scored_N.to(self.examples.train.inputs.device)
 
     def _targets(self, predictor: Predictor) -> PosteriorPool:
-        """Target inputs under the same posterior samples as the pool."""
+        """Return the target inputs, under the same posterior samples as the pool."""
         target_set = self.condition.target_set
         assert target_set is not None
         sources = {
@@ -86,7 +86,7 @@ class RoundPools:
         return PosteriorPool(predictor, examples, indices_M.to(examples.inputs.device), self._needs)
 
     def _evaluation(self) -> PosteriorPool:
-        """The same pool under the evaluation posterior."""
+        """Return the same pool under the evaluation posterior."""
         with self.stopwatch.phase("distil"):
             predictor = self._predictor(self._distilled(), "evaluation posterior")
         return PosteriorPool(
@@ -94,11 +94,11 @@ class RoundPools:
         )
 
     def _distilled(self) -> FittedModel:
-        """The model whose samples are the evaluation posterior: a fresh one that predicts what `fitted` does.
+        """Train a new model to predict what `fitted` predicts; its samples are the evaluation posterior.
 
-        It learns, from the inputs of labelled set and pool, the geometric mean of the predictions of as many samples as
-        a validation prediction has (4 in the paper). All inputs share them: the paper says of validation and test alone
-        that samples were drawn anew for every mini-batch.
+        On the inputs of the labelled set and the pool, it learns the geometric mean of the predictions of
+        `samples_in_training` posterior samples (4 in the paper). All inputs share these samples: only for validation
+        and test does the paper say that samples were drawn anew for every mini-batch.
         """
         training, seeds = self.condition.regime, self.seeds
         labelled = torch.tensor(self.labelled, device=self._scored_N.device)
@@ -114,7 +114,7 @@ class RoundPools:
         return self.fitted.distil(inputs, targets_N_C, self.fitted.best_epoch, training, generator)
 
     def _drawn(self, indices: Tensor, size: int, purpose: str) -> Tensor:
-        """`size` of the indices at random, in their order; all of them where there are no more."""
+        """Return `size` of the indices, drawn at random, in their order; all of them if there are no more."""
         if size >= len(indices):
             return indices
         chosen = torch.randperm(len(indices), generator=self.seeds.generator(purpose, self.number))[:size]

@@ -1,83 +1,42 @@
-"""One condition, one seed: train from scratch, evaluate, acquire, and so on until the budget is reached.
+"""One trial: in each round, train from scratch, evaluate and acquire, until the budget is reached.
 
-A trial's state is its list of acquired indices: given those of the rounds that are done, it goes on from there.
+The state of a trial is its list of acquired indices, so it resumes after the rounds whose indices are given.
 """
 
 import functools
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from softal_bench.bayes.training import accuracy_and_nll, evaluation_log_probs
-from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, BayesianModel, FittedModel, Splits
+from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, BayesianModel, Examples, FittedModel, Splits
 from softal_bench.contracts.acquisition import require_sound_batch
-from softal_bench.errors import JournalError, NumericalError, SuiteError, shown
+from softal_bench.errors import JournalError, NumericalError, shown
 from softal_bench.journal.lines import Round
-from softal_bench.machine.stopwatch import Stopwatch, peak_memory, reset_peak_memory
+from softal_bench.machine.isolation import restored
+from softal_bench.machine.stopwatch import Stopwatch, peak_memory, reset_peak_memory, synchronise
+from softal_bench.pools import PosteriorPool
 from softal_bench.registry import Plugin
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition, TrialLimits
-from softal_bench.trial.attributed_model import BlamedModel
-from softal_bench.trial.attribution import PluginFailed, blame
-from softal_bench.trial.data import load
+from softal_bench.trial.attribution import AttributedModel, PluginFailed, attributed_to
 from softal_bench.trial.deadlines import Clock
-from softal_bench.trial.partition import draw_start, draw_validation, pool_size, sources_kept_apart
+from softal_bench.trial.partition import draw_start, draw_validation
 from softal_bench.trial.round_pools import RoundPools, TrialExamples
 
 PHASES = ("train", "predict", "select", "evaluate")
-
-
-def load_splits(condition: Condition, trial: int, data_root: Path) -> Splits:
-    """The data of a trial; what is random about them follows from the trial's seeds."""
-    generator = Seeds(condition.seed, trial).generator("dataset")
-    return load(condition.dataset, data_root, generator)
-
-
-def require_feasible(condition: Condition, splits: Splits) -> None:
-    """Raise SuiteError if the condition asks for more than its data set has."""
-    size, start, batch = len(splits.train), condition.initial.size, condition.batch_size
-    pool = pool_size(condition, splits)
-    have = f"{condition.dataset.label} has {size} training examples"
-    apart = sources_kept_apart(condition, splits) is not None
-    copies_too = ", with the copies that validation.before_repetition leaves out" if apart else ""
-    if pool < 0:
-        raise SuiteError(
-            f"validation_size: {have}; {condition.validation_size} for validation and {start} at the start are more "
-            f"than that{copies_too}"
-        )
-    if batch > pool:
-        raise SuiteError(
-            f"batch_size: {batch} is larger than the pool: {have}, of which {pool} are in the pool at the start"
-        )
-    if num_rounds(condition) * batch - batch > pool:
-        raise SuiteError(
-            f"budget: {condition.budget} labels in batches of {batch} need more than the pool's {pool} ({have})"
-        )
-    if condition.initial.balanced and start % splits.train.num_classes:
-        raise SuiteError(
-            f"initial.size: {start} cannot be balanced over {splits.train.num_classes} classes; use a multiple"
-        )
-    rarest = int(splits.train.labels.bincount(minlength=splits.train.num_classes).min())
-    if condition.initial.balanced and rarest < start // splits.train.num_classes:
-        raise SuiteError(f"initial: {start} labels cannot be balanced: a class has {rarest} training examples")
-
-
-def num_rounds(condition: Condition) -> int:
-    """The number of trainings of a trial: one for each batch acquired, and the last."""
-    return 1 + max(0, -((condition.initial.size - condition.budget) // condition.batch_size))
 
 
 class Trial:
     """A trial, with its data on the device.
 
     Args:
-        condition, trial: which one it is.
+        condition, trial: the condition and the number of the trial.
         splits: its data.
         device: where to compute.
-        clock: ends it when it takes too long.
+        clock: ends the trial when it takes too long.
 
     Attributes:
         start: the indices of the start set.
@@ -98,12 +57,12 @@ class Trial:
         self.start = draw_start(condition, trial, splits, self._candidates)
 
     def require_replayable(self, acquired: Sequence[object]) -> None:
-        """Raise JournalError unless these are batches of distinct indices that this trial could have acquired."""
+        """Raise JournalError unless these are batches of distinct indices that this trial can have acquired."""
         left = set(self._candidates.tolist()) - set(self.start)
         for number, batch in enumerate(acquired):
             sound = isinstance(batch, list) and all(type(index) is int for index in batch)
             if not sound or len(set(batch)) < len(batch) or not left.issuperset(batch):  # type: ignore[arg-type, call-overload]
-                raise JournalError(f"round {number}: acquired {shown(batch)}, which this trial cannot have done")
+                raise JournalError(f"round {number}: acquired {shown(batch)}, which this trial cannot have acquired")
             left -= set(batch)  # type: ignore[call-overload]
 
     def rounds(self, acquired: Sequence[Sequence[int]]) -> Iterator[Round]:
@@ -124,15 +83,15 @@ class Trial:
         condition, given, stopwatch = self._condition, self._examples, Stopwatch(self._device)
         reset_peak_memory(self._device)
         examples = given.train.at(torch.tensor(labelled, device=self._device))
-        with stopwatch.phase("train"), blame("model", condition.model):
+        with stopwatch.phase("train"), attributed_to("model", condition.model):
             training = condition.regime
             generator = self._seeds.generator("training", number)
-            fitted: FittedModel = BlamedModel(
+            fitted: FittedModel = AttributedModel(
                 condition.model.instance.fit(examples, given.validation, training, self._device, generator),
                 condition.model,
             )
         _require_epochs(fitted, condition.model)
-        with stopwatch.phase("evaluate"), blame("model", condition.model):
+        with stopwatch.phase("evaluate"), attributed_to("model", condition.model):
             generator = self._seeds.generator("evaluation", number)
             log_probs_n_C = evaluation_log_probs(fitted, given.test.inputs, training.test_samples, training, generator)
             accuracy, nll = accuracy_and_nll(log_probs_n_C, given.test.labels)
@@ -160,14 +119,14 @@ class Trial:
     def _acquire(
         self, number: int, labelled: list[int], fitted: FittedModel, stopwatch: Stopwatch
     ) -> tuple[AcquiredBatch, list[int]]:
-        """The batch, and its indices in the data set."""
+        """Return the batch and its indices in the data set."""
         condition, acquisition = self._condition, self._condition.acquisition
         unlabelled = self._unlabelled(labelled)
         pools = RoundPools(condition, self._seeds, self._examples, number, labelled, unlabelled, fitted, stopwatch)
         pool = pools.pool()
         generator = self._seeds.generator("acquisition", number)
         select = functools.partial(acquisition.instance.select, pool, condition.batch_size, generator)
-        with blame("acquisition function", acquisition):
+        with attributed_to("acquisition function", acquisition):
             with stopwatch.phase("select"):
                 returned = self._clock.selection(select)
             batch = require_sound_batch(returned, condition.batch_size, pool.size)
@@ -180,13 +139,15 @@ class Trial:
 
 
 def _require_epochs(fitted: FittedModel, model: Plugin[BayesianModel]) -> None:
-    """Raise PluginFailed unless the model has 1 <= best_epoch <= epochs, where it counts epochs."""
+    """Raise PluginFailed unless 1 <= best_epoch <= epochs; `epochs` is None for a model that does not count them."""
     counted = {"best_epoch": fitted.best_epoch} | ({} if fitted.epochs is None else {"epochs": fitted.epochs})
     for name, value in counted.items():
         if type(value) is not int or value < 1:
-            raise PluginFailed(f"model {model.label!r}: {name} is {value!r}; need a whole number from 1")
+            raise PluginFailed(f"model {model.label!r}: {name} is {value!r}; it must be a whole number, at least 1")
     if fitted.epochs is not None and fitted.best_epoch > fitted.epochs:
-        raise PluginFailed(f"model {model.label!r}: best_epoch is {fitted.best_epoch} of {fitted.epochs} epochs")
+        raise PluginFailed(
+            f"model {model.label!r}: best_epoch is {fitted.best_epoch}, larger than epochs, {fitted.epochs}"
+        )
 
 
 def _require_number(nll: float) -> None:
@@ -194,14 +155,15 @@ def _require_number(nll: float) -> None:
         raise NumericalError("its NLL on the test set", "is NaN")
 
 
-_EQUAL_SCORES = 1e-9  # nats, for BALD; scores that differ by no more are equal
+_EQUAL_SCORES = 1e-9  # nats, for BALD
 
 
 def _warnings(batch: AcquiredBatch, acquisition: AcquisitionFunction) -> list[str]:
-    """What a reader of the results should know of this batch.
+    """Return what a reader of the results should know about this batch.
 
-    Equal scores are found in the batch alone, not in the pool, so that it works for every acquisition function. Scores
-    within 1e-9 of each other count as equal: with identical posterior samples BALD differs from 0 only by rounding.
+    Only the scores of the batch are compared, not those of the pool, so that this works for every acquisition function.
+    Scores within 1e-9 of each other count as equal, because rounding keeps BALD from being exactly 0 when all posterior
+    samples are identical.
     """
     size = len(batch.scores)
     if not acquisition.ranks_points or size < 2 or _spread(batch) > _EQUAL_SCORES:
@@ -212,3 +174,37 @@ def _warnings(batch: AcquiredBatch, acquisition: AcquisitionFunction) -> list[st
 def _spread(batch: AcquiredBatch) -> float:
     scores_B = batch.scores.double()
     return float(scores_B.max() - scores_B.min())
+
+
+def warm_up(condition: Condition, splits: Splits, device: torch.device) -> None:
+    """Do a small round before the first timed one: a training step, an evaluation, and a prediction of one chunk.
+
+    Libraries choose algorithms, load kernels, start threads and reserve memory at the first call with each size, and no
+    round should be charged for that. The sizes are therefore those of a round: the training batch, the chunk of the
+    pool, and the numbers of posterior samples.
+
+    The warm-up has its own generators and restores all global state. Errors are ignored, since the trial raises and
+    reports them too.
+    """
+    with restored():
+        try:
+            _small_round(condition, splits, device)
+        except (Exception, SystemExit):
+            return
+
+
+def _small_round(condition: Condition, splits: Splits, device: torch.device) -> None:
+    training = condition.regime
+    one_step = training.model_copy(update={"epoch_draws": training.batch_size, "max_epochs": 1})
+    labelled = _first(splits.train, condition.initial.size, device)
+    validation = _first(splits.train, min(PosteriorPool.chunk_size, max(1, condition.validation_size)), device)
+    fitted = condition.model.instance.fit(labelled, validation, one_step, device, torch.Generator())
+    tested = _first(splits.test, PosteriorPool.chunk_size, device)
+    evaluation_log_probs(fitted, tested.inputs, training.test_samples, training, torch.Generator())
+    posterior = fitted.posterior(condition.posterior_samples, torch.Generator())
+    posterior.log_probs(_first(splits.train, PosteriorPool.chunk_size, device).inputs)
+    synchronise(device)
+
+
+def _first(examples: Examples, count: int, device: torch.device) -> Examples:
+    return examples.at(torch.arange(min(count, len(examples)))).to(device)

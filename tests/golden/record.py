@@ -21,7 +21,8 @@ from softal_bench.journal.lines import Round
 from softal_bench.machine.device import computing
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition
-from softal_bench.trial.trial import Trial, load_splits
+from softal_bench.trial.data import load_splits
+from softal_bench.trial.trial import Trial
 
 from .margins import log_probs, margins
 from .trials import TRIAL, Spec

@@ -9,7 +9,7 @@ import torch
 
 from softal_bench.journal.lines import Measurement, Status
 from softal_bench.run.executors.contract import Executor
-from softal_bench.run.executors.inline import Inline
+from softal_bench.run.executors.local import Inline
 from softal_bench.run.jobs import Job
 from softal_bench.run.trials import run_trials
 from softal_bench.suite import Suite

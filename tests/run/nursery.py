@@ -22,9 +22,9 @@ import torch
 
 from softal_bench.cli.progress import FailuresOnly
 from softal_bench.cli.tally import Tally
-from softal_bench.run.executors import process, processes
+from softal_bench.run.executors import local, process
 from softal_bench.run.executors.contract import Executor
-from softal_bench.run.executors.inline import Inline
+from softal_bench.run.executors.messages import WorkerSetting
 from softal_bench.run.jobs import Job
 from softal_bench.run.trials import run_trials
 from softal_bench.suite import load_suite
@@ -50,7 +50,7 @@ class Begins(FailuresOnly):
 
 def run(suite: str, runs: str, workers: int, kill_after: float | None = None) -> None:
     folder = Path(runs)
-    executor: Executor = processes.Processes(workers, ["cpu"]) if workers else Inline(torch.device("cpu"))
+    executor: Executor = local.Processes(workers, ["cpu"]) if workers else local.Inline(torch.device("cpu"))
     if kill_after is not None:
         threading.Thread(target=_kill_a_worker, args=(folder / "begun", kill_after), daemon=True).start()
     observer = Begins(folder / "begun")
@@ -63,7 +63,7 @@ _started: list[process.WorkerProcess] = []
 
 
 class Noted(process.WorkerProcess):
-    def __init__(self, setting: dict[str, Any]) -> None:
+    def __init__(self, setting: WorkerSetting) -> None:
         super().__init__(setting)
         _started.append(self)
 
@@ -78,7 +78,7 @@ def _kill_a_worker(begun: Path, seconds: float) -> None:
 
 def main() -> None:
     process.start_method = "fork"  # the server that is forked from is this process
-    vars(processes)["WorkerProcess"] = Noted
+    vars(local)["WorkerProcess"] = Noted
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that are killed
     ctypes.CDLL(None).prctl(_SUBREAPER, 1)  # nor for their workers, which are ours then
     for line in sys.stdin:

@@ -21,10 +21,8 @@ from softal_bench.machine.device import computing
 from softal_bench.machine.threads import limited, native_threads
 from softal_bench.registry import datasets, models
 from softal_bench.run.trials import preflight, trial_jobs
-from softal_bench.trial.attributed_model import BlamedModel
-from softal_bench.trial.attribution import PluginFailed
-from softal_bench.trial.data import prepare
-from softal_bench.trial.trial import load_splits
+from softal_bench.trial.attribution import AttributedModel, PluginFailed
+from softal_bench.trial.data import load_splits, prepare
 
 from .conftest import Loader
 from .example import Line, Recorder, journals, of_kind, run, settled
@@ -259,7 +257,7 @@ def test_a_draw_from_a_global_cuda_generator_is_found_and_taken_back() -> None:
 @pytest.mark.parametrize("where", ["posterior", "log_probs", "embeddings", "distil"])
 def test_every_call_into_a_fitted_model_is_watched(where: str) -> None:
     plugin = models.resolve({"changes_in_prediction": {"what": "torch's default dtype", "where": where}})
-    fitted = BlamedModel(Careless(CLASSES, what="torch's default dtype", where=where), plugin)
+    fitted = AttributedModel(Careless(CLASSES, what="torch's default dtype", where=where), plugin)
     inputs = torch.zeros(2, 1)
     calls: dict[str, Callable[[], object]] = {
         "posterior": lambda: fitted.posterior(3, torch.Generator()),

@@ -17,7 +17,7 @@ from softal_bench.machine.settings import FREQUENT, SETTINGS
 from softal_bench.registry import models
 from softal_bench.run.trials import trial_jobs
 from softal_bench.suite import TrialLimits
-from softal_bench.trial.attribution import Ended, PluginFailed, blame
+from softal_bench.trial.attribution import Ended, PluginFailed, attributed_to
 from softal_bench.trial.deadlines import Clock
 
 from .conftest import Loader
@@ -87,7 +87,7 @@ def test_limits_that_make_no_sense_are_refused(load: Loader, limits: object) -> 
 def test_the_earlier_of_two_deadlines_counts() -> None:
     limits: list[float | None] = []
     clock = Clock(
-        TrialLimits(select_seconds=5, trial_hours=0.1 / 3600), on_limit=lambda seconds, _: limits.append(seconds)
+        TrialLimits(select_seconds=5, trial_hours=0.1 / 3600), on_deadline=lambda seconds, _: limits.append(seconds)
     )
     with pytest.raises(Ended, match="the trial took more than"):
         clock.trial(lambda: clock.selection(lambda: time.sleep(2)))
@@ -126,8 +126,8 @@ def test_the_signal_of_a_limit_never_escapes_from_the_call_that_it_limits() -> N
 
 
 def test_the_signal_of_a_limit_waits_for_what_cleans_up() -> None:
-    """It goes off while the inner limit is lifted, in `on_limit`; the outer limit then ends the call."""
-    clock = Clock(TrialLimits(select_seconds=5, trial_hours=0.05 / 3600), on_limit=lambda *_: time.sleep(0.06))
+    """It goes off while the inner limit is lifted, in `on_deadline`; the outer limit then ends the call."""
+    clock = Clock(TrialLimits(select_seconds=5, trial_hours=0.05 / 3600), on_deadline=lambda *_: time.sleep(0.06))
     reached: list[str] = []
 
     def select() -> None:
@@ -164,7 +164,7 @@ def test_a_plugin_that_sets_the_timer_is_blamed_and_the_limit_holds(seconds: int
     def fit() -> None:
         with (
             pytest.raises(PluginFailed, match=r"^model 'digits_cnn' changed the timer of SIGALRM"),
-            blame("model", CNN),
+            attributed_to("model", CNN),
         ):
             signal.alarm(seconds)
         time.sleep(2)
@@ -178,10 +178,10 @@ def test_nobody_is_blamed_for_a_timer_that_counts_down_or_goes_off() -> None:
     reached: list[str] = []
 
     def fit() -> None:
-        with blame("model", CNN):
+        with attributed_to("model", CNN):
             time.sleep(0.6)
         reached.append("it counted down")
-        with blame("model", CNN), contextlib.suppress(BaseException):
+        with attributed_to("model", CNN), contextlib.suppress(BaseException):
             time.sleep(2)
         reached.append("it went off, and was caught")
         time.sleep(3)
@@ -199,10 +199,10 @@ def test_a_limit_leaves_no_guard_of_global_state_half_done() -> None:
 
     def guarded() -> None:
         for settings in (SETTINGS, FREQUENT):
-            with blame("model", CNN, settings):
+            with attributed_to("model", CNN, settings):
                 torch.set_float32_matmul_precision("medium")
                 sum(range(chance.randrange(20_000)))
-                with blame("model", CNN, FREQUENT):
+                with attributed_to("model", CNN, FREQUENT):
                     sum(range(chance.randrange(20_000)))
                     assert torch.get_float32_matmul_precision() == "highest"
                 torch.set_float32_matmul_precision("highest")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from softal_bench.cost.measure import num_samples, sample_seconds
+from softal_bench.cost.cell import num_samples, sample_seconds
 from softal_bench.suite import Measurement
 
 CPU = torch.device("cpu")

@@ -14,9 +14,9 @@ from softal_bench.errors import PredictionError, SelectionError, SuiteError
 from softal_bench.journal.lines import Round
 from softal_bench.pools import PosteriorPool
 from softal_bench.suite import StartSet
-from softal_bench.trial.attribution import Ended, PluginFailed
-from softal_bench.trial.predictions import require_log_probs
-from softal_bench.trial.trial import load_splits, num_rounds, require_feasible
+from softal_bench.trial.attribution import Ended, PluginFailed, require_log_probs
+from softal_bench.trial.data import load_splits
+from softal_bench.trial.partition import num_rounds, require_feasible
 
 from .conftest import Loader
 from .fake_plugins import FlatFit, FlatPosterior
@@ -107,7 +107,7 @@ def test_a_start_set_that_is_not_balanced_is_drawn_whatever_the_classes(setting:
 def test_a_class_too_rare_for_a_balanced_start_set_is_an_error(setting: Setting) -> None:
     labels = torch.arange(SIZE) % 2
     labels[:3] = 2
-    with pytest.raises(Ended, match="initial: outside validation a class has fewer than the 4 examples"):
+    with pytest.raises(Ended, match="initial: a class has fewer than the 4 examples"):
         setting.trial(splits=numbered_splits(labels=labels), initial=StartSet(size=START, balanced=True))
 
 
@@ -312,11 +312,11 @@ class LateFault(FlatPosterior):
 @pytest.mark.parametrize(
     ("fault", "amount"),
     [
-        (lambda log_probs: log_probs + 0.01, r"logarithm of the sum of exponentials is 0\.01; allowed is 0 within"),
-        (lambda log_probs: log_probs - 0.01, r"logarithm of the sum of exponentials is -0\.01; allowed"),
-        (lambda log_probs: log_probs * 0 + 2, r"is 3\.099 \(the largest log-prob is 2, above 0\); allowed"),
+        (lambda log_probs: log_probs + 0.01, r"log-sum-exp is 0\.01; it must be 0 to within"),
+        (lambda log_probs: log_probs - 0.01, r"log-sum-exp is -0\.01; it must be"),
+        (lambda log_probs: log_probs * 0 + 2, r"is 3\.099 \(the largest log-prob is 2, above 0\); it must be"),
         (lambda log_probs: log_probs * torch.nan, "is NaN for class 0"),
-        (lambda log_probs: log_probs * 0 - torch.inf, "logarithm of the sum of exponentials is -inf; allowed"),
+        (lambda log_probs: log_probs * 0 - torch.inf, "log-sum-exp is -inf; it must be"),
     ],
     ids=["above 1", "below 1", "logits", "NaN", "no class"],
 )
@@ -338,7 +338,7 @@ def test_what_log_softmax_returns_in_float32_is_within_the_tolerance(scale: floa
     logits = scale * torch.randn(50, 4, 1000, generator=torch.Generator().manual_seed(0))
     require_log_probs(logits.log_softmax(dim=-1), "model 'm'")
     require_log_probs(torch.tensor([[[0.0, -torch.inf]]]), "model 'm'")
-    with pytest.raises(PredictionError, match=r"predicted shape \(50, 1000\); log_probs has to return"):
+    with pytest.raises(PredictionError, match=r"predicted shape \(50, 1000\); log_probs must return"):
         require_log_probs(logits[:, 0], "model 'm'")
 
 
@@ -346,7 +346,7 @@ def test_what_log_softmax_returns_in_float32_is_within_the_tolerance(scale: floa
     ("changes", "message"),
     [
         ({"validation_size": 79}, r"validation_size: digits has 90 training examples; 79 for validation and 12 at"),
-        ({"batch_size": 59, "budget": 13}, "batch_size: 59 is larger than the pool: .* 58 are in the pool"),
+        ({"batch_size": 59, "budget": 13}, "batch_size: 59 is larger than the pool: .* 58 of them in the pool"),
         ({"budget": 71, "batch_size": 20}, "budget: 71 labels in batches of 20 need more than the pool's 58"),
         ({"budget": 1000}, "budget: 1000 labels in batches of 5 need more than the pool's 58"),
         ({"initial": StartSet(size=10, balanced=True)}, "initial.size: 10 cannot be balanced over 3 classes"),
@@ -479,10 +479,10 @@ def test_a_round_s_line_has_the_epochs_of_its_training_and_the_scores_of_its_bat
 @pytest.mark.parametrize(
     ("epochs", "best_epoch", "told"),
     [
-        (5, 0, "best_epoch is 0; need a whole number from 1"),
-        (5, 2.0, "best_epoch is 2.0; need"),
-        (True, 1, "epochs is True; need"),
-        (2, 3, "best_epoch is 3 of 2 epochs"),
+        (5, 0, "best_epoch is 0; it must be a whole number, at least 1"),
+        (5, 2.0, "best_epoch is 2.0; it must"),
+        (True, 1, "epochs is True; it must be"),
+        (2, 3, "best_epoch is 3, larger than epochs, 2"),
     ],
 )
 def test_epochs_that_cannot_be_fail_the_trial_and_name_the_model(

@@ -19,7 +19,7 @@ from softal_bench.run.jobs import Job
 from softal_bench.run.trials import TrialWork
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition, Suite, TrialLimits
-from softal_bench.trial.warm_up import warm_up
+from softal_bench.trial.trial import warm_up
 
 from .conftest import Loader
 from .example import CPU, run, settled

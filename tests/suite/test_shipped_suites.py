@@ -8,7 +8,7 @@ import pytest
 from softal_bench.errors import SuiteError
 from softal_bench.registry import acquisitions
 from softal_bench.suite import Condition, CostSuite, Suite, load_cost_suite, load_suite
-from softal_bench.trial.trial import num_rounds
+from softal_bench.trial.partition import num_rounds
 
 SUITES = Path(__file__).parents[2] / "suites"
 

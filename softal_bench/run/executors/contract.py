@@ -1,12 +1,34 @@
-"""What an executor is."""
+"""The contract of an executor, and the work of executors that compute trials in other processes."""
 
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from softal_bench.run.jobs import Work
+from softal_bench.errors import ExecutorError, JournalError
+from softal_bench.journal.lines import Ending, Environment, Measurement, Round, Status, as_json, parse_json
+from softal_bench.journal.origin import Origin, origin, origin_from_json
+from softal_bench.run.executors.messages import (
+    Computed,
+    Death,
+    Failed,
+    Message,
+    Originated,
+    Raised,
+    Ready,
+    Refused,
+    Request,
+    Unreadable,
+    WorkerSetting,
+)
+from softal_bench.run.jobs import Computation, Job, Work
 from softal_bench.suite import Condition, Resources, TrialLimits
+from softal_bench.trial.attribution import Died, Ended
+
+_SETTLE_SECONDS = 0.2  # in which the runner also notices what has ended its workers, such as a signal to the group
+Messages = Generator[Message, None, None]
 
 
 @dataclass(frozen=True)
@@ -15,8 +37,8 @@ class Setting:
 
     Attributes:
         data_root: the folder of data.
-        limits: what a trial may take.
-        resources: what a trial asks of a cluster.
+        limits: the time limits of a trial.
+        resources: what a trial requests from a cluster.
         threads: the most CPU threads that a trial has.
     """
 
@@ -25,21 +47,19 @@ class Setting:
     resources: Resources
     threads: int
 
-    def asked_for(self) -> dict[str, float]:
-        """What a trial asks of a cluster, by Ray's names."""
+    def requested(self) -> dict[str, float]:
+        """Return what a trial requests from a cluster, by Ray's names."""
         cpus = self.resources.cpus
         return {"CPU": self.threads if cpus is None else cpus, "GPU": self.resources.gpus}
 
-    def plain(self, device: str, fetch: bool = False) -> dict[str, Any]:
-        """For a worker, with its device and whether it is to fetch data that are missing where it is."""
-        limits = self.limits.model_dump()
-        root, threads = str(self.data_root), self.threads
-        return {"data_root": root, "device": device, "limits": limits, "fetch": fetch, "threads": threads}
+    def for_worker(self, device: str, fetch: bool = False) -> WorkerSetting:
+        """Return the setting of a worker with this device, which downloads missing data if `fetch`."""
+        return WorkerSetting(str(self.data_root), device, self.limits.model_dump(), fetch, self.threads)
 
 
 @dataclass(frozen=True)
 class Crew:
-    """Those who compute: what they do, and how many trials they do at a time."""
+    """What computes the trials of a run: the work, and the number of workers, each with one trial at a time."""
 
     work: Work[Condition]
     workers: int
@@ -50,7 +70,90 @@ class Executor(Protocol):
 
     @property
     def place(self) -> str:
-        """Where that is, for people."""
+        """The place, for people."""
 
     def started(self, setting: Setting) -> AbstractContextManager[Crew]:
-        """Have a crew ready for a run; after it nothing of it is left behind."""
+        """Start a crew for a run; nothing of it is left when the context ends."""
+
+
+class RemoteWork:
+    """Trials that other processes compute.
+
+    Args:
+        messages: has a trial computed, and yields its messages (see `softal_bench.run.executors.messages`).
+        stop: makes every running `messages` end soon, as if the process that computes had died.
+    """
+
+    def __init__(self, messages: Callable[[Request], Messages], stop: Callable[[], None]) -> None:
+        self._messages = messages
+        self._stop = stop
+        self._stopped = threading.Event()
+        self._open: dict[str, Messages] = {}
+        self._origins: dict[str, Origin] = {}
+
+    def skips(self, job: Job[Condition]) -> str | None:
+        return None
+
+    def ended(self, job: Job[Condition], status: Status) -> None:
+        return
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._stop()
+
+    @contextmanager
+    def computing(self, job: Job[Condition]) -> Iterator[None]:
+        """Release the worker of the trial at the end."""
+        try:
+            yield
+        finally:
+            if job.key in self._open:
+                self._open.pop(job.key).close()
+
+    def origin(self, job: Job[Condition]) -> Origin:
+        """Return what the worker reported; if it died first, the plugins and versions of this process."""
+        return self._origins.get(job.key) or origin(job.condition, Environment())
+
+    def take_up(self, job: Job[Condition], done: Sequence[Measurement]) -> Computation:
+        if self._stopped.is_set():
+            raise KeyboardInterrupt
+        self._open[job.key] = self._messages(
+            Request(job.condition.spec(), job.trial, job.key, list(map(as_json, done)))
+        )
+        originated = self._next(job.key)
+        assert isinstance(originated, Originated)
+        self._origins[job.key] = origin_from_json(originated.origin)
+        ready = self._next(job.key)
+        assert isinstance(ready, Ready)
+        return _RemoteComputation(ready.start, ready.provenance, lambda: self._next(job.key))
+
+    def _next(self, key: str) -> Message:
+        """Return the next message of a trial. A last one other than `Done` is raised as an error."""
+        message = next(self._open[key])
+        match message:
+            case Death(how, lost):
+                if self._stopped.wait(_SETTLE_SECONDS):
+                    raise KeyboardInterrupt
+                raise Died(how, lost)
+            case Failed(status, text, details):
+                raise Ended(cast("Ending", Status(status)), text, details)
+            case Unreadable(text):
+                raise JournalError(text)
+            case Refused(text):
+                raise ExecutorError(text)
+            case Raised(traceback):
+                raise RuntimeError(f"in a worker:\n{traceback}")
+        return message
+
+
+@dataclass(frozen=True)
+class _RemoteComputation:
+    start: list[int]
+    provenance: dict[str, Any] | None
+    next_message: Callable[[], Message]
+
+    def measurements(self) -> Iterator[Measurement]:
+        while isinstance(message := self.next_message(), Computed):
+            line = parse_json(message.line)
+            assert isinstance(line, Round)
+            yield line

@@ -1,19 +1,5 @@
-"""A worker process as its runner sees it. This module imports no torch, so that a relay to it is light.
+"""A worker process as its supervisor sees it. This module does not import torch, so that a relay starts fast."""
 
-Request and messages are JSON, so that nothing that a worker sends is unpickled. A message is a list, first its kind:
-
-    ["origin", {"plugins": ..., "versions": ..., "environment": ...}]   first
-    ["ready", start indices, provenance]                the trial is taken up
-    ["line", round]                                     again and again
-    ["within", seconds or None, words]                  what comes next has a time limit, or none any more
-    ["done"]                                            last, as are those below
-    ["ended", status, message, details]                 the trial ended otherwise
-    ["unreadable", message]                             the trial cannot have written its journal
-    ["refused", message], ["raised", traceback]         the run cannot go on
-    ["died", how, lost]                                 told by whoever watches: the process is gone
-"""
-
-import json
 import multiprocessing
 import signal
 import threading
@@ -22,15 +8,13 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from softal_bench.machine.spinning import bound_spinning
 from softal_bench.machine.threads import environment_for
-
-Message = list[Any]
-Request = dict[str, Any]
-LAST = ("done", "ended", "unreadable", "refused", "raised", "died")
+from softal_bench.run.executors.messages import Deadline, Death, Failed, Last, Message, Request, WorkerSetting
 
 start_method = "forkserver"
-grace_seconds = 30.0  # how long a worker may take to end by itself what is over its limit
-_JOIN_SECONDS = 5.0  # for a process that has closed its connection to be gone
+grace_seconds = 30.0  # how long a worker may take to end a call by itself after its deadline
+_JOIN_SECONDS = 5.0  # how long a process may take to end after it has closed its connection
 _CHILDREN = threading.Lock()  # in each start, multiprocessing takes the exit codes of all children, each once
 _SERVER = "softal_bench.run.executors.worker"
 
@@ -38,86 +22,83 @@ _SERVER = "softal_bench.run.executors.worker"
 class WorkerProcess:
     """A process that computes trials, one after another.
 
-    It is a fork of a server that has imported torch but computed nothing, so its start is cheap and CUDA can be used.
+    It is a fork of a server that has imported torch but computed nothing, so it starts quickly and can use CUDA.
 
     Args:
-        setting: see `Setting.plain`.
+        setting: what the worker is given when it starts.
 
     Attributes:
         is_usable: whether it can be sent a trial.
     """
 
-    def __init__(self, setting: dict[str, Any]) -> None:
+    def __init__(self, setting: WorkerSetting) -> None:
         multiprocessing.set_forkserver_preload([_SERVER])
         context: Any = multiprocessing.get_context(start_method)
         ours, theirs = context.Pipe()
         self._connection: Connection = ours
         self._process = context.Process(target=_serve, args=(theirs, setting), daemon=True)
-        with _CHILDREN, environment_for(setting["threads"]):  # for libraries that the server of forks loads
+        with _CHILDREN, environment_for(setting.threads):  # for libraries that the server of forks loads
             self._process.start()
         theirs.close()
         self.is_usable = True
 
     @property
     def pid(self) -> int:
-        """Its process number."""
+        """The process number."""
         return int(self._process.pid)
 
     def messages(self, request: Request) -> Iterator[Message]:
-        """Have a trial computed, and yield what is told of it, the last of `LAST`; if not read to the end, kill it."""
+        """Request a trial and yield its messages, up to a `Last` one. If they are not all read, kill the process."""
         finished = False
         try:
-            for message in self._told(request):
-                finished = message[0] in LAST and message[0] != "died"
+            for message in self._answers(request):
+                finished = isinstance(message, Last) and not isinstance(message, Death)
                 yield message
         finally:
             if not finished:
                 self.kill()
 
     def kill(self) -> None:
-        """End it at once; whoever reads its messages sees that it died."""
+        """Kill the process; its messages then end with `Death`."""
         self.is_usable = False
         self._process.kill()
 
     def close(self) -> None:
-        """End it at once, once nobody reads its messages any more."""
+        """Kill the process and release its resources, once its messages are no longer read."""
         self.kill()
         with _CHILDREN:
             self._process.join()
         self._connection.close()
 
-    def _told(self, request: Request) -> Iterator[Message]:
-        deadline, over = None, ""
+    def _answers(self, request: Request) -> Iterator[Message]:
+        deadline, limit = None, ""
         try:
-            self._connection.send_bytes(json.dumps(request).encode())
+            self._connection.send_bytes(request.to_json())
             while True:
                 message = self._next(deadline)
                 if message is None:
                     self.kill()
-                    yield ["ended", "timeout", f"{over}; it did not end by itself, and was killed", None]
+                    yield Failed("timeout", f"{limit}; it did not end by itself, and was killed", None)
                     return
-                if message[0] == "within":
-                    seconds, over = message[1:]
-                    deadline = None if seconds is None else time.monotonic() + seconds + grace_seconds
+                if isinstance(message, Deadline):
+                    limit = message.text
+                    deadline = None if message.seconds is None else time.monotonic() + message.seconds + grace_seconds
                     continue
                 yield message
-                if message[0] in LAST:
+                if isinstance(message, Last):
                     return
-        except (EOFError, OSError, ValueError):  # ValueError: what came is no message
-            yield ["died", self._how_it_died(), False]
+        except (EOFError, OSError, ValueError):  # ValueError: the worker sent something that is not a message
+            yield Death(self._how_it_died(), lost=False)
 
     def _next(self, deadline: float | None) -> Message | None:
-        """The next message, or None if it has not come by the deadline. EOFError if none will come."""
+        """Return the next message, or None if it has not arrived by the deadline. Raises EOFError if none will."""
         timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
         ready = wait([self._connection, self._process.sentinel], timeout)
         if not ready:
             return None
         if self._connection not in ready and not self._connection.poll():
-            raise EOFError  # the process is gone, though somebody else may have its end of the connection
-        message = json.loads(self._connection.recv_bytes())
-        if not isinstance(message, list):
-            raise ValueError
-        return message
+            raise EOFError  # the process is gone, even if another process holds its end of the connection
+        return Message.from_json(self._connection.recv_bytes())
 
     def _how_it_died(self) -> str:
         with _CHILDREN:
@@ -128,11 +109,22 @@ class WorkerProcess:
         if code is None or code >= 0:
             return f"its process ended with exit code {code}"
         name = signal.Signals(-code).name
-        memory = ", as systems do that run out of memory, or somebody else; the two cannot be told apart"
-        return f"its process was killed by {name}{memory if name == 'SIGKILL' else ''}"
+        why = ", either by the system because memory ran out or by a user; the exit code does not show which"
+        return f"its process was killed by {name}{why if name == 'SIGKILL' else ''}"
 
 
-def _serve(connection: Connection, setting: dict[str, Any]) -> None:
-    from softal_bench.run.executors.worker import serve
+def _serve(connection: Connection, setting: WorkerSetting) -> None:
+    from softal_bench.run.executors.worker import serve  # which imports torch: in the worker process only
 
     serve(connection, setting)
+
+
+_kept: list[WorkerProcess] = []  # at most one, for the next task that Ray gives to this process
+
+
+def relayed(setting: WorkerSetting, request: Request) -> Iterator[Message]:
+    """Yield the messages of a trial from a worker process on this node: the body of a task on a Ray cluster."""
+    if not (_kept and _kept[0].is_usable):
+        bound_spinning()  # a node has an environment of its own
+        _kept[:] = [WorkerProcess(setting)]
+    yield from _kept[0].messages(request)

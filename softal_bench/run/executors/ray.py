@@ -1,8 +1,8 @@
 """Trials on a Ray cluster.
 
-A trial is a task, which keeps a worker process of its own on its node and relays what that tells. So a plugin that
-crashes or hangs is dealt with there as on one machine, and Ray has to tell of nothing but lost nodes. A trial whose
-node is lost goes on elsewhere, after the last round that the journal here has.
+Each trial is a task, which keeps a worker process on its node and relays the worker's messages. A plugin that crashes
+or hangs is therefore handled as on one machine, and Ray only has to report lost nodes. A trial whose node is lost
+continues on another node, after the last round in its journal.
 """
 
 import os
@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from softal_bench.errors import ExecutorError
-from softal_bench.run.executors.contract import Crew, Setting
-from softal_bench.run.executors.process import LAST, Request
-from softal_bench.run.executors.relay import relayed
-from softal_bench.run.executors.remote import Messages, RemoteWork
+from softal_bench.run.executors.contract import Crew, Messages, RemoteWork, Setting
+from softal_bench.run.executors.messages import Death, Last, Refused, Request, WorkerSetting
+from softal_bench.run.executors.process import relayed
 
-_POLL_SECONDS = 1.0  # how often an interrupted run is noticed
+_POLL_SECONDS = 1.0  # how often a task checks whether the run is interrupted
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,9 @@ class Ray:
     """Trials on a Ray cluster.
 
     Attributes:
-        address: of the cluster: "auto" for the one that this machine is part of, or HOST:PORT.
-        jobs: how many trials at a time; if None as many as the cluster has room for.
-        device: where to compute on a node; "auto" is the GPU that Ray gives the trial, else the CPU.
+        address: of the cluster: HOST:PORT, or "auto" for the cluster that this machine is part of.
+        jobs: how many trials run at a time; if None, as many as the cluster has room for.
+        device: where to compute on a node; "auto" is the GPU that Ray assigns to the trial, or else the CPU.
     """
 
     address: str
@@ -46,7 +45,7 @@ class Ray:
         ray = _imported()
         _connect(ray, self.address)
         try:
-            tasks = _Tasks(ray, setting.plain(self.device, fetch=True), setting.asked_for())
+            tasks = _Tasks(ray, setting.for_worker(self.device, fetch=True), setting.requested())
             yield Crew(RemoteWork(tasks.messages, tasks.stop), self.jobs or tasks.room())
         finally:
             ray.shutdown()
@@ -57,41 +56,41 @@ class _Tasks:
 
     Args:
         ray: the module.
-        setting: see `Setting.plain`.
-        asked_for: what a trial asks for, by Ray's names.
+        setting: the setting of the workers.
+        requested: what a trial requests, by Ray's names.
     """
 
-    def __init__(self, ray: Any, setting: dict[str, Any], asked_for: dict[str, float]) -> None:
+    def __init__(self, ray: Any, setting: WorkerSetting, requested: dict[str, float]) -> None:
         self._ray = ray
         self._setting = setting
-        self._asked_for = asked_for
-        options = {"num_cpus": asked_for["CPU"], "num_gpus": asked_for["GPU"]}
+        self._requested = requested
+        options = {"num_cpus": requested["CPU"], "num_gpus": requested["GPU"]}
         self._relay = ray.remote(num_returns="streaming", max_retries=0, **options)(relayed)
         self._stopped = threading.Event()
 
     def room(self) -> int:
-        """How many trials the cluster has room for at a time."""
-        there = self._ray.cluster_resources()
-        room = [there.get(name, 0) / wanted for name, wanted in self._asked_for.items() if wanted]
+        """Return how many trials the cluster has room for at a time."""
+        available = self._ray.cluster_resources()
+        room = [available.get(name, 0) / each for name, each in self._requested.items() if each]
         return max(1, int(min(room, default=1)))
 
     def messages(self, request: Request) -> Messages:
         task = self._relay.remote(self._setting, request)
         ended = False
         try:
-            while not self._stopped.is_set():  # threads are not interrupted
+            while not self._stopped.is_set():  # a signal does not interrupt threads
                 ready, _ = self._ray.wait([task], timeout=_POLL_SECONDS)
                 if ready:
                     message = self._ray.get(next(task))
-                    ended = message[0] in LAST
+                    ended = isinstance(message, Last)
                     yield message
-            yield ["died", "the run is stopped", True]
+            yield Death("the run is stopped", lost=True)
         except StopIteration:
             return
         except self._ray.exceptions.RayTaskError as error:
-            yield ["refused", f"a Ray node cannot run trials; is softal-bench installed there? {error}"]
+            yield Refused(f"a Ray node cannot run trials; is softal-bench installed there? {error}")
         except self._ray.exceptions.RayError as error:
-            yield ["died", f"Ray lost it: {' '.join(str(error).split())[:300]}", True]
+            yield Death(f"Ray lost it: {' '.join(str(error).split())[:300]}", lost=True)
         finally:
             if not ended:
                 self._cancel(task)
@@ -100,7 +99,7 @@ class _Tasks:
         self._stopped.set()
 
     def _cancel(self, task: Any) -> None:
-        """End a task that nobody follows any more; one that has ended stays as it is."""
+        """Cancel a task whose messages are no longer read. This has no effect on a task that has ended."""
         with suppress(self._ray.exceptions.RayError):
             self._ray.cancel(task, force=True)
 
@@ -112,21 +111,24 @@ def _connect(ray: Any, address: str) -> None:
         ray.init(address=address, log_to_driver=False, configure_logging=False)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         raise ExecutorError(
-            f"no Ray cluster at {address!r}: {error}; start one with `ray start --head`, or give its --ray-address"
+            f"no Ray cluster at {address!r}: {error}; start one with `ray start --head`, or name another with "
+            "--ray-address"
         ) from error
     finally:
-        signal.signal(signal.SIGTERM, terminates)  # Ray takes it for itself
+        signal.signal(signal.SIGTERM, terminates)  # Ray replaces the handler
 
 
 def _require_reachable(address: str) -> None:
-    """Raise OSError if nobody listens there, which Ray would try again and again for minutes."""
+    """Raise OSError if nothing listens at the address, because Ray would keep trying to connect for minutes."""
     host, colon, port = address.rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _imported() -> Any:
-    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")  # of half a minute each, for a cluster that is gone
+    os.environ.setdefault(
+        "RAY_NUM_REDIS_GET_RETRIES", "1"
+    )  # each attempt to reach a cluster that has gone takes half a minute
     try:
         import ray
     except ImportError as error:

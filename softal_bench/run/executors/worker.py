@@ -1,19 +1,17 @@
-"""What a worker process does: it takes trials up, one after another, and tells how they go on (see `process`)."""
+"""The body of a worker process: it computes trials, one after another, and answers with messages about each."""
 
 import faulthandler
-import json
 import multiprocessing
 import os
 import signal
 import tempfile
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import cache
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
 
 import filelock
 import torch
@@ -22,7 +20,20 @@ from pydantic import ValidationError
 from softal_bench.errors import JournalError, SoftalError, SuiteError
 from softal_bench.journal.lines import Round, as_json, parse_json
 from softal_bench.machine.device import resolve_device
-from softal_bench.run.executors.process import Message, Request
+from softal_bench.run.executors.messages import (
+    Computed,
+    Deadline,
+    Done,
+    Failed,
+    Message,
+    Originated,
+    Raised,
+    Ready,
+    Refused,
+    Request,
+    Unreadable,
+    WorkerSetting,
+)
 from softal_bench.run.jobs import Job
 from softal_bench.run.trials import TrialJob, TrialWork
 from softal_bench.suite import Condition, TrialLimits
@@ -31,91 +42,92 @@ from softal_bench.trial.attribution import ending_of
 from softal_bench.trial.data import prepare
 
 
-def serve(connection: Connection, setting: dict[str, Any]) -> None:
-    """Compute the trials that are asked for, until nobody asks any more."""
+def serve(connection: Connection, setting: WorkerSetting) -> None:
+    """Compute the requested trials until the connection is closed."""
     _depend_on_parent()
 
-    def send(*message: Any) -> None:
-        connection.send_bytes(json.dumps(message).encode())
+    def send(message: Message) -> None:
+        connection.send_bytes(message.to_json())
 
-    work = cache(lambda: _work(setting, send))  # the device may be missing, which is an answer too
+    work = cache(lambda: _work(setting, send))  # made for the first request, which is refused if the device is missing
     while True:
         try:
-            request = json.loads(connection.recv_bytes())
+            request = Request.from_json(connection.recv_bytes())
         except EOFError:
             return
-        for message in _answers(work, request, setting["fetch"]):
-            send(*message)
+        for message in _answers(work, request, setting.fetch):
+            send(message)
 
 
-def _answers(work: Any, request: Request, fetch: bool) -> Iterator[Message]:
+def _answers(work: Callable[[], TrialWork], request: Request, fetch: bool) -> Iterator[Message]:
     try:
         job = _job(request)
-        yield ["origin", asdict(work().origin(job))]
+        yield Originated(asdict(work().origin(job)))
         if fetch:
             _fetch(job, work().data_root)
         with work().computing(job):
-            computation = work().take_up(
-                job, [line for line in map(parse_json, request["done"]) if isinstance(line, Round)]
-            )
-            yield ["ready", computation.start, computation.provenance]
+            done = [line for line in map(parse_json, request.done) if isinstance(line, Round)]
+            computation = work().take_up(job, done)
+            yield Ready(computation.start, computation.provenance)
             for line in computation.measurements():
-                yield ["line", as_json(line)]
-        yield ["done"]
+                yield Computed(as_json(line))
+        yield Done()
     except JournalError as error:
-        yield ["unreadable", str(error)]
+        yield Unreadable(str(error))
     except SoftalError as error:
-        yield ["refused", str(error)]
+        yield Refused(str(error))
     except Exception as error:
         ending = ending_of(error)
-        yield ["ended", *ending] if ending else ["raised", traceback.format_exc()]
+        yield Failed(*ending) if ending else Raised(traceback.format_exc())
 
 
-def _work(setting: dict[str, Any], send: Any) -> TrialWork:
-    device = resolve_device(setting["device"])
+def _work(setting: WorkerSetting, send: Callable[[Message], None]) -> TrialWork:
+    device = resolve_device(setting.device)
     if device.type == "cuda":
-        torch.cuda.set_device(device)  # for plugins that say no more than "cuda"
+        torch.cuda.set_device(device)  # for plugins that use "cuda" without an index
 
-    def on_limit(seconds: float | None, message: str) -> None:
-        send("within", seconds, message)
-
-    return TrialWork(Path(setting["data_root"]), device, TrialLimits(**setting["limits"]), on_limit)
+    return TrialWork(
+        Path(setting.data_root),
+        device,
+        TrialLimits(**setting.limits),
+        lambda seconds, text: send(Deadline(seconds, text)),
+    )
 
 
 def _job(request: Request) -> TrialJob:
-    """The trial that is asked for, with the plugins that are installed here.
+    """Return the requested trial, with the plugins that are installed here.
 
     Raises:
-        SuiteError: if they are missing, or give the trial another key.
+        SuiteError: if plugins are missing, or give the trial another key.
     """
     try:
-        condition = Condition(**request["condition"])
+        condition = Condition(**request.condition)
     except ValidationError as error:
         raise SuiteError(f"a worker cannot read the condition: {validation_message(error, Condition, {})}") from error
-    key = condition.key(request["trial"])
-    if key != request["key"]:
+    key = condition.key(request.trial)
+    if key != request.key:
         raise SuiteError(
-            f"trial {request['key']} has the key {key} where a worker is; install the same versions of softal-bench "
-            "and of its plugins there as here"
+            f"trial {request.key} has the key {key} in a worker's installation; install the same versions of "
+            "softal-bench and of its plugins for the worker as here"
         )
-    return Job(condition, request["trial"], Path(key), 0, key)
+    return Job(condition, request.trial, Path(key), 0, key)
 
 
 def _fetch(job: TrialJob, data_root: Path) -> None:
-    """Fetch data that are missing here, while no other worker of this machine does."""
+    """Download data that are missing here, while no other worker of this machine does."""
     with filelock.FileLock(Path(tempfile.gettempdir()) / f"softal-bench-fetching-{os.getuid()}.lock"):
         prepare(job.condition.dataset, data_root)
 
 
 def _depend_on_parent() -> None:
-    """Have this process end with its runner, whatever ends that. Signals to the whole group are for the runner.
+    """End this process when its parent ends, and ignore signals to the whole group, which the runner handles.
 
-    What plugins print goes to standard error, and so does where they crash.
+    Standard output and the traceback of a crash go to standard error.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.dup2(2, 1)
-    faulthandler.enable(2)  # whatever stands for sys.stderr
+    faulthandler.enable(2)  # not sys.stderr, which may have been replaced
     parent = multiprocessing.parent_process()
     assert parent is not None
 

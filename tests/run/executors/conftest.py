@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from suite.example import acquiring, write_suite
 
-from softal_bench.run.executors.processes import Processes
+from softal_bench.run.executors.local import Processes
 from softal_bench.suite import Suite, load_suite
 
 from ..conftest import Loader

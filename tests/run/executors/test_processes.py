@@ -1,5 +1,6 @@
 """Trials in processes: the same journals as in this one, and a process that dies takes nothing with it."""
 
+import dataclasses
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,8 @@ from suite.example import acquiring
 from softal_bench.errors import ExecutorError, StorageError
 from softal_bench.journal.lines import Status
 from softal_bench.run.executors import process
-from softal_bench.run.executors.processes import Processes
+from softal_bench.run.executors.local import Processes
+from softal_bench.run.executors.messages import WorkerSetting
 from softal_bench.run.jobs import Job
 from softal_bench.run.trials import trial_jobs
 
@@ -22,7 +24,7 @@ from ..fake_plugins import REASON
 from .conftest import TWO
 
 SEGFAULT = "its process was killed by SIGSEGV"
-KILLED = "its process was killed by SIGKILL, as systems do that run out of memory, or somebody else"
+KILLED = "its process was killed by SIGKILL, either by the system because memory ran out or by a user"
 
 
 def test_the_journals_are_those_of_an_inline_run_timings_aside(load: Loader, tmp_path: Path) -> None:
@@ -181,11 +183,11 @@ def test_no_worker_is_left_behind(load_flat: Loader, tmp_path: Path, monkeypatch
     started: list[process.WorkerProcess] = []
 
     class Noted(process.WorkerProcess):
-        def __init__(self, setting: dict[str, Any]) -> None:
+        def __init__(self, setting: WorkerSetting) -> None:
             super().__init__(setting)
             started.append(self)
 
-    monkeypatch.setattr("softal_bench.run.executors.processes.WorkerProcess", Noted)
+    monkeypatch.setattr("softal_bench.run.executors.local.WorkerProcess", Noted)
     run(load_flat("uniform", "bald"), tmp_path / "runs", None, TWO)
     assert len(started) == 2
     for worker in started:
@@ -199,11 +201,11 @@ def test_each_process_has_its_device_in_turn(
     devices: list[str] = []
 
     class OnTheCPU(process.WorkerProcess):
-        def __init__(self, setting: dict[str, Any]) -> None:
-            devices.append(setting["device"])
-            super().__init__({**setting, "device": "cpu"})
+        def __init__(self, setting: WorkerSetting) -> None:
+            devices.append(setting.device)
+            super().__init__(dataclasses.replace(setting, device="cpu"))
 
-    monkeypatch.setattr("softal_bench.run.executors.processes.WorkerProcess", OnTheCPU)
+    monkeypatch.setattr("softal_bench.run.executors.local.WorkerProcess", OnTheCPU)
     three = Processes(3, ["cuda:0", "cuda:1"])
     run(load_flat("uniform", trials=12, budget=60), tmp_path / "runs", None, three)
     assert sorted(devices) == ["cuda:0", "cuda:0", "cuda:1"]

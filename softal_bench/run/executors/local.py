@@ -1,4 +1,4 @@
-"""Trials side by side in processes of this machine, each on one device."""
+"""Trials on this machine: one after another in this process, or several at a time in processes."""
 
 import itertools
 import queue
@@ -6,23 +6,42 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from softal_bench.machine.device import device_name
-from softal_bench.run.executors.contract import Crew, Setting
-from softal_bench.run.executors.process import Request, WorkerProcess
-from softal_bench.run.executors.remote import Messages, RemoteWork
+from softal_bench.run.executors.contract import Crew, Messages, RemoteWork, Setting
+from softal_bench.run.executors.messages import Request, WorkerSetting
+from softal_bench.run.executors.process import WorkerProcess
+from softal_bench.run.trials import TrialWork
+
+
+@dataclass(frozen=True)
+class Inline:
+    """Trials one after another in this process. A plugin that ends the process ends the run.
+
+    Attributes:
+        device: where to compute.
+    """
+
+    device: torch.device
+
+    @property
+    def place(self) -> str:
+        return f"{self.device} ({device_name(self.device)})"
+
+    @contextmanager
+    def started(self, setting: Setting) -> Iterator[Crew]:
+        yield Crew(TrialWork(setting.data_root, self.device, setting.limits), 1)
 
 
 @dataclass(frozen=True)
 class Processes:
-    """Trials side by side in processes, each kept for many trials. One that dies is replaced.
+    """Trials in several processes, each of which computes many trials. A process that dies is replaced.
 
     Attributes:
-        jobs: how many.
-        devices: one for each process in turn.
+        jobs: the number of processes.
+        devices: assigned to the processes in turn.
     """
 
     jobs: int
@@ -36,7 +55,7 @@ class Processes:
     @contextmanager
     def started(self, setting: Setting) -> Iterator[Crew]:
         devices = itertools.islice(itertools.cycle(self.devices), self.jobs)
-        pool = _Pool([setting.plain(device) for device in devices])
+        pool = _Pool([setting.for_worker(device) for device in devices])
         try:
             yield Crew(RemoteWork(pool.messages, pool.stop), self.jobs)
         finally:
@@ -46,27 +65,26 @@ class Processes:
 class _Place:
     """A place for a worker, which is started when it is first needed."""
 
-    def __init__(self, setting: dict[str, Any]) -> None:
+    def __init__(self, setting: WorkerSetting) -> None:
         self._setting = setting
         self.worker: WorkerProcess | None = None
 
     def filled(self) -> WorkerProcess:
-        """The worker in this place, a new one where there is none or it has gone."""
+        """Return the worker in this place, and start a new one if there is none or it is no longer usable."""
         if self.worker is None or not self.worker.is_usable:
             self.close()
             self.worker = WorkerProcess(self._setting)
         return self.worker
 
     def close(self) -> None:
-        """End the worker."""
         if self.worker is not None:
             self.worker.close()
 
 
 class _Pool:
-    """As many workers as settings."""
+    """Workers, one for each setting."""
 
-    def __init__(self, settings: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, settings: Sequence[WorkerSetting]) -> None:
         self._places = [_Place(setting) for setting in settings]
         self._free: queue.LifoQueue[_Place] = queue.LifoQueue()
         for place in reversed(self._places):
