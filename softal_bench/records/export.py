@@ -10,8 +10,8 @@ import pandas as pd
 from softal_bench.errors import SoftalError, one_line
 from softal_bench.records.cells import CostResults
 from softal_bench.records.trials import Results, Round, Trial
+from softal_bench.registry.parameters import value_text
 from softal_bench.suite import AnyCondition
-from softal_bench.suite.described import value_text
 
 _STARTS_A_FORMULA = ("=", "+", "-", "@")
 _WHOLE = ("batch_size", "pool_size", "posterior_samples", "trial", "round", "sample", "labels", "peak_bytes")

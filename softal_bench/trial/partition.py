@@ -17,12 +17,12 @@ def draw_validation(condition: Condition, trial: int, splits: Splits) -> tuple[T
     Where the validation set is drawn before repetition, copies of its examples are no candidates either.
     """
     how = condition.validation
-    seeds = Seeds(condition.seed, _FIXED if how and how.fixed else trial)
+    seeds = Seeds(condition.seed, _FIXED if how.fixed else trial)
     source_N = sources_kept_apart(condition, splits)
     size = len(splits.train)
     originals = torch.arange(size) if source_N is None else _first_of_each(source_N)
     order = originals[torch.randperm(len(originals), generator=seeds.generator("validation"))]
-    if how and how.stratified:
+    if how.stratified:
         order = _stratified(order, splits.train.labels, condition.validation_size)
     validation = order[: condition.validation_size]
     taken = torch.zeros(size, dtype=torch.bool)
@@ -61,8 +61,7 @@ def pool_size(condition: Condition, splits: Splits) -> int:
 
 def sources_kept_apart(condition: Condition, splits: Splits) -> Tensor | None:
     """source_N where the validation set is drawn before repetition, so that copies go with it; else None."""
-    how = condition.validation
-    return splits.source_N if how and how.before_repetition else None
+    return splits.source_N if condition.validation.before_repetition else None
 
 
 def _first_of_each(source_N: Tensor) -> Tensor:

@@ -193,7 +193,9 @@ def test_a_data_set_that_raises_is_named_without_a_traceback(cli: CommandLine) -
 
 
 @pytest.mark.usefixtures("fakes")
-@pytest.mark.parametrize(("name", "why"), [("not_there", "NotThere"), ("not_a_plugin", "no subclass of Acquisition")])
+@pytest.mark.parametrize(
+    ("name", "why"), [("not_there", "NotThere"), ("not_a_plugin", "not a subclass of Acquisition")]
+)
 def test_a_broken_plugin_stops_only_the_suites_that_ask_for_it(cli: CommandLine, name: str, why: str) -> None:
     assert cli("run", write_suite(cli.folder)).exit_code == 0
     outcome = cli("run", write_suite(cli.folder, matrix=acquiring("uniform", name)))

@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 
 from softal_bench.records.lookup import Recorded, devices
+from softal_bench.registry.parameters import parameters_text, value_text
 from softal_bench.report.pages.markdown import counted
 from softal_bench.report.stats.numbers import ABSENT
 from softal_bench.report.stats.sections import IN_THE_TABLES, all_labels
 from softal_bench.report.stats.tables import METHOD
 from softal_bench.suite import AnyCondition
-from softal_bench.suite.described import parameters_text, value_text
 
 Flat = dict[str, str]
 _SAMPLES = "posterior_samples"

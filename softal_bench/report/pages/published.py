@@ -8,7 +8,7 @@ from softal_bench.report.pages.markdown import escape_block, table
 from softal_bench.report.stats.numbers import ABSENT, number, percentage
 from softal_bench.report.stats.statistics import labels_to, median_interval, quartiles
 from softal_bench.report.stats.tables import METHOD, Table, standing
-from softal_bench.suite import PublishedRow, Reference, beside
+from softal_bench.suite import PublishedRow, Reference
 
 
 def published_sections(results: Results) -> list[str]:
@@ -35,7 +35,7 @@ def published_tables(results: Results, reference: Reference) -> list[Table]:
             _row(row, cells[id(condition)], target)
             for row in reference.rows
             if target in row.labels
-            for condition in beside(row, results.suite.conditions)
+            for condition in row.matching(results.suite.conditions)
         ]
         if rows:
             title = f"Labels to {percentage(target)} test accuracy, published and ours"

@@ -7,10 +7,10 @@ from functools import cached_property
 
 from softal_bench.records.cells import Cell, CostResults, with_not_tried
 from softal_bench.records.lookup import devices
+from softal_bench.registry.parameters import value_text
 from softal_bench.report.stats.statistics import quartiles
 from softal_bench.run.stale import STALE
 from softal_bench.suite import CostCondition
-from softal_bench.suite.described import value_text
 
 IN_THE_TABLES = ("acquisition", "batch_size", "pool_size", "posterior_samples", "source")
 

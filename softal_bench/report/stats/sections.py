@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from softal_bench.records.trials import ConditionResults, Results
+from softal_bench.registry.parameters import value_text
 from softal_bench.suite import AnyCondition
-from softal_bench.suite.described import value_text
 
 IN_THE_TABLES = ("acquisition", "batch_size")
 
