@@ -34,10 +34,10 @@ def message(outcome: Outcome) -> str:
 
 
 TEXTS = {
-    "empty": ("", ["tiny.yaml: empty"]),
+    "empty": ("", ["tiny.yaml: the file is empty"]),
     "not YAML": ("name: [", ["tiny.yaml: line 1", "invalid YAML"]),
     "not text": ("name: \x00", ["tiny.yaml: ", "invalid YAML"]),
-    "not a mapping": ("- a", ["tiny.yaml: a list, not a mapping"]),
+    "not a mapping": ("- a", ["tiny.yaml: need a mapping of keys; got list"]),
     "a repeated key": ("name: a\nname: b", ["tiny.yaml: line 2", "'name' is repeated"]),
     "a NaN": ("name: a\nbudget: .nan", ["tiny.yaml: budget: nan is not a finite number"]),
     "a tag that would run code": ("name: !!python/object/apply:os.mkdir [x]", ["tiny.yaml: line 1", "tag"]),

@@ -190,8 +190,7 @@ def test_no_cell_is_measured_while_another_is(load: Loader, planted_folder: Path
     suite = load([{"notes": {"path": str(notes)}}], [1, 2, 3])
     program = (
         "import sys, torch; from pathlib import Path; from softal_bench.suite import load_cost_suite\n"
-        "from softal_bench.run.cells import run_cells; from softal_bench.cli.progress import FailuresOnly\n"
-        "from softal_bench.cli.tally import Tally\n"
+        "from softal_bench.run.cells import run_cells; from softal_bench.cli.progress import FailuresOnly, Tally\n"
         "if __name__ == '__main__':\n"
         "    suite, runs = load_cost_suite(Path(sys.argv[1])), Path(sys.argv[2])\n"
         "    run_cells(suite, runs, runs, torch.device('cpu'), FailuresOnly(Tally([])))\n"
