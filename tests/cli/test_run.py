@@ -278,7 +278,7 @@ def test_a_dry_run_tells_time_and_memory_of_each_condition_and_of_the_suite(
         outcome.output,
         re.M,
     )
-    assert "from a short run for 2, assuming the longest training" in outcome.output
+    assert "from journals for 0 conditions, from a short run for 2, assuming the longest training" in outcome.output
     assert re.search(r"^most memory: about [\d.]+ GiB, for \w+ with B=5$", outcome.output, re.M)
     cli("run", suite, "--trials", 1)
     assert "estimated from journals for 2 conditions, from a short run for 0\n" in cli("run", suite, "--dry-run").output

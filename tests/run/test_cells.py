@@ -264,7 +264,7 @@ def test_cells_are_run_pool_by_pool_and_from_the_smallest_batch_to_the_largest(l
         ({"pool_size": 1}, "pool_size: N = 1 is below batch_size B = 2"),
         ({"posterior_samples": 1}, "posterior_samples: K is 1; a cost suite needs at least 2"),
         ({"acquisition": ["embeds"]}, "acquisition: embeds needs embeddings, which the source synthetic"),
-        ({"source": "thin_air"}, "source: 'thin_air' is no source; use synthetic or trained"),
+        ({"source": "thin_air"}, "source: 'thin_air' is not a source; use synthetic or trained"),
         ({"source": {"synthetic": {"num_clases": 3}}}, "source: synthetic.num_clases: unknown key; did you mean"),
         ({"source": {"trained": {"dataset": "digits", "model": "lenet6"}}}, "lenet6.*did you mean 'lenet5'"),
         ({"limits": {"cell_seconds": 0}}, "limits.cell_seconds: .*greater than 0; got 0"),
@@ -272,7 +272,7 @@ def test_cells_are_run_pool_by_pool_and_from_the_smallest_batch_to_the_largest(l
         ({"report": {"same_batch": [["uniform"]]}}, r"report.same_batch\[?.0.*at least 2"),
         (
             {"report": {"same_batch": [["uniform", "bad"]]}},
-            r"report\.same_batch\[0\]: 'bad' is no acquisition function",
+            r"report\.same_batch\[0\]: 'bad' is not an acquisition function",
         ),
     ],
     ids=str,
@@ -292,6 +292,6 @@ def test_two_sources_that_read_alike_are_refused(load: Loader) -> None:
     other = {"trained": {**TRAINED["trained"], "validation_size": 65}}
     matrix = {"acquisition": ["uniform"], "batch_size": [2], "source": [TRAINED, other]}
     with pytest.raises(
-        SuiteError, match="source: two different ones are both called 'digits_cnn on digits, 30 labels'"
+        SuiteError, match="source: two sources have the label 'digits_cnn on digits, 30 labels'"
     ):
         load([], matrix=matrix, source=None)
