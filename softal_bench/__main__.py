@@ -2,5 +2,5 @@
 
 from softal_bench.cli import main
 
-if __name__ == "__main__":  # a cost suite's processes import this module again, under another name
+if __name__ == "__main__":  # the processes of a cost suite import this module again under another name
     main()

@@ -1,21 +1,29 @@
-"""The two kinds of suites, as the commands see them."""
+"""The two kinds of suites. Commands use a suite only through its `Kind`, so that they work for both."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from softal_bench.cli.options import SuiteRequest
-from softal_bench.cli.outlook import Outlook, of_cells, of_trials
+from softal_bench.cli.plan import Outlook, outlook_of_cells, outlook_of_trials
 from softal_bench.errors import SuiteError
 from softal_bench.journal.file import Journal
-from softal_bench.journal.lines import Status
+from softal_bench.journal.lines import OVER_A_LIMIT, Status
 from softal_bench.journal.origin import was_timed_as_on
 from softal_bench.records.cells import Cell, collect_cells
+from softal_bench.records.export import rounds_table, samples_table
+from softal_bench.records.lookup import Problem
+from softal_bench.records.status import Standing, standings
 from softal_bench.records.trials import Trial, collect
+from softal_bench.report.pages.cost import write_cost_pages
+from softal_bench.report.pages.trials import write_pages
+from softal_bench.report.stats.cost import cost_tables
+from softal_bench.report.stats.tables import Table, labels_to_target_tables
 from softal_bench.run.cells import cell_jobs, preflight_cells, run_cells
 from softal_bench.run.executors.contract import Executor
 from softal_bench.run.executors.local import Inline
@@ -25,78 +33,116 @@ from softal_bench.suite import CostSuite, Suite, find_suite, load_cost_suite, lo
 from softal_bench.trial.partition import num_rounds
 
 
-class Kind(ABC):
-    """A suite and what can be done with it.
+@dataclass(frozen=True)
+class Page:
+    """A page that was written.
 
     Attributes:
-        noun: what a suite of this kind is of.
-        plural: what its jobs are called.
-        columns: of the table of its conditions.
-        suite: the suite as asked for.
-        published: by key, the records that count in place of a journal in the runs folder.
+        path: the page.
+        tables: its main tables.
+        problems: journals that cannot be read.
+    """
+
+    path: Path
+    tables: Sequence[Table]
+    problems: Sequence[Problem]
+
+
+class Kind(ABC):
+    """A suite, and what commands do with it.
+
+    Attributes:
+        noun: the name of the kind.
+        plural: the name of its jobs.
+        parallel: whether several jobs may run at a time.
+        columns: the columns of the table of conditions.
+        suite: the suite as requested.
+        published: by key, the records that count instead of a journal in the runs folder.
     """
 
     noun: str
     plural: str
+    parallel: bool
     columns: Sequence[str]
     suite: Suite | CostSuite
     published: Mapping[str, Published]
 
+    @property
+    def threads(self) -> int:
+        """The number of CPU threads that a job needs; of several numbers, the largest."""
+        return max(condition.threads for condition in self.suite.conditions)
+
     @abstractmethod
     def rows(self) -> list[list[str]]:
-        """The conditions, as `columns` say."""
+        """Return a row of the table of conditions for each condition; see `columns`."""
 
     @abstractmethod
     def plan(self) -> str:
-        """How much there is to do, in words."""
+        """Return the amount of work in words."""
 
     @abstractmethod
     def jobs(self, runs: Path) -> Sequence[Job[Any]]:
-        """What would be run."""
+        """Return the jobs that a run consists of."""
 
     @abstractmethod
     def only(self, keys: frozenset[str]) -> "Kind":
-        """The same, of which the jobs with these keys are run."""
+        """Return the same suite, with only the jobs that have these keys."""
 
     @abstractmethod
     def counting(self, published: Mapping[str, Published]) -> "Kind":
-        """The same, with these records counted."""
+        """Return the same suite, with these published records."""
 
     @abstractmethod
     def recorded(self, runs: Path, leaderboard: Path) -> Sequence[Trial | Cell]:
-        """What the journals of the suite say, of each job the one that counts."""
+        """Return each job with the journal that counts."""
 
     @abstractmethod
-    def counts_on(self, device: torch.device, record: Journal) -> bool:
-        """Whether a published record spares a run on this device the job."""
+    def statuses(self, runs: Path, leaderboard: Path) -> tuple[list[Standing], Sequence[Problem]]:
+        """Return the status of each job, and the journals that cannot be read."""
+
+    @abstractmethod
+    def counts_on(self, device: torch.device | None, record: Journal) -> bool:
+        """Return whether a run on this device may use a published record instead of computing the job.
+
+        The device is None if this machine does not have the suite's device.
+        """
 
     @abstractmethod
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
-        """Check the conditions against their data; what could not be checked."""
+        """Check the conditions against their data; return what could not be checked."""
 
     @abstractmethod
     def outlook(self, runs: Path, data_root: Path, executor: Executor, fresh: bool) -> Outlook:
-        """What time and memory will be needed; with `fresh` if nothing counts as done."""
+        """Return the time and memory that a run needs; `fresh` recomputes finished jobs."""
 
     @abstractmethod
     def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[Status, int]:
-        """Run what is not finished; how many there are of each status."""
+        """Run the jobs that are not finished; return the number of jobs by status."""
 
     @abstractmethod
     def all_well(self, statuses: dict[Status, int]) -> bool:
-        """Whether nothing went wrong."""
+        """Return whether no job failed."""
+
+    @abstractmethod
+    def write_page(self, runs: Path, leaderboard: Path) -> Page:
+        """Write the page of the suite from its journals."""
+
+    @abstractmethod
+    def table(self, runs: Path, leaderboard: Path) -> tuple[pd.DataFrame, Sequence[Problem]]:
+        """Return all measurements as one table, and the journals that cannot be read."""
 
 
 class Trials(Kind):
     """A suite of trials."""
 
     noun = plural = "trials"
+    parallel = True
 
     def __init__(self, suite: Suite, published: Mapping[str, Published] = NONE_PUBLISHED) -> None:
         self.suite: Suite = suite
         self.published = published
-        self._others = [key for key in suite.varied if key not in ("acquisition", "batch_size")]
-        self.columns = ["acquisition function", "B", "K", *self._others, "rounds a trial", "trials"]
+        self._varied = [key for key in suite.varied if key not in ("acquisition", "batch_size")]
+        self.columns = ["acquisition function", "B", "K", *self._varied, "rounds per trial", "trials"]
 
     def rows(self) -> list[list[str]]:
         return [
@@ -104,7 +150,7 @@ class Trials(Kind):
                 condition.acquisition.label,
                 str(condition.batch_size),
                 str(condition.posterior_samples),
-                *[str(condition.value(key)) for key in self._others],
+                *[str(condition.value(key)) for key in self._varied],
                 str(num_rounds(condition)),
                 str(self.suite.trials),
             ]
@@ -127,14 +173,17 @@ class Trials(Kind):
     def recorded(self, runs: Path, leaderboard: Path) -> Sequence[Trial | Cell]:
         return list(collect(self.suite, runs, leaderboard).trials)
 
-    def counts_on(self, device: torch.device, record: Journal) -> bool:
+    def statuses(self, runs: Path, leaderboard: Path) -> tuple[list[Standing], Sequence[Problem]]:
+        return standings(self.suite, runs, leaderboard)
+
+    def counts_on(self, device: torch.device | None, record: Journal) -> bool:
         return True
 
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
         return preflight(self.suite, data_root, fetch)
 
     def outlook(self, runs: Path, data_root: Path, executor: Executor, fresh: bool) -> Outlook:
-        return of_trials(self.suite, trial_jobs(self.suite, runs, self.published), data_root, executor, fresh)
+        return outlook_of_trials(self.suite, trial_jobs(self.suite, runs, self.published), data_root, executor, fresh)
 
     def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[Status, int]:
         return run_trials(self.suite, runs, data_root, observer, executor, self.published)
@@ -142,12 +191,21 @@ class Trials(Kind):
     def all_well(self, statuses: dict[Status, int]) -> bool:
         return set(statuses) <= {Status.DONE}
 
+    def write_page(self, runs: Path, leaderboard: Path) -> Page:
+        results = collect(self.suite, runs, leaderboard)
+        return Page(write_pages(results, leaderboard), labels_to_target_tables(results), results.problems)
+
+    def table(self, runs: Path, leaderboard: Path) -> tuple[pd.DataFrame, Sequence[Problem]]:
+        results = collect(self.suite, runs, leaderboard)
+        return rounds_table(results), results.problems
+
 
 class Cost(Kind):
-    """A cost suite. That a cell is over its limit is a result, not a failure."""
+    """A cost suite. A cell that exceeds its limits is a result, not a failure."""
 
     noun = "cost"
     plural = "cells"
+    parallel = False  # cells that run at the same time would slow one another down
     columns = ("acquisition function", "B", "N", "K", "source")
 
     def __init__(self, suite: CostSuite, published: Mapping[str, Published] = NONE_PUBLISHED) -> None:
@@ -182,25 +240,36 @@ class Cost(Kind):
     def recorded(self, runs: Path, leaderboard: Path) -> Sequence[Trial | Cell]:
         return collect_cells(self.suite, runs, leaderboard).cells
 
-    def counts_on(self, device: torch.device, record: Journal) -> bool:
-        return was_timed_as_on(device, record)
+    def statuses(self, runs: Path, leaderboard: Path) -> tuple[list[Standing], Sequence[Problem]]:
+        return standings(self.suite, runs, leaderboard)
+
+    def counts_on(self, device: torch.device | None, record: Journal) -> bool:
+        return device is not None and was_timed_as_on(device, record)
 
     def preflight(self, data_root: Path, fetch: bool) -> list[str]:
         return preflight_cells(self.suite, data_root, fetch)
 
     def outlook(self, runs: Path, data_root: Path, executor: Executor, fresh: bool) -> Outlook:
-        return of_cells(self.suite)
+        return outlook_of_cells(self.suite)
 
     def run(self, runs: Path, data_root: Path, observer: Observer, executor: Executor) -> dict[Status, int]:
         assert isinstance(executor, Inline)
         return run_cells(self.suite, runs, data_root, executor.device, observer, self.published)
 
     def all_well(self, statuses: dict[Status, int]) -> bool:
-        return set(statuses) <= {Status.DONE, Status.TIMEOUT, Status.OUT_OF_MEMORY, Status.NOT_TRIED}
+        return set(statuses) <= {Status.DONE, *OVER_A_LIMIT, Status.NOT_TRIED}
+
+    def write_page(self, runs: Path, leaderboard: Path) -> Page:
+        results = collect_cells(self.suite, runs, leaderboard)
+        return Page(write_cost_pages(results, leaderboard), cost_tables(results), results.problems)
+
+    def table(self, runs: Path, leaderboard: Path) -> tuple[pd.DataFrame, Sequence[Problem]]:
+        results = collect_cells(self.suite, runs, leaderboard)
+        return samples_table(results), results.problems
 
 
-def of_request(request: SuiteRequest) -> Trials | Cost:
-    """The suite that is asked for.
+def of_request(request: SuiteRequest) -> Kind:
+    """Return the requested suite.
 
     Raises:
         SuiteError: if the file cannot be used, or `--trials` is given for a cost suite.
@@ -208,6 +277,6 @@ def of_request(request: SuiteRequest) -> Trials | Cost:
     path = find_suite(request.path)
     if suite_kind(path, request.settings) == "cost":
         if request.trials is not None:
-            raise SuiteError(f"--trials {request.trials}: {path} is a cost suite, whose cells are measured once")
+            raise SuiteError(f"--trials {request.trials}: {path} is a cost suite; each of its cells is measured once")
         return Cost(load_cost_suite(path, request.settings, request.only))
     return Trials(load_suite(path, request.settings, request.only, request.trials))

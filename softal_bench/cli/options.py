@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""The options that several commands share, in the groups that their help shows."""
 
 import functools
 import os
@@ -9,19 +9,40 @@ from typing import Any
 
 import click
 
-Command = Callable[..., Any]
+Callback = Callable[..., Any]
+
+SELECTION = "Selection"
+EXECUTION = "Execution"
+FILES = "Input and output"
+GROUPS = (SELECTION, EXECUTION, FILES)
 
 _FOLDER = click.Path(path_type=Path)
-_given: dict[str, str] = {}  # absolute folder -> as it was given, for messages
+_given: dict[str, str] = {}  # absolute folder -> the folder as the user wrote it, for messages
+
+
+class GroupedOption(click.Option):
+    """An option that is listed under the title of its group."""
+
+    def __init__(self, *declarations: Any, group: str, **attributes: Any) -> None:
+        super().__init__(*declarations, **attributes)
+        self.group = group
+
+
+def option(group: str, *declarations: str, **attributes: Any) -> Callable[[Callback], Callback]:
+    """Add an option to a group; the other arguments are those of `click.option`."""
+    return click.option(*declarations, cls=GroupedOption, group=group, **attributes)
 
 
 @dataclass(frozen=True)
 class SuiteRequest:
-    """A suite as asked for on the command line, and the folders of its journals and pages.
+    """A suite as requested on the command line, and the folders of its journals and pages.
 
     Attributes:
-        path: its file, or the name of one that comes with the package.
-        runs, pages: absolute.
+        path: its file, or the name of a suite that comes with the package.
+        settings: the arguments of `--set`.
+        only: the arguments of `--only`.
+        trials: overrides the suite's number of trials.
+        runs, pages: absolute paths.
     """
 
     path: Path
@@ -32,30 +53,56 @@ class SuiteRequest:
     pages: Path = Path("leaderboard")
 
 
-def suite_options(command: Command) -> Command:
-    """SUITE, a file or a shipped suite's name, with the options below, handed on as one SuiteRequest."""
+def suite_options(callback: Callback) -> Callback:
+    """Add SUITE, a file or the name of a shipped suite, and its options; the callback gets them as a SuiteRequest."""
 
     @click.argument("path", metavar="SUITE", type=_FOLDER)
-    @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Trials of each condition.")
-    @click.option("--only", multiple=True, metavar="KEY=VALUE", help="Keep matching conditions.")
-    @click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Set a key of the suite file.")
-    @click.option("--runs", type=_FOLDER, default="runs", show_default=True, help="Folder of journals.")
-    @click.option(
-        "--leaderboard", "pages", type=_FOLDER, default="leaderboard", show_default=True, help="Folder of pages."
+    @option(
+        SELECTION,
+        "--trials",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Override the suite's number of trials for each condition.",
     )
-    @functools.wraps(command)
+    @option(
+        SELECTION,
+        "--only",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Keep only the conditions that match. May be repeated: values of one key are alternatives, and a "
+        "condition has to match every key.",
+    )
+    @option(
+        SELECTION,
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="PATH=VALUE",
+        help="Override a key of the suite file. May be repeated.",
+    )
+    @option(FILES, "--runs", type=_FOLDER, default="runs", show_default=True, help="Folder of journals.")
+    @option(
+        FILES,
+        "--leaderboard",
+        "pages",
+        type=_FOLDER,
+        default="leaderboard",
+        show_default=True,
+        help="Folder of pages and of published records.",
+    )
+    @functools.wraps(callback)
     def gathered(**options: Any) -> Any:
-        for folder in ("runs", "pages"):  # a plugin that changes the working folder cannot divert them
+        for folder in ("runs", "pages"):  # absolute, in case a plugin changes the working folder
             options[folder] = _resolved(options[folder])
         request = {name: options.pop(name) for name in SuiteRequest.__dataclass_fields__}
-        return command(SuiteRequest(**request), **options)
+        return callback(SuiteRequest(**request), **options)
 
     return gathered
 
 
 @dataclass(frozen=True)
 class ExecutorRequest:
-    """Where trials are to be computed, as asked for on the command line."""
+    """Where to compute trials, as requested on the command line."""
 
     executor: str = "inline"
     jobs: int | None = None
@@ -63,68 +110,89 @@ class ExecutorRequest:
     ray_address: str | None = None
 
 
-def executor_options(command: Command) -> Command:
-    """`--executor`, `--jobs`, `--devices` and `--ray-address`, handed on as one ExecutorRequest."""
+def executor_options(callback: Callback) -> Callback:
+    """Add `--executor`, `--jobs`, `--devices` and `--ray-address`; the callback gets them as an ExecutorRequest."""
 
-    @click.option(
+    @option(
+        EXECUTION,
         "--executor",
         type=click.Choice(["inline", "processes", "ray"]),
         default="inline",
         show_default=True,
-        help="One trial after another, several processes, or a Ray cluster.",
+        help="Run trials one after another, in several processes, or on a Ray cluster.",
     )
-    @click.option("--jobs", type=click.IntRange(1, 4096), metavar="N", help="Trials at a time.")
-    @click.option("--devices", metavar="cuda:0,cuda:1|cpu", help="Of the processes, in turn.")
-    @click.option("--ray-address", metavar="auto|HOST:PORT", help="Of the Ray cluster.")
-    @functools.wraps(command)
+    @option(
+        EXECUTION,
+        "--jobs",
+        type=click.IntRange(1, 4096),
+        metavar="N",
+        help="Number of trials to run at a time, with --executor processes or ray.",
+    )
+    @option(
+        EXECUTION,
+        "--devices",
+        metavar="cuda:0,cuda:1|cpu",
+        help="Devices that the processes use in turn, with --executor processes.",
+    )
+    @option(
+        EXECUTION,
+        "--ray-address",
+        metavar="auto|HOST:PORT",
+        help="Address of the Ray cluster, with --executor ray.",
+    )
+    @functools.wraps(callback)
     def gathered(*arguments: Any, **options: Any) -> Any:
         request = {name: options.pop(name) for name in ExecutorRequest.__dataclass_fields__}
-        return command(*arguments, **options, executor=ExecutorRequest(**request))
+        return callback(*arguments, **options, executor=ExecutorRequest(**request))
 
     return gathered
 
 
 @dataclass(frozen=True)
 class AgainRequest:
-    """What is to be computed again, as asked for on the command line."""
+    """Which trials to compute again, as requested on the command line."""
 
     retry: tuple[str, ...] = ()
     fresh: bool = False
 
 
-def again_options(command: Command) -> Command:
-    """`--retry` and `--fresh`, handed on as one AgainRequest."""
+def again_options(callback: Callback) -> Callback:
+    """Add `--retry` and `--fresh`; the callback gets them as an AgainRequest."""
 
-    @click.option(
+    @option(
+        SELECTION,
         "--retry",
         multiple=True,
         type=click.Choice(["failed", "timeout", "out_of_memory"]),
-        help="Run only trials that ended so, on from their last round; may be repeated.",
+        help="Run only the trials that ended with this status, and continue them after their last round. May be "
+        "repeated.",
     )
-    @click.option(
+    @option(
+        SELECTION,
         "--fresh",
         is_flag=True,
-        help="Recompute every trial of SUITE, including finished and published ones. Old journals are kept. After an "
+        help="Recompute every trial of SUITE, including finished and published trials. Old journals are kept. After an "
         "interruption, run without --fresh to continue.",
     )
-    @functools.wraps(command)
+    @functools.wraps(callback)
     def gathered(*arguments: Any, **options: Any) -> Any:
         request = {name: options.pop(name) for name in AgainRequest.__dataclass_fields__}
-        return command(*arguments, **options, again=AgainRequest(**request))
+        return callback(*arguments, **options, again=AgainRequest(**request))
 
     return gathered
 
 
-data_dir_option = click.option(
+data_dir_option = option(
+    FILES,
     "--data-dir",
     type=_FOLDER,
     default=None,
-    help="Folder of data sets; else $SOFTAL_DATA, else a folder under the user's cache.",
+    help="Folder of data sets.  [default: $SOFTAL_DATA, or a folder in the user's cache]",
 )
 
 
 def data_root(given: Path | None) -> Path:
-    """The folder of data, absolute: as given, else $SOFTAL_DATA, else under the user's cache."""
+    """Return the folder of data sets as an absolute path: as given, $SOFTAL_DATA, or a folder in the user's cache."""
     if given is not None:
         return _resolved(given)
     if os.environ.get("SOFTAL_DATA"):
@@ -134,7 +202,7 @@ def data_root(given: Path | None) -> Path:
 
 
 def with_short_paths(text: object) -> str:
-    """A text for people, in which the folders of this command are written as they were given."""
+    """Return a message in which the folders of this command are written as the user wrote them."""
     shown = str(text)
     for absolute, given in _given.items():
         shown = shown.replace(absolute, given)

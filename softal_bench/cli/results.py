@@ -1,59 +1,81 @@
-"""What a command shows of a suite: its plan, or its page's main tables."""
+"""Tables in the terminal: the plan of a run, and the main tables of a page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
-from softal_bench.cli.kinds import Kind
 from softal_bench.cli.options import with_short_paths
-from softal_bench.cli.outlook import Outlook
-from softal_bench.cli.tables import show_table
-from softal_bench.journal.lines import Status
-from softal_bench.records.cells import collect_cells
-from softal_bench.records.lookup import Problem
-from softal_bench.records.trials import collect
-from softal_bench.report.pages.cost import write_cost_pages
-from softal_bench.report.pages.trials import write_pages
-from softal_bench.report.stats.cost import cost_tables
-from softal_bench.report.stats.tables import Table, labels_to_target_tables
-from softal_bench.suite import CostSuite, Suite
+
+if TYPE_CHECKING:
+    from softal_bench.cli.kinds import Kind, Page
+    from softal_bench.cli.plan import Outlook
+    from softal_bench.records.lookup import Problem
+
+_WIDTH = 160  # of output that does not go to a terminal, so that the text of a table is not folded
 
 
-def show_plan(name: str, kind: Kind, notes: Sequence[str], outlook: Callable[[], Outlook]) -> None:
-    """What `run` would do, and what that would take."""
-    foreseen = Outlook(["time and memory are not known without data"]) if notes else outlook()
-    rows = [[*row, *more] for row, more in zip(kind.rows(), foreseen.rows or repeat([]), strict=False)]
-    show_table(name, [*kind.columns, *foreseen.columns], rows)
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table under its title, if it has one; markup in texts is not interpreted."""
+    table = Table()
+    for column in columns:
+        table.add_column(escape(column), overflow="fold")
+    for row in rows:
+        table.add_row(*[escape(text) for text in row])
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH)
+    if title:
+        console.print(escape(title), style="bold")
+    console.print(table)
+
+
+def show_problems(problems: "Iterable[Problem]") -> None:
+    """Report the journals that cannot be read."""
+    for problem in problems:
+        click.echo(f"not readable: {with_short_paths(problem.path)}: {problem.message}", err=True)
+
+
+def show_plan(name: str, kind: "Kind", notes: Sequence[str], outlook: "Callable[[], Outlook]") -> None:
+    """Show what `run` would do, and the time and memory that it would need.
+
+    Args:
+        name: the title.
+        kind: the suite.
+        notes: what could not be checked against data; if there are any, time and memory are unknown.
+        outlook: computes time and memory.
+    """
+    foreseen = None if notes else outlook()
+    columns, rows = (foreseen.columns, foreseen.rows) if foreseen else ((), [])
+    show_table(
+        name,
+        [*kind.columns, *columns],
+        [[*row, *more] for row, more in zip(kind.rows(), rows or repeat([]), strict=False)],
+    )
     click.echo(f"{kind.plan()}; nothing was run")
-    for sentence in foreseen.sentences:
+    for sentence in foreseen.sentences if foreseen else ["time and memory are unknown without the data"]:
         click.echo(sentence)
     for note in notes:
         click.echo(f"not checked against the data: {note}")
 
 
-def show_results(suite: Suite | CostSuite, runs: Path, pages: Path, statuses: dict[Status, int], quiet: bool) -> None:
-    """Write the suite's page, and show its main tables."""
-    page, tables, problems = (
-        _cost_page(suite, runs, pages) if isinstance(suite, CostSuite) else _page(suite, runs, pages)
-    )
-    for table in [] if quiet else tables:
+def show_page(page: "Page", counts: str, quiet: bool) -> None:
+    """Show the main tables of a page, the journals that cannot be read, and the path of the page.
+
+    Args:
+        page: the page.
+        counts: a line with the number of jobs by status, or "".
+        quiet: leave out the tables.
+    """
+    for table in () if quiet else page.tables:
         cells = table.cells
         rows = [[str(label), *map(str, values)] for label, values in zip(cells.index, cells.to_numpy(), strict=True)]
         show_table(table.title, ["", *map(str, cells.columns)], rows)
-    for problem in problems:
-        click.echo(f"not readable: {with_short_paths(problem.path)}: {problem.message}", err=True)
-    if statuses:
-        click.echo("trials: " + ", ".join(f"{count} {status}" for status, count in sorted(statuses.items())))
-    click.echo(f"page: {with_short_paths(page)}")
-
-
-def _page(suite: Suite, runs: Path, pages: Path) -> tuple[Path, list[Table], Sequence[Problem]]:
-    results = collect(suite, runs, pages)
-    return write_pages(results, pages), labels_to_target_tables(results), results.problems
-
-
-def _cost_page(suite: CostSuite, runs: Path, pages: Path) -> tuple[Path, list[Table], Sequence[Problem]]:
-    results = collect_cells(suite, runs, pages)
-    return write_cost_pages(results, pages), cost_tables(results), results.problems
+    show_problems(page.problems)
+    if counts:
+        click.echo(counts)
+    click.echo(f"page: {with_short_paths(page.path)}")

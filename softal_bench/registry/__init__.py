@@ -1,8 +1,8 @@
-"""Entry points -> plugins, lazily. The entry-point name is a plugin's only name.
+"""Plugins, found by their entry points and imported when they are first used.
 
-A plugin is an entry point in `softal_bench.acquisitions`, `softal_bench.models` or `softal_bench.datasets`; the
-built-in ones come through the same door. A plugin that cannot be used is listed as broken, with why, and stops only
-what asks for it.
+A plugin is an entry point in the group `softal_bench.acquisitions`, `softal_bench.models` or `softal_bench.datasets`;
+the built-in plugins are found in the same way. The name of the entry point is the plugin's only name. A plugin that
+cannot be used is listed as broken, with the reason, and affects only the suites that use it.
 """
 
 from softal_bench.registry.plugins import (

@@ -1,5 +1,6 @@
-"""The registry of each kind of plugin."""
+"""The registry of each kind of plugin, and the checks that a plugin has to pass before it is used."""
 
+import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,15 +8,22 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from softal_bench.contracts import AcquisitionFunction, BayesianModel, Dataset
+from softal_bench.contracts import AcquisitionFunction, BayesianModel, Dataset, OneSampleScore
 from softal_bench.errors import GlobalStateError, PluginError, shown, suggestion
 from softal_bench.machine.isolation import unchanged
 from softal_bench.registry import parameters as fields
 from softal_bench.registry import source
-from softal_bench.registry.soundness import why_unsound
 
 P = TypeVar("P")
 Parameters = Mapping[str, Any]
+
+NEEDS = frozenset({"embeddings", "labelled", "targets", "evaluation"})  # see `AcquisitionFunction.needs`
+CALLED = {  # the methods that the harness calls with positional arguments
+    AcquisitionFunction: ("select",),
+    OneSampleScore: ("scores",),
+    BayesianModel: ("fit",),
+    Dataset: ("prepare", "load"),
+}
 
 
 @dataclass(frozen=True)
@@ -24,13 +32,12 @@ class Plugin(Generic[P]):
 
     Attributes:
         kind: "acquisitions", "models" or "datasets".
-        name: its entry point's.
-        parameters: all of them, defaults included, as JSON; a nested plugin is `{name: parameters}`.
-        label: short, for tables: `bald`, `power(bald, T=0.125)`. Wrappers show all parameters, others those that have a
-            symbol in their field or differ from the default.
-        instance: the object, frozen.
-        revision: its class's and those of the plugins in it, as text.
-        nested: the plugins in it.
+        name: the name of its entry point.
+        parameters: all parameters, including defaults, as JSON; a nested plugin is `{name: parameters}`.
+        label: the display name: `bald`, `power(bald, T=0.125)`; see `softal_bench.registry.parameters.label_of`.
+        instance: the object, which is frozen.
+        revision: the revisions of its class and of the nested plugins, as text.
+        nested: the plugins in its parameters.
     """
 
     kind: str
@@ -42,7 +49,7 @@ class Plugin(Generic[P]):
     nested: "tuple[Plugin[Any], ...]"
 
     def describe(self) -> dict[str, Any]:
-        """What journals keep: label, name and parameters."""
+        """Return what journals record: label, name and parameters."""
         return {"label": self.label, "name": self.name, "parameters": self.parameters}
 
 
@@ -63,8 +70,8 @@ class Registry(Generic[P]):
 
     Args:
         kind: "acquisitions", "models" or "datasets".
-        noun: what one is called in messages.
-        contract: the class that each plugin extends.
+        noun: the name of the kind in messages.
+        contract: the class that each plugin has to extend.
     """
 
     def __init__(self, kind: str, noun: str, contract: type[P]) -> None:
@@ -82,14 +89,14 @@ class Registry(Generic[P]):
         return dict(sorted(found.items()))
 
     def names(self) -> list[str]:
-        """All names, broken ones included."""
+        """Return all names, including those of broken plugins."""
         return list(self._entry_points)
 
     def load(self, name: str) -> type[P]:
-        """The class of a plugin.
+        """Return the class of a plugin.
 
         Raises:
-            PluginError: if the name is unknown (with the nearest known) or the plugin broken (with why).
+            PluginError: if the name is unknown (with the nearest known name) or the plugin is broken (with the reason).
         """
         self._require_known(name)
         error = self.why_broken(name)
@@ -99,13 +106,13 @@ class Registry(Generic[P]):
         return loaded
 
     def why_broken(self, name: str) -> str | None:
-        """Why a plugin cannot be used, or None where it can."""
+        """Return why a plugin cannot be used, or None if it can."""
         if name not in self._broken:
             self._broken[name] = self._examined(name)
         return self._broken[name]
 
     def listing(self, name: str) -> Listing:
-        """Where a plugin comes from and whether it can be used; of clashing ones the first.
+        """Return where a plugin comes from and whether it can be used; the first one if several have the name.
 
         Raises:
             PluginError: if the name is unknown.
@@ -114,7 +121,7 @@ class Registry(Generic[P]):
         return self._listings_of(name)[0]
 
     def source(self, name: str) -> str | None:
-        """The digest of a plugin's source, see `softal_bench.registry.source`; None where it cannot be read.
+        """Return the digest of a plugin's source, see `softal_bench.registry.source`; None if it cannot be read.
 
         It is computed when the plugin is imported, so a later edit of the file does not change it in this process.
 
@@ -125,36 +132,42 @@ class Registry(Generic[P]):
         return self._sources[name]
 
     def same_results(self, name: str, one: str, other: str) -> bool:
-        """Whether two digests of a plugin's source are equal, or listed by its distribution as equivalent.
+        """Return whether two digests of a plugin's source are equal, or its distribution lists them as equivalent.
 
         Raises:
-            PluginError: as `load`; and if the list of its distribution cannot be read.
+            PluginError: as `load`, and if the list of its distribution cannot be read.
         """
         self._require_known(name)
         return one == other or source.are_equivalent(self._entry_points[name][0].module, name, one, other)
 
     def listings(self) -> list[Listing]:
-        """Every entry point with where it comes from and whether it can be used."""
+        """Return, for every entry point, where it comes from and whether it can be used."""
         return [listing for name in self.names() for listing in self._listings_of(name)]
 
     def build(self, name: str, parameters: Parameters | None = None) -> P:
-        """The plugin's object with these parameters; what is not given has its default.
+        """Return a plugin with these parameters, and defaults for the others.
 
         >>> acquisitions.build("softmax", {"score": "bald", "temperature": 0.125})
         Softmax(score=BALD(), temperature=0.125)
 
         Raises:
-            PluginError: if the plugin or a parameter is unknown, or a value is of the wrong type or not allowed.
+            PluginError: if the plugin or a parameter is unknown, or a value has the wrong type or is not allowed.
         """
         return self.resolve({name: dict(parameters or {})}).instance
 
     def resolve(self, spec: object) -> Plugin[P]:
-        """The plugin that a suite file asks for: `name`, or `{name: {parameter: value}}`.
+        """Return the plugin of a specification in a suite file: `name` or `{name: {parameter: value}}`.
 
         Raises:
             PluginError: as `build`; the message starts with the place inside the specification.
         """
-        name, parameters = _name_and_parameters(spec, self.noun)
+        named = fields.name_and_parameters(spec)
+        if named is None:
+            raise PluginError(
+                f"{shown(spec)} does not specify a plugin ({self.noun}); write a name, or a name with its parameters: "
+                "{name: {parameter: value}}"
+            )
+        name, parameters = named
         plugin_class = self.load(name)
         arguments, nested = _arguments(name, plugin_class, parameters)
         try:
@@ -162,15 +175,15 @@ class Registry(Generic[P]):
                 instance = plugin_class(**arguments)
         except GlobalStateError as error:
             raise PluginError(f"{name}: its constructor {error}") from error
-        except Exception as error:  # a value that is not allowed, or a constructor that fails otherwise
+        except Exception as error:  # a value that is not allowed, or another error in the constructor
             raise PluginError(f"{name}: {error}") from error
         values = {key: _as_json(key, instance, nested) for key in fields.fields_of(plugin_class)}
         try:
             json.dumps(values, allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise PluginError(f"{name}: a parameter cannot be kept as JSON: {error}; got {shown(values)}") from error
+            raise PluginError(f"{name}: a parameter cannot be written as JSON: {error}; got {shown(values)}") from error
         revision = "+".join([f"{name}:{plugin_class.revision}", *[plugin.revision for plugin in nested.values()]])  # type: ignore[attr-defined]
-        label = _label(name, instance, nested)
+        label = fields.label_of(name, instance, {key: plugin.label for key, plugin in nested.items()})
         return Plugin(self.kind, name, values, label, instance, revision, tuple(nested.values()))
 
     def _require_known(self, name: str) -> None:
@@ -191,13 +204,13 @@ class Registry(Generic[P]):
         """Import a plugin and compute the digest of its source; why it is broken, or None."""
         found = self._entry_points[name]
         if len(found) > 1:
-            return f"the name is taken by {' and '.join(_origin(entry_point) for entry_point in found)}; uninstall one"
+            return f"the name is used by {' and '.join(_origin(entry_point) for entry_point in found)}; uninstall one"
         try:
             with unchanged():
                 loaded = found[0].load()
         except GlobalStateError as error:
             return f"importing {found[0].value} {error}"
-        except (Exception, SystemExit) as error:  # whatever a plugin's import does is told, not spread
+        except (Exception, SystemExit) as error:  # whatever importing a plugin raises is reported, not passed on
             return f"importing {found[0].value} failed: {type(error).__name__}: {error}"
         if isinstance(loaded, type):
             self._sources[name] = source.source_digest(loaded, found[0])
@@ -211,15 +224,15 @@ registries: dict[str, Registry[Any]] = {registry.kind: registry for registry in 
 
 
 def plugin_names() -> list[str]:
-    """The names of plugins of all kinds, broken ones included."""
+    """Return the names of plugins of all kinds, including broken plugins."""
     return [name for registry in registries.values() for name in registry.names()]
 
 
 def registries_with(name: str) -> list[Registry[Any]]:
-    """The registries in which a plugin has this name.
+    """Return the registries that have a plugin of this name.
 
     Raises:
-        PluginError: if none has.
+        PluginError: if there are none.
     """
     found = [registry for registry in registries.values() if name in registry.names()]
     if not found:
@@ -229,7 +242,7 @@ def registries_with(name: str) -> list[Registry[Any]]:
 
 
 def parameters_of(plugin_class: type) -> list[dict[str, Any]]:
-    """The parameters of a plugin's class for people: name, type as text, whether required, default, meaning."""
+    """Return the parameters of a plugin's class for display: name, type, whether required, default and meaning."""
     rows = []
     for name, field in fields.fields_of(plugin_class).items():
         annotation, default = fields.type_of(plugin_class, name), fields.default_of(field)
@@ -252,25 +265,8 @@ def parameters_of(plugin_class: type) -> list[dict[str, Any]]:
     return rows
 
 
-def _name_and_parameters(spec: object, noun: str) -> tuple[str, dict[str, Any]]:
-    if isinstance(spec, str):
-        return spec, {}
-    if isinstance(spec, Mapping) and len(spec) == 1:
-        ((name, parameters),) = spec.items()
-        parameters = {} if parameters is None else parameters
-        if (
-            isinstance(name, str)
-            and isinstance(parameters, Mapping)
-            and all(isinstance(key, str) for key in parameters)
-        ):
-            return name, dict(parameters)
-    raise PluginError(
-        f"{shown(spec)} names no {noun}; write a name, or a name with its parameters: {{name: {{parameter: value}}}}"
-    )
-
-
 def _arguments(name: str, plugin_class: type, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Plugin[Any]]]:
-    """The constructor's arguments, and the nested plugins among them (defaults included)."""
+    """The arguments of the constructor, and the nested plugins among them, including defaults."""
     known = fields.fields_of(plugin_class)
     unknown = [key for key in given if key not in known]
     if unknown:
@@ -283,7 +279,7 @@ def _arguments(name: str, plugin_class: type, given: dict[str, Any]) -> tuple[di
         value = given.get(key, fields.default_of(field))
         contract = fields.contract_in(annotation)
         if value is fields.MISSING:
-            raise PluginError(f"{name}.{key}: missing; it has no default")
+            raise PluginError(f"{name}.{key}: missing; it has no default, so give a value")
         if contract is not None and not (value is None and fields.takes_none(annotation)):
             nested[key] = _nested(f"{name}.{key}", contract, value)
             arguments[key] = nested[key].instance
@@ -301,16 +297,16 @@ def _nested(where: str, contract: type, given: object) -> Plugin[Any]:
     if not isinstance(plugin.instance, contract):
         sound = [name for name in registry.names() if not registry.why_broken(name)]
         fitting = [name for name in sound if issubclass(registry.load(name), contract)]
-        raise PluginError(f"{where}: {plugin.name!r} is no {contract.__name__}. Installed ones: {', '.join(fitting)}")
+        raise PluginError(f"{where}: {plugin.name!r} is not a {contract.__name__}; use one of {', '.join(fitting)}")
     return plugin
 
 
 def _spec_of(registry: Registry[Any], instance: Any) -> dict[str, Any]:
-    """The specification of an object that a class made as its own default."""
+    """The specification of a plugin that a class has as the default of a parameter."""
     for name in registry.names():
         if not registry.why_broken(name) and registry.load(name) is type(instance):
             return {name: {key: getattr(instance, key) for key in fields.fields_of(type(instance))}}
-    raise PluginError(f"the default {instance!r} is no installed {registry.noun}")
+    raise PluginError(f"the default {instance!r} is not an installed {registry.noun}")
 
 
 def _as_json(key: str, instance: Any, nested: Mapping[str, Plugin[Any]]) -> Any:
@@ -320,23 +316,47 @@ def _as_json(key: str, instance: Any, nested: Mapping[str, Plugin[Any]]) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _label(name: str, instance: Any, nested: Mapping[str, Plugin[Any]]) -> str:
-    parts = []
-    for key, field in fields.fields_of(type(instance)).items():
-        value = getattr(instance, key)
-        if key in nested:
-            parts.append(nested[key].label)
-        elif nested or "symbol" in field.metadata or value != fields.default_of(field):
-            text = _short_number(value) if isinstance(value, float) else str(value)
-            parts.append(f"{field.metadata.get('symbol', key)}={text}")
-    return f"{name}({', '.join(parts)})" if parts else name
-
-
-def _short_number(value: float) -> str:
-    """The shortest of `:g` and `repr` that is exact."""
-    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-
-
 def _origin(entry_point: EntryPoint) -> str:
     distribution = entry_point.dist
     return f"{distribution.name} {distribution.version}" if distribution else entry_point.value
+
+
+def why_unsound(loaded: Any, contract: type) -> str | None:
+    """Return why an object that an entry point loads is not a plugin of this contract, or None if it is."""
+    if not inspect.isclass(loaded) or not issubclass(loaded, contract):
+        return f"{loaded!r} is not a subclass of {contract.__name__}"
+    if inspect.isabstract(loaded):
+        return f"{loaded.__name__} does not implement {', '.join(sorted(vars(loaded)['__abstractmethods__']))}"
+    if "__dataclass_params__" not in vars(loaded) or not vars(loaded)["__dataclass_params__"].frozen:
+        return f"{loaded.__name__} is not a frozen dataclass; decorate it with @dataclass(frozen=True)"
+    return _why_needs_unsound(loaded) or _why_signatures_unsound(loaded) or _why_annotations_unsound(loaded)
+
+
+def _why_needs_unsound(loaded: type) -> str | None:
+    needs: Any = getattr(loaded, "needs", frozenset())
+    if isinstance(needs, property) or (isinstance(needs, frozenset) and needs <= NEEDS):
+        return None
+    known = ", ".join(sorted(NEEDS))
+    return f"`needs` of {loaded.__name__} is {needs!r}; it has to be a frozenset with any of {known}"
+
+
+def _why_signatures_unsound(loaded: type) -> str | None:
+    """Why a method does not accept the positional arguments of the harness, or None if each does."""
+    for contract, names in CALLED.items():
+        for name in names if issubclass(loaded, contract) else ():
+            given = list(inspect.signature(getattr(contract, name)).parameters)
+            signature = inspect.signature(getattr(loaded, name))
+            try:
+                signature.bind(*given)
+            except TypeError as error:
+                call = f"{name}({', '.join(given[1:])})"
+                return f"{loaded.__name__}.{name}{signature} cannot be called as {call}: {error}"
+    return None
+
+
+def _why_annotations_unsound(loaded: type) -> str | None:
+    try:
+        fields.annotations_of(loaded)
+    except Exception as error:
+        return f"the annotations of {loaded.__name__} cannot be read: {type(error).__name__}: {error}"
+    return None

@@ -1,69 +1,121 @@
-"""A condition: everything that decides the numbers of a trial but its seed's number."""
+"""A condition: everything that decides the numbers of a trial except the trial's number.
+
+The key of a trial is a hash of its condition, its number, the revisions of the plugins and the revision of the
+protocol. It names the trial's journal, so it has to stay the same while the numbers stay the same.
+"""
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Self
+from functools import cache
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-from softal_bench.contracts import TrainingRegime
-from softal_bench.errors import SuiteError, suggestion
-from softal_bench.registry import Plugin
-from softal_bench.suite.plugin_fields import AcquisitionPlugin, DatasetPlugin, ModelPlugin
+from softal_bench.contracts import AcquisitionFunction, BayesianModel, Dataset, TrainingRegime
+from softal_bench.errors import PluginError, SuiteError, suggestion
+from softal_bench.registry import Plugin, registries
 
 # The revision of everything that decides numbers and is not a plugin: seeds, partition, rounds, pools, evaluation, the
-# mathematics that plugins share, and how cost cells are measured. It is part of every key. Raise it by one if a change
-# alters results; the golden trials in `tests/golden` fail where that was forgotten.
+# mathematics that plugins share, and how cost cells are measured. It is part of every key. Increase it by one with a
+# change that alters results; the golden trials in `tests/golden` fail if that was forgotten.
 PROTOCOL_REVISION = 2
 
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
 
 
+class _Newer:
+    """Marks a key of a suite file that was added after journals had been written.
+
+    At its default such a key changes no number, so it is left out of the key and of the journal's header: the journals
+    that were written before it existed keep their names. Without the mark, each new key would orphan all of them.
+    """
+
+
+NEWER = _Newer()
+
+
+def _plugin(kind: str) -> PlainValidator:
+    """The validator of a field that holds a plugin of this kind; each specification is resolved once."""
+
+    @cache
+    def resolved(specification: str) -> Plugin[Any] | PluginError:
+        try:
+            return registries[kind].resolve(json.loads(specification))
+        except PluginError as error:
+            return error
+
+    def validate(specification: object) -> Plugin[Any]:
+        result = resolved(json.dumps(specification, sort_keys=True))
+        if isinstance(result, PluginError):
+            raise PydanticCustomError("plugin", "{reason}", {"reason": str(result)})
+        return result
+
+    return PlainValidator(validate)
+
+
+NAME_OR_PARAMETERS = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string"},
+            {
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": 1,
+                "additionalProperties": {"type": ["object", "null"]},
+            },
+        ]
+    }
+)
+AcquisitionPlugin = Annotated[Plugin[AcquisitionFunction], _plugin("acquisitions"), NAME_OR_PARAMETERS]
+ModelPlugin = Annotated[Plugin[BayesianModel], _plugin("models"), NAME_OR_PARAMETERS]
+DatasetPlugin = Annotated[Plugin[Dataset], _plugin("datasets"), NAME_OR_PARAMETERS]
+
+
 class Part(BaseModel):
-    """A named part of a condition that is not a plugin, matched like one: by name or by label."""
+    """A named part of a condition that is not a plugin. Like a plugin, it is matched by its name or its label."""
 
     model_config = STRICT
 
     @property
     def name(self) -> str:
-        """As written in the suite file."""
+        """The name in the suite file."""
         raise NotImplementedError
 
     @property
     def label(self) -> str:
-        """Short, for tables."""
+        """A short text for tables."""
         raise NotImplementedError
 
 
-NAMED = (Plugin, Part)
-
-
 class StartSet(BaseModel):
-    """The labelled set that a trial starts from, drawn at random from the training examples outside validation."""
+    """The labelled set at the start of a trial, drawn at random from the training examples outside validation."""
 
     model_config = STRICT
 
-    size: int = Field(20, ge=1, description="Labels at the start.")
-    balanced: bool = Field(False, description="Whether each class has the same number of them.")
-    fixed: bool | None = Field(
-        None, description="true draws one start set, the same in all trials; absent, one a trial."
+    size: int = Field(20, ge=1, description="Number of labels at the start.")
+    balanced: bool = Field(False, description="Draw the same number of examples of each class.")
+    fixed: Annotated[bool, NEWER] = Field(
+        False, description="Draw one start set and use it in all trials; otherwise, each trial draws its own."
     )
 
 
 class ValidationSet(BaseModel):
-    """How the validation set is drawn. Without these keys it is drawn at random from all training examples."""
+    """How the validation set is drawn. By default, it is drawn at random from all training examples."""
 
     model_config = STRICT
 
-    stratified: bool | None = Field(
-        None, description="true takes as many of each class as its share of the training examples, to rounding."
+    stratified: Annotated[bool, NEWER] = Field(
+        False, description="Draw each class in proportion to its share of the training examples, up to rounding."
     )
-    fixed: bool | None = Field(None, description="true draws one set, the same in all trials; absent, one a trial.")
-    before_repetition: bool | None = Field(
-        None,
-        description="true draws it before a wrapper repeats examples: one copy of each example drawn validates, and "
-        "its other copies are left out of the pool.",
+    fixed: Annotated[bool, NEWER] = Field(
+        False, description="Draw one validation set and use it in all trials; otherwise, each trial draws its own."
+    )
+    before_repetition: Annotated[bool, NEWER] = Field(
+        False,
+        description="Draw it before a wrapper repeats examples: one copy of each example that is drawn is used for "
+        "validation, and its other copies are removed from the pool.",
     )
 
 
@@ -75,24 +127,29 @@ class TargetSet(BaseModel):
 
     model_config = STRICT
 
-    size: int = Field(100, ge=1, description="Target inputs, without replacement; all there are if they are fewer.")
+    size: int = Field(
+        100, ge=1, description="Number of target inputs, drawn without replacement; all inputs if there are fewer."
+    )
     of: Literal["pool", "validation", "test"] = Field(
-        "pool", description="Where they are drawn: all unlabelled points, the validation set, or the test set."
+        "pool", description="Where they are drawn from: all unlabelled points, the validation set or the test set."
     )
 
 
 class AnyCondition(BaseModel):
-    """What conditions of every kind of suite share."""
+    """The keys that conditions of all kinds of suites share."""
 
     model_config = STRICT
 
     acquisition: AcquisitionPlugin = Field(description="Acquisition function: a name, or a name with its parameters.")
     batch_size: int = Field(ge=1, description="Acquisition batch size B.")
-    posterior_samples: int = Field(20, ge=1, description="Posterior samples K of the acquisition function.")
+    posterior_samples: int = Field(20, ge=1, description="Number of posterior samples K for the acquisition function.")
     threads: int = Field(
-        1, ge=1, le=1024, description="CPU threads; part of the condition: their number changes rounding and speed."
+        1,
+        ge=1,
+        le=1024,
+        description="Number of CPU threads. It is part of the condition because it changes rounding and speed.",
     )
-    seed: int = Field(0, ge=0, description="The suite's seed, from which all seeds follow.")
+    seed: int = Field(0, ge=0, description="The suite's seed, from which all other seeds are derived.")
 
     def require_sound(self) -> None:
         """Raise SuiteError if the values contradict one another, whatever the data."""
@@ -103,67 +160,83 @@ class AnyCondition(BaseModel):
             )
 
     def decisive(self) -> Self:
-        """The same with every key as it decides numbers: defaults filled in, and None where it decides none."""
+        """Return a copy in which keys that do not affect the numbers of this condition are None."""
         return self
 
     def describe(self) -> dict[str, Any]:
-        """The condition as JSON, for the journal's header; what is absent is left out."""
-        return {name: value for name, value in _as_json(self.decisive(), labels=True).items() if value is not None}
+        """Return the condition as JSON for the journal's header, without absent keys and newer keys at their default.
+
+        `softal_bench.suite.condition_of` is the inverse.
+        """
+        described: dict[str, Any] = _as_json(self.decisive(), labels=True)
+        return described
 
     def key(self, trial: int) -> str:
-        """16 hexadecimal digits: a hash of the condition, the trial's number, the revisions of its plugins, and the
-        harness's protocol revision.
+        """Return 16 hexadecimal digits: a hash of the condition, the trial number and the revisions of code.
 
-        Versions of packages are not in it, so that a refactor does not orphan records.
+        The revisions are those of the plugins and `PROTOCOL_REVISION`. Versions of packages are not included, so that
+        a refactoring does not orphan journals.
         """
-        revisions = [plugin.revision for plugin in _plugins_in(self)]
+        revisions = [plugin.revision for plugin in self.plugins()]
         parts = [_as_json(self.decisive(), labels=False), trial, revisions, PROTOCOL_REVISION]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def spec(self) -> dict[str, Any]:
-        """The condition as a suite file would write it: plain data, from which its class makes an equal one."""
+        """Return the condition as a suite file writes it: plain data from which the class makes an equal condition."""
         return {name: _as_spec(getattr(self, name)) for name in self.model_fields_set}
 
     def value(self, key: str) -> Any:
-        """The value of a dotted key; of a plugin or another named part its label."""
-        value = dig(self, key)
-        return value.label if isinstance(value, NAMED) else value
+        """Return the value of a dotted key; for a plugin or another named part, its label.
+
+        Raises:
+            SuiteError: if the key is unknown.
+        """
+        value = _dig(self, key)
+        return value.label if isinstance(value, Plugin | Part) else value
+
+    def matches(self, where: Mapping[str, Any]) -> bool:
+        """Return whether each key has the given value, or one of a list of values.
+
+        A plugin or another named part is matched by its name or its label, anything else by its value.
+
+        Raises:
+            SuiteError: if a key is unknown.
+        """
+        return all(_is_one_of(_dig(self, key), wanted) for key, wanted in where.items())
 
     def plugins(self) -> list[Plugin[Any]]:
-        """The plugins that it names, in the order of their keys."""
+        """Return the plugins of the condition, sorted by their keys."""
         return list(_plugins_in(self))
 
 
 class Condition(AnyCondition):
-    """One combination of a suite's matrix. Its trials of the same number give the same journal, timings aside."""
+    """One combination of a suite's matrix. Trials with the same key give the same journal, apart from timings."""
 
     dataset: DatasetPlugin = Field(description="Data set: a name, or a name with its parameters.")
     model: ModelPlugin = Field(description="Bayesian model: a name, or a name with its parameters.")
-    budget: int = Field(ge=1, description="Acquire while there are fewer labels than this; batches are always full.")
-    validation_size: int = Field(ge=1, description="Training examples set apart for early stopping.")
-    validation: ValidationSet | None = Field(None, description="How the validation set is drawn.")
-    targets: TargetSet | None = Field(
-        None,
-        description="Target inputs of acquisition functions that need them; 100 of the pool if absent.",
+    budget: int = Field(
+        ge=1, description="Acquire batches while there are fewer labels than this; every batch is full."
     )
+    validation_size: int = Field(ge=1, description="Number of training examples set aside for early stopping.")
+    validation: Annotated[ValidationSet, NEWER] = Field(ValidationSet(), description="How the validation set is drawn.")
+    targets: TargetSet = Field(TargetSet(), description="Target inputs for acquisition functions that need them.")
     initial: StartSet = Field(StartSet(), description="The labelled set at the start.")
     pool_subset: int | None = Field(
         None,
         ge=1,
-        description="Score a random subset of this many points of the pool in each round; all of them if absent.",
+        description="Number of points to score in each round, a random subset of the pool; if absent, the whole pool.",
     )
     training: TrainingRegime = Field(TrainingRegime(), description="How the model is trained in each round.")
 
     @property
     def regime(self) -> TrainingRegime:
-        """How the model is trained and evaluated, with its own number of posterior samples where the suite has none."""
+        """How the model is trained and evaluated; the suite or the model gives the evaluation samples."""
         return self.training.for_model(self.model.instance)
 
     @property
     def target_set(self) -> TargetSet | None:
-        """How target inputs are drawn; None where the acquisition function does not need any."""
-        needed = "targets" in self.acquisition.instance.needs
-        return (self.targets or TargetSet()) if needed else None
+        """How target inputs are drawn; None if the acquisition function does not need any."""
+        return self.targets if "targets" in self.acquisition.instance.needs else None
 
     def decisive(self) -> Self:
         return self.model_copy(update={"targets": self.target_set})
@@ -178,11 +251,11 @@ class Condition(AnyCondition):
             raise SuiteError(f"pool_subset: {self.pool_subset} is below batch_size {self.batch_size}")
 
 
-def dig(data: Any, key: str) -> Any:
-    """The value at a dotted key in mappings and models; None inside a plugin, or another named part, of another name.
+def _dig(data: Any, key: str) -> Any:
+    """The value of a dotted key; None for the parameters of a plugin, or of a named part, that has another name.
 
     Raises:
-        SuiteError: if there is no such key, with the nearest one.
+        SuiteError: if there is no such key; the message suggests the nearest one.
     """
     for part in key.split("."):
         if isinstance(data, Plugin):
@@ -198,14 +271,24 @@ def dig(data: Any, key: str) -> Any:
     return data
 
 
+def _is_one_of(value: Any, wanted: Any) -> bool:
+    options = wanted if isinstance(wanted, list) else [wanted]
+    if isinstance(value, Plugin | Part):
+        return value.name in options or value.label in options
+    return any(isinstance(value, bool) == isinstance(option, bool) and value == option for option in options)
+
+
 def _as_json(value: Any, labels: bool) -> Any:
     if isinstance(value, Plugin):
         described = value.describe()
         return described if labels else {key: described[key] for key in ("name", "parameters")}
     if not isinstance(value, BaseModel):
         return value
-    inner = {name: _as_json(getattr(value, name), labels) for name in type(value).model_fields}
-    present = {name: part for name, part in inner.items() if part is not None}
+    present = {}
+    for name, field in type(value).model_fields.items():
+        inner = getattr(value, name)
+        if inner is not None and not (NEWER in field.metadata and inner == field.default):
+            present[name] = _as_json(inner, labels)
     if not isinstance(value, Part):
         return present
     return {"name": value.name, "parameters": present} | ({"label": value.label} if labels else {})

@@ -1,7 +1,7 @@
-"""A suite file -> a validated suite -> its list of conditions."""
+"""Find and read suites: from the YAML file to the validated suite and its conditions."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,21 +11,22 @@ from pydantic import TypeAdapter, ValidationError, create_model
 from softal_bench.errors import SuiteError, shown, suggestion
 from softal_bench.suite import safe_yaml
 from softal_bench.suite.condition import AnyCondition, Condition
-from softal_bench.suite.cost import CostCondition
+from softal_bench.suite.cost import CostCondition, SyntheticSource, TrainedSource
 from softal_bench.suite.keys import (
     CostReportOptions,
     CostSuiteKeys,
+    Reference,
     ReportOptions,
     Resources,
     SuiteKeys,
     TrialLimits,
     TrialSuiteKeys,
+    load_reference,
 )
-from softal_bench.suite.matrix import MAX_CONDITIONS, Raw, expand, matches, set_key
+from softal_bench.suite.matrix import MAX_CONDITIONS, Raw, expand, set_key
 from softal_bench.suite.messages import located, validation_message
-from softal_bench.suite.reference import Reference, load_reference
-from softal_bench.suite.sources import SyntheticSource, TrainedSource
 
+_SHIPPED = Path(__file__).parent / "shipped"
 C = TypeVar("C", bound=AnyCondition)
 K = TypeVar("K", bound=SuiteKeys)
 
@@ -37,7 +38,7 @@ class AnySuite:
     Attributes:
         path: the file.
         varied: the matrix keys with more than one value.
-        keys: of these trials or cells only, where some are asked for by their keys.
+        keys: if given, only the jobs with these keys are run.
     """
 
     path: Path
@@ -50,19 +51,20 @@ class AnySuite:
     keys: frozenset[str] | None = None
 
     def asks_for(self, key: str) -> bool:
-        """Whether the trial or cell of this key is to be run."""
+        """Return whether the trial or cell with this key is to be run."""
         return self.keys is None or key in self.keys
 
 
 @dataclass(frozen=True)
 class Suite(AnySuite):
-    """A suite of trials as asked for: the file with its `--set`, `--only` and `--trials`.
+    """A suite of trials, changed by `--set`, `--only` and `--trials`.
 
     Attributes:
-        conditions: those that are left, in the file's order.
+        trials: number of trials of each condition.
+        conditions: the conditions that `--only` keeps, in the order of the file.
         reference: the published figures that the suite names.
-        limits: what a trial may take.
-        resources: what a trial asks of a cluster.
+        limits: the time that a trial may take.
+        resources: what a trial requests from a cluster.
     """
 
     trials: int
@@ -75,25 +77,52 @@ class Suite(AnySuite):
 
 @dataclass(frozen=True)
 class CostSuite(AnySuite):
-    """A cost suite as asked for: the file with its `--set` and `--only`.
+    """A cost suite, changed by `--set` and `--only`.
 
     Attributes:
-        conditions: its cells, in the file's order.
+        conditions: the cells that `--only` keeps, in the order of the file.
     """
 
     report: CostReportOptions
     conditions: list[CostCondition]
 
 
-def suite_kind(path: Path, settings: Sequence[str] = ()) -> str:
-    """The kind of a suite file: "cost", or "trials", as it is if the file says nothing.
+def shipped_suites() -> dict[str, Path]:
+    """Return the suite files that come with the package, by name."""
+    return {path.stem: path for path in sorted(_SHIPPED.glob("*.yaml"))}
+
+
+def looks_like_a_path(given: Path) -> bool:
+    """Return whether an argument names a suite by its file: it has a suffix or a folder."""
+    return given.suffix in (".yaml", ".yml") or len(given.parts) > 1
+
+
+def find_suite(given: Path) -> Path:
+    """Return the file of a suite: the given path, or the file of the suite of this name that comes with the package.
 
     Raises:
-        SuiteError: if the file cannot be read, or its kind is another.
+        SuiteError: if there is neither; the message suggests the nearest name.
+    """
+    shipped = shipped_suites()
+    if looks_like_a_path(given) or (str(given) not in shipped and given.is_file()):
+        return given
+    if str(given) not in shipped:
+        raise SuiteError(
+            f"{given}: no such suite file, and no suite of this name comes with the package"
+            f"{suggestion(str(given), shipped)} Known: {', '.join(shipped)}"
+        )
+    return shipped[str(given)]
+
+
+def suite_kind(path: Path, settings: Sequence[str] = ()) -> str:
+    """Return the kind of a suite file: "cost" or "trials"; "trials" if the file does not say.
+
+    Raises:
+        SuiteError: if the file cannot be read, or its kind is unknown.
     """
     kind = _document(path, settings).get("kind", "trials")
     if kind not in ("trials", "cost"):
-        raise SuiteError(f"{path}: kind: {shown(kind)} is no kind of suite; use trials or cost")
+        raise SuiteError(f"{path}: kind: {shown(kind)} is not a kind of suite; use trials or cost")
     return str(kind)
 
 
@@ -102,12 +131,12 @@ def load_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str] = (
 
     Args:
         path: the file.
-        settings: `PATH=VALUE` each, replacing a value of the file before it is read; values are YAML.
-        only: `KEY=VALUE` each, keeping the matching conditions; several of one key are alternatives.
-        trials: in place of the file's.
+        settings: assignments `PATH=VALUE` that replace values of the file before it is validated; values are YAML.
+        only: assignments `KEY=VALUE` that keep the matching conditions; several values of one key are alternatives.
+        trials: overrides the file's number of trials.
 
     Raises:
-        SuiteError: if anything is not as it has to be; says what, where, got and allowed.
+        SuiteError: if the suite is invalid; the message says where, what was found and what is allowed.
     """
     document = _document(path, settings)
     if trials is not None:
@@ -117,7 +146,7 @@ def load_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str] = (
         if len(conditions) * keys.trials > MAX_CONDITIONS:
             count = len(conditions) * keys.trials
             raise SuiteError(
-                f"trials: {keys.trials} of each condition make {count}; at most {MAX_CONDITIONS} are allowed"
+                f"trials: {keys.trials} of each condition are {count} in total; at most {MAX_CONDITIONS} are allowed"
             )
         _require_parameter(keys.report, conditions)
         reference = load_reference(path, keys.report.reference, conditions) if keys.report.reference else None
@@ -137,13 +166,39 @@ def load_cost_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str
     document = _document(path, settings)
     with located(str(path)):
         keys, conditions = _read(CostSuiteKeys, CostCondition, document)
-        _require_sources_told_apart(conditions)
+        _require_distinct_labels(conditions)
         _require_named(keys.report, conditions)
     return CostSuite(**_shared(path, keys), report=keys.report, conditions=_selected(conditions, only))
 
 
+def condition_of(described: Mapping[str, Any]) -> Condition | CostCondition:
+    """Return the condition that a journal's header describes: the inverse of `AnyCondition.describe`.
+
+    Labels are not read, because they do not affect any number.
+
+    Raises:
+        SuiteError: if the description is invalid, or a plugin in it is not installed or takes other parameters.
+    """
+    condition_class = CostCondition if "pool_size" in described else Condition
+    try:
+        return condition_class(**{key: _specification(value) for key, value in described.items()})
+    except ValidationError as error:
+        raise SuiteError(validation_message(error, condition_class, {})) from error
+    except RecursionError as error:
+        raise SuiteError(f"nested too deeply: {shown(described)}") from error
+
+
+def _specification(value: Any) -> Any:
+    """A described value as a suite file writes it: plugins and other named parts as `{name: parameters}`."""
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"label", "name", "parameters"} and isinstance(value["name"], str):
+        return {value["name"]: _specification(value["parameters"])}
+    return {key: _specification(inner) for key, inner in value.items()}
+
+
 def suite_schema() -> dict[str, Any]:
-    """The JSON Schema of suite files, for editors."""
+    """Return the JSON Schema of suite files, for editors."""
     schema = TypeAdapter(
         _file_model("Suite of trials", TrialSuiteKeys, Condition)
         | _file_model("Cost suite", CostSuiteKeys, CostCondition)
@@ -154,7 +209,7 @@ def suite_schema() -> dict[str, Any]:
 def _file_model(name: str, keys: type[SuiteKeys], condition_class: type[AnyCondition]) -> Any:
     fields: dict[str, Any] = {}
     for key, known in condition_class.model_fields.items():
-        optional = copy.copy(known)  # a key may stand in the matrix instead
+        optional = copy.copy(known)  # the matrix may have the key instead
         optional.default = None if known.is_required() else known.default
         fields[key] = (known.annotation, optional)
     return create_model(name, __base__=keys, __doc__=f"{name}.", **fields)
@@ -167,7 +222,7 @@ def _shared(path: Path, keys: SuiteKeys) -> dict[str, Any]:
 
 
 def _read(keys_class: type[K], condition_class: type[C], document: Raw) -> tuple[K, list[C]]:
-    """The document's keys, and its conditions."""
+    """The keys of the document that are outside its conditions, and its conditions."""
     known = [*keys_class.model_fields, *condition_class.model_fields]
     for key in document:
         if key not in known:
@@ -195,9 +250,9 @@ def _document(path: Path, settings: Sequence[str]) -> Raw:
         raise SuiteError(f"{path}: cannot be read: {error.strerror}") from error
     document = safe_yaml.parse(text, str(path))
     if document is None:
-        raise SuiteError(f"{path}: empty; a suite file is a mapping of keys, see docs/suites.md")
+        raise SuiteError(f"{path}: the file is empty; a suite file is a mapping of keys, see docs/suites.md")
     if not isinstance(document, dict):
-        raise SuiteError(f"{path}: a {type(document).__name__}, not a mapping of keys; see docs/suites.md")
+        raise SuiteError(f"{path}: need a mapping of keys; got {type(document).__name__}; see docs/suites.md")
     for setting in settings:
         _apply_setting(document, setting)
     return document
@@ -213,34 +268,34 @@ def _apply_setting(document: Raw, setting: str) -> None:
 
 
 def _selected(conditions: list[C], only: Sequence[str]) -> list[C]:
-    """The conditions that match, for every key among `only`, one of the values given for it."""
+    """The conditions that match, for each key in `only`, one of the values given for it."""
     wanted: dict[str, list[Any]] = {}
     for choice in only:
         key, value = _split(choice, "--only")
         with located(f"--only {choice}"):
-            if not any(matches(condition, {key: value}) for condition in conditions):
-                there = sorted({str(condition.value(key)) for condition in conditions})
-                raise SuiteError(f"matches no condition; {key} is {', '.join(there[:20])}")
+            if not any(condition.matches({key: value}) for condition in conditions):
+                values = sorted({str(condition.value(key)) for condition in conditions})
+                raise SuiteError(f"matches no condition; {key} is {', '.join(values[:20])}")
         wanted.setdefault(key, []).extend(value if isinstance(value, list) else [value])
-    selected = [condition for condition in conditions if matches(condition, wanted)]
+    selected = [condition for condition in conditions if condition.matches(wanted)]
     if not selected:
         raise SuiteError(f"--only {' --only '.join(only)}: no condition matches all of them")
     return selected
 
 
-def _require_sources_told_apart(conditions: list[CostCondition]) -> None:
-    """Journals and pages know a source by its label."""
+def _require_distinct_labels(conditions: list[CostCondition]) -> None:
+    """Refuse two sources with the same label, because journals and pages identify a source by its label."""
     sources: dict[str, SyntheticSource | TrainedSource] = {}
     for condition in conditions:
         if sources.setdefault(condition.source.label, condition.source) != condition.source:
-            raise SuiteError(f"source: two different ones are both called {condition.source.label!r}; split the suite")
+            raise SuiteError(f"source: two sources have the label {condition.source.label!r}; split the suite")
 
 
 def _require_parameter(report: ReportOptions, conditions: list[Condition]) -> None:
     known = {name for each in conditions for name in each.acquisition.parameters}
     if report.against is not None and report.against not in known:
         raise SuiteError(
-            f"report.against: {shown(report.against)} is no parameter of the acquisition functions"
+            f"report.against: {shown(report.against)} is not a parameter of the acquisition functions"
             f"{suggestion(report.against, known)} Known: {', '.join(sorted(known)) or 'none'}"
         )
 
@@ -253,7 +308,7 @@ def _require_named(report: CostReportOptions, conditions: list[CostCondition]) -
         for name in names:
             if name not in named:
                 raise SuiteError(
-                    f"{key}: {shown(name)} is no acquisition function of the matrix{suggestion(name, named)}"
+                    f"{key}: {shown(name)} is not an acquisition function of the suite{suggestion(name, named)}"
                 )
 
 

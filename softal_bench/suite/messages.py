@@ -1,4 +1,4 @@
-"""Messages that say where in a suite file something is wrong."""
+"""Messages that say where in a suite file an error is."""
 
 import inspect
 import types
@@ -14,7 +14,7 @@ from softal_bench.errors import SuiteError, shown, suggestion
 
 @contextmanager
 def located(where: str) -> Iterator[None]:
-    """Put `where` before the message of a SuiteError that is raised inside."""
+    """Prefix the message of a SuiteError that is raised inside with `where`."""
     try:
         yield
     except SuiteError as error:
@@ -22,12 +22,14 @@ def located(where: str) -> Iterator[None]:
 
 
 def validation_message(error: ValidationError, model: type[BaseModel], origins: Mapping[str, str]) -> str:
-    """The first thing that pydantic found wrong, as `place: what; got value`.
+    """Return the first error that pydantic found, as `place: what; got value`.
 
-    `model` is what was validated; `origins` maps a dotted key to the place in the file that it came from, where that is
-    not the key itself.
+    Args:
+        error: what pydantic raised.
+        model: the model that was validated.
+        origins: for each dotted key whose place in the file is not the key itself, its place.
     """
-    errors = error.errors()  # a key that is misspelt is also one that is missing: tell the first
+    errors = error.errors()  # a misspelt key is reported as unknown, not as another key that is missing
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     place = _place(first["loc"], origins)
     if first["type"] == "extra_forbidden":
@@ -35,7 +37,7 @@ def validation_message(error: ValidationError, model: type[BaseModel], origins: 
         what = f"unknown key{suggestion(str(first['loc'][-1]), known)} Known: {', '.join(known)}"
     elif first["type"] == "missing":
         what = "missing"
-    elif first["type"] == "plugin":  # its message says what came
+    elif first["type"] == "plugin":  # the message contains the value
         what = first["msg"]
     else:
         what = f"{first['msg']}; got {shown(first['input'])}"
@@ -44,7 +46,7 @@ def validation_message(error: ValidationError, model: type[BaseModel], origins: 
 
 
 def _fields_at(annotation: Any, loc: tuple[int | str, ...]) -> list[str]:
-    """The keys of the model at a place inside an annotation, such as `list[Override]` at (0,)."""
+    """The keys of the model at a location in an annotation, such as `list[Override]` at (0,)."""
     for part in loc:
         if isinstance(part, int):
             annotation = typing.get_args(annotation)[0]

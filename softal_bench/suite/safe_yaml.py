@@ -1,4 +1,4 @@
-"""YAML from strangers: plain data only, bounded in size, depth and aliases, each key once, numbers finite."""
+"""Read untrusted YAML: plain data only, bounded in size, depth and aliases, without repeated keys, numbers finite."""
 
 import math
 import re
@@ -16,7 +16,7 @@ MAX_DEPTH = 50
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader in which `1e-3` is a number, as YAML 1.2 has it, and a repeated key is an error."""
+    """SafeLoader that reads `1e-3` as a number, like YAML 1.2, and refuses repeated keys."""
 
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         self.flatten_mapping(node)
@@ -25,7 +25,7 @@ class _Loader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is no text; put it in quotes", key_node.start_mark
+                    None, None, f"the key {key!r} is not a string; put it in quotes", key_node.start_mark
                 )
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is repeated", key_node.start_mark)
@@ -41,14 +41,14 @@ _Loader.add_implicit_resolver(
 
 
 def parse(text: str, where: str) -> Any:
-    """Parse one YAML document into mappings, lists, texts, finite numbers, truth values and None.
+    """Parse one YAML document into mappings, lists, strings, finite numbers, truth values and None.
 
     Args:
         text: the document.
-        where: what to call it in messages.
+        where: the name of the document in messages.
 
     Raises:
-        SuiteError: if it is no such document; says the line where it can.
+        SuiteError: if the text is not such a document; the message names the line if it is known.
     """
     if len(text) > MAX_BYTES:
         raise SuiteError(f"{where}: {len(text)} characters; at most {MAX_BYTES} are read")
@@ -62,19 +62,19 @@ def parse(text: str, where: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise SuiteError(f"{where}: {place}not usable as YAML: {error.problem or error.context}") from error
+        raise SuiteError(f"{where}: {place}invalid YAML: {error.problem or error.context}") from error
     except RecursionError as error:
         raise SuiteError(f"{where}: nested too deeply; at most {MAX_DEPTH} levels are read") from error
     except SuiteError:
         raise
-    except Exception as error:  # PyYAML's constructors raise all sorts of errors for a value that does not fit its tag
-        raise SuiteError(f"{where}: not usable as YAML: {' '.join(str(error).split())}") from error
+    except Exception as error:  # PyYAML's constructors raise errors of many types for a value that does not fit its tag
+        raise SuiteError(f"{where}: invalid YAML: {' '.join(str(error).split())}") from error
     require_plain(data, where)
     return data
 
 
 def require_plain(data: Any, where: str) -> None:
-    """Raise SuiteError unless data is made of mappings, lists, texts, finite numbers, truth values and None."""
+    """Raise SuiteError unless data consists of mappings, lists, strings, finite numbers, truth values and None."""
     if isinstance(data, dict):
         for key, value in data.items():
             require_plain(value, f"{where}: {key}" if ": " not in where else f"{where}.{key}")
@@ -82,13 +82,13 @@ def require_plain(data: Any, where: str) -> None:
         for number, value in enumerate(data):
             require_plain(value, f"{where}[{number}]")
     elif isinstance(data, float) and not math.isfinite(data):
-        raise SuiteError(f"{where}: {data} is no finite number")
+        raise SuiteError(f"{where}: {data} is not a finite number")
     elif data is not None and not isinstance(data, str | int | float | bool):
-        raise SuiteError(f"{where}: {data!r} is a {type(data).__name__}; put it in quotes if it is meant as text")
+        raise SuiteError(f"{where}: {data!r} is a {type(data).__name__}; put it in quotes if it is meant as a string")
 
 
 def _require_bounded(root: Node, where: str) -> None:
-    """Count nodes as if every alias were written out, so that nested aliases cannot blow up."""
+    """Count nodes as if every alias were expanded, so that nested aliases cannot use up the memory."""
     sizes: dict[int, int] = {}
 
     def size(node: Node, above: tuple[int, ...]) -> int:
@@ -101,7 +101,7 @@ def _require_bounded(root: Node, where: str) -> None:
         return sizes[id(node)]
 
     if size(root, ()) > MAX_NODES:
-        raise SuiteError(f"{where}: more than {MAX_NODES} values once its aliases are written out")
+        raise SuiteError(f"{where}: more than {MAX_NODES} values after its aliases are expanded")
 
 
 def _children(node: Node) -> list[Node]:

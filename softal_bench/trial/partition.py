@@ -22,7 +22,7 @@ def draw_validation(condition: Condition, trial: int, splits: Splits) -> tuple[T
     If the validation set is drawn before repetition, the copies of its examples are not candidates either.
     """
     how = condition.validation
-    seeds = Seeds(condition.seed, _FIXED if how and how.fixed else trial)
+    seeds = Seeds(condition.seed, _FIXED if how.fixed else trial)
     source_N = sources_kept_apart(condition, splits)
     size = len(splits.train)
     originals = torch.arange(size) if source_N is None else _first_of_each(source_N)
@@ -67,8 +67,7 @@ def pool_size(condition: Condition, splits: Splits) -> int:
 
 def sources_kept_apart(condition: Condition, splits: Splits) -> Tensor | None:
     """Return source_N if the validation set is drawn before repetition, so that copies go with it; otherwise None."""
-    how = condition.validation
-    return splits.source_N if how and how.before_repetition else None
+    return splits.source_N if condition.validation.before_repetition else None
 
 
 def require_feasible(condition: Condition, splits: Splits) -> None:

@@ -37,7 +37,7 @@ def test_a_cost_suite_is_planned_without_a_trace(cli: CommandLine) -> None:
     outcome = cli("run", suite, "--dry-run")
     assert outcome.exit_code == 0
     assert "6 cells, log-probs from synthetic (C = 3); nothing was run" in outcome.output
-    assert cli("check", suite).output.endswith("sound; 6 cells, log-probs from synthetic (C = 3)\n")
+    assert cli("check", suite).output.endswith("valid; 6 cells, log-probs from synthetic (C = 3)\n")
     assert cli.files() == before
 
 
@@ -45,12 +45,12 @@ def test_a_cost_suite_is_run_once_and_its_page_follows_from_its_journals(cli: Co
     suite = write(cli)
     outcome = cli("run", suite)
     assert outcome.exit_code == 0
-    assert "trials: 6 done" in outcome.output
+    assert "cells: 6 done" in outcome.output
     assert len([name for name in cli.files() if name.endswith(".jsonl")]) == 6
     page = cli.files()["leaderboard/tiny_cost.md"].decode()
     assert "batchbald(M=50) / softmax(bald, T=0.125)" in page
     before = cli.files()
-    assert cli("run", suite).lines[-2] == "trials: 6 done"
+    assert cli("run", suite).lines[-2] == "cells: 6 done"
     shutil.rmtree(cli.folder / "leaderboard")
     assert cli("leaderboard", suite, "--quiet").exit_code == 0
     assert cli.files() == before
@@ -75,7 +75,7 @@ def test_the_median_on_the_page_is_that_of_the_journal(cli: CommandLine) -> None
         (["--trials", "2"], {}, "--trials 2: .* is a cost suite"),
         ([], {"pool_size": 1}, "pool_size: N = 1 is below batch_size B = 2"),
         ([], {"posterior_samples": 1}, "posterior_samples: K is 1"),
-        ([], {"kind": "costs"}, "kind: 'costs' is no kind of suite; use trials or cost"),
+        ([], {"kind": "costs"}, "kind: 'costs' is not a kind of suite; use trials or cost"),
         (["--only", "acquisition=bold"], {}, "matches no condition"),
         ([], {"budget": 7}, "unknown key 'budget'"),
         ([], {"report": {"ratio": {"of": ["batchbold"], "to": "softmax"}}}, "batchbold.*did you mean 'batchbald'"),
@@ -106,7 +106,7 @@ def test_an_interrupted_cost_suite_ends_with_130_and_goes_on(cli: CommandLine) -
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "To go on, run the same command" in output
+    assert "To continue, run the same command" in output
     outcome = cli("run", suite)
     assert outcome.exit_code == 0
-    assert "trials: 6 done" in outcome.output
+    assert "cells: 6 done" in outcome.output

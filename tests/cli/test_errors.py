@@ -34,12 +34,12 @@ def message(outcome: Outcome) -> str:
 
 
 TEXTS = {
-    "empty": ("", ["tiny.yaml: empty"]),
-    "not YAML": ("name: [", ["tiny.yaml: line 1", "not usable as YAML"]),
-    "not text": ("name: \x00", ["tiny.yaml: ", "not usable as YAML"]),
-    "not a mapping": ("- a", ["tiny.yaml: a list, not a mapping"]),
+    "empty": ("", ["tiny.yaml: the file is empty"]),
+    "not YAML": ("name: [", ["tiny.yaml: line 1", "invalid YAML"]),
+    "not text": ("name: \x00", ["tiny.yaml: ", "invalid YAML"]),
+    "not a mapping": ("- a", ["tiny.yaml: need a mapping of keys; got list"]),
     "a repeated key": ("name: a\nname: b", ["tiny.yaml: line 2", "'name' is repeated"]),
-    "a NaN": ("name: a\nbudget: .nan", ["tiny.yaml: budget: nan is no finite number"]),
+    "a NaN": ("name: a\nbudget: .nan", ["tiny.yaml: budget: nan is not a finite number"]),
     "a tag that would run code": ("name: !!python/object/apply:os.mkdir [x]", ["tiny.yaml: line 1", "tag"]),
     "an anchor that contains itself": ("name: &a [*a]", ["tiny.yaml: line 1", "contains itself"]),
     "anchors that would blow up": (
@@ -68,7 +68,7 @@ CHANGES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "an infinite temperature": (
         {"matrix": acquiring({"softrank": {"temperature": float("inf")}})},
-        ["matrix.acquisition[0].softrank.temperature: inf is no finite number"],
+        ["matrix.acquisition[0].softrank.temperature: inf is not a finite number"],
     ),
     "an unknown plugin": (
         {"matrix": acquiring("uniform", "bald", "sofmax")},
@@ -85,10 +85,10 @@ CHANGES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "a rule over no one-sample score": (
         {"matrix": acquiring({"softmax": {"score": "batchbald"}})},
-        ["matrix.acquisition[0]: softmax.score: 'batchbald' is no OneSampleScore", "bald"],
+        ["matrix.acquisition[0]: softmax.score: 'batchbald' is not a OneSampleScore", "bald"],
     ),
     "an exclude that matches nothing": ({"exclude": [{"batch_size": 6}]}, ["exclude[0]: matches no condition"]),
-    "an exclude of everything": ({"exclude": [{"batch_size": 5}]}, ["exclude: takes out every condition"]),
+    "an exclude of everything": ({"exclude": [{"batch_size": 5}]}, ["exclude: every condition is excluded"]),
     "an override that matches nothing": (
         {"overrides": [{"where": {"acquisition": "power"}, "set": {"seed": 1}}]},
         ["overrides[0].where: matches no condition"],
@@ -163,7 +163,7 @@ def test_a_suite_that_is_not_there_is_refused(cli: CommandLine, command: list[st
         (["--only", "acq=bald"], ["--only acq=bald: unknown key 'acq'"]),
         (["--set", "trails=3"], ["unknown key 'trails'; did you mean 'trials'?"]),
         (["--set", "budget=many"], ["budget: ", "got 'many'"]),
-        (["--set", "budget=.inf"], ["--set budget=.inf: inf is no finite number"]),
+        (["--set", "budget=.inf"], ["--set budget=.inf: inf is not a finite number"]),
         (["--set", "budget"], ["--set budget: write --set"]),
         (["--set", "batch_size=3"], ["--set batch_size=3: batch_size is varied in the matrix"]),
         (["--set", "name=!!python/name:os.system x"], ["--set name=", "tag"]),

@@ -12,12 +12,12 @@ import pytest
 from run.example import journals, of_kind, settled
 from suite.example import acquiring, write_suite
 
-from softal_bench.cli.executors import num_cores
+from softal_bench.cli.plan import num_cores
 
 from .conftest import CommandLine
 
 WAIT = 120  # seconds for what takes 5 on an idle machine
-GOES_ON = "all complete rounds are kept. To go on, run the same command"
+GOES_ON = "all complete rounds are kept. To continue, run the same command"
 NAPS: list[dict[str, Any]] = [{"naps": {"seconds": 0.1}}, {"naps": {"seconds": 0.11}}]
 
 
@@ -38,12 +38,12 @@ def test_more_threads_than_cores_are_told_in_one_line(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, threads=num_cores())
     outcome = cli.alone("run", suite, "--executor", "processes", "--jobs", 3, "--quiet")
     assert outcome.exit_code == 0, outcome.output
-    told = f"3 processes with {num_cores()} threads each are more than the {num_cores()} cores here"
+    told = f"3 processes with {num_cores()} threads each use more threads than the {num_cores()} cores available"
     assert outcome.lines[0] == told
 
 
 def test_as_many_processes_as_cores_have_threads_unless_told(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("softal_bench.cli.executors.num_cores", lambda: 6)
+    monkeypatch.setattr("softal_bench.cli.plan.num_cores", lambda: 6)
     suite = write_suite(cli.folder, threads=2)
     outcome = cli("run", suite, "--executor", "processes", "--dry-run")
     assert ", 3 processes" in outcome.lines[0]
@@ -53,10 +53,10 @@ def test_as_many_processes_as_cores_have_threads_unless_told(cli: CommandLine, m
 @pytest.mark.parametrize(
     ("options", "what"),
     [
-        (["--jobs", "2"], "--jobs 2: only with --executor processes or ray"),
-        (["--devices", "cpu"], "--devices cpu: only with --executor processes"),
-        (["--executor", "ray", "--devices", "cpu"], "--devices cpu: only with --executor processes"),
-        (["--executor", "processes", "--ray-address", "auto"], "--ray-address auto: only with --executor ray"),
+        (["--jobs", "2"], "--jobs 2: use it with --executor processes or ray"),
+        (["--devices", "cpu"], "--devices cpu: use it with --executor processes"),
+        (["--executor", "ray", "--devices", "cpu"], "--devices cpu: use it with --executor processes"),
+        (["--executor", "processes", "--ray-address", "auto"], "--ray-address auto: use it with --executor ray"),
         (["--executor", "processes", "--devices", "gpu"], "unknown device 'gpu'"),
         (["--executor", "processes", "--devices", "cpu,cuda:99"], "device 'cuda:99' was asked for"),
         (["--executor", "threads"], "'threads' is not one of"),
@@ -78,7 +78,7 @@ def test_a_cost_suite_is_run_inline_only(cli: CommandLine) -> None:
     assert outcome.exit_code == 2
     assert outcome.output.strip() == (
         f"Error: --executor processes: {path} is a cost suite, whose cells are measured one at a time; "
-        "leave --executor out"
+        "leave out --executor"
     )
 
 
@@ -153,7 +153,7 @@ def test_a_stopped_run_with_workers_says_what_is_left_and_leaves_no_process_behi
         process.send_signal(number)
         output, _ = process.communicate(timeout=WAIT)
         assert process.returncode == status, output
-        assert "left for next time: 2 trials that have begun, which go on after their " in output
+        assert "left for the next run: 2 trials that have started, which continue after their " in output
         assert f"{word}; {GOES_ON}" in output
         assert "Traceback" not in output
         assert are_gone(below)

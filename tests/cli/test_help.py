@@ -43,6 +43,19 @@ def test_help_of_a_command_names_its_options(cli: CommandLine, command: str) -> 
     assert [option for option in OPTIONS[command] if option not in outcome.output] == []
 
 
+@pytest.mark.parametrize("command", OPTIONS)
+def test_help_of_a_command_has_each_option_in_a_group(cli: CommandLine, command: str) -> None:
+    group, found = "", {}
+    for line in cli(command, "--help").lines:
+        if line.endswith(":") and not line.startswith(" "):
+            group = line.removesuffix(":")
+        elif line.startswith("  -"):
+            found[line.split()[0].removesuffix(",")] = group
+    assert found.pop("-h") == "Other options"
+    assert set(found.values()) <= {"Selection", "Execution", "Input and output"}
+    assert set(OPTIONS[command]) <= set(found)
+
+
 def test_the_exit_codes_are_told_in_the_help_of_run(cli: CommandLine) -> None:
     words = " ".join(cli("run", "--help").output.split())
     assert (

@@ -133,7 +133,7 @@ def test_check_of_a_sound_suite_ends_with_0_counts_it_and_writes_nothing(cli: Co
     outcome = cli("check", suite)
     assert outcome.exit_code == 0
     assert cli.files() == before
-    assert f"{suite}: sound; 2 conditions, 3 trials each, 24 trainings" in outcome.output
+    assert f"{suite}: valid; 2 conditions, 3 trials each, 24 trainings" in outcome.output
 
 
 @pytest.mark.parametrize("name", ["bald", "uniform", "softmax", "digits", "digits_cnn"])
@@ -183,7 +183,7 @@ def test_check_of_several_names_looks_at_all_and_ends_with_the_worst(cli: Comman
     assert outcome.exit_code == 2
     assert "no such suite file" in outcome.output
     assert "too_few (acquisition function): failed" in outcome.output
-    assert "sound; 2 conditions" in outcome.output
+    assert "valid; 2 conditions" in outcome.output
 
 
 @pytest.mark.usefixtures("fakes")
@@ -225,7 +225,7 @@ def test_list_suites_shows_those_that_come_with_the_package(cli: CommandLine) ->
 def test_a_shipped_suite_is_checked_and_planned_by_its_name(cli: CommandLine) -> None:
     checked = cli("check", "quickstart")
     assert checked.exit_code == 0
-    assert "quickstart: sound; 10 conditions, 3 trials each" in checked.output
+    assert "quickstart: valid; 10 conditions, 3 trials each" in checked.output
     planned = cli("run", "quickstart", "--dry-run")
     assert planned.exit_code == 0
     assert "10 conditions, 3 trials each" in planned.output
@@ -251,7 +251,7 @@ def test_a_file_that_has_the_name_of_a_shipped_suite_does_not_stand_in_for_it(cl
 
 def test_a_name_that_is_a_suite_and_a_plugin_is_checked_as_both(cli: CommandLine) -> None:
     outcome = cli("check", "cifar10")
-    assert "cifar10: sound; " in outcome.output.replace(".yaml", "")
+    assert "cifar10: valid; " in outcome.output.replace(".yaml", "")
     assert "cifar10 (data set): skipped: " in outcome.output
 
 

@@ -34,7 +34,7 @@ def test_retry_takes_several_statuses_and_tells_in_a_dry_run_what_it_would_try(c
     before = cli.files()
     outcome = cli("run", suite, "--retry", "failed", "--retry", "out_of_memory", "--dry-run")
     assert cli.files() == before
-    again = [line for line in outcome.lines if line.startswith("would be tried again: ")]
+    again = [line for line in outcome.lines if line.startswith("would be retried: ")]
     assert [line.split(": ")[1].split(",")[0] for line in again] == ["always_raises", "hungry"]
     assert cli("run", suite, "--retry", "out_of_memory", "--quiet").exit_code == 1
     retried = [
@@ -49,6 +49,6 @@ def test_retry_with_nothing_to_try_is_refused_and_writes_nothing(cli: CommandLin
     before = cli.files()
     outcome = cli("run", suite, "--retry", "failed", "--retry", "timeout")
     assert outcome.exit_code == 2
-    assert "--retry failed --retry timeout: of 2 journals none ends as failed or timeout" in outcome.output
+    assert "--retry failed --retry timeout: none of 2 journals ends with status failed or timeout" in outcome.output
     assert cli.files() == before
     assert cli("run", suite, "--retry", "done").exit_code == 2

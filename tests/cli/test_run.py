@@ -193,7 +193,9 @@ def test_a_data_set_that_raises_is_named_without_a_traceback(cli: CommandLine) -
 
 
 @pytest.mark.usefixtures("fakes")
-@pytest.mark.parametrize(("name", "why"), [("not_there", "NotThere"), ("not_a_plugin", "no subclass of Acquisition")])
+@pytest.mark.parametrize(
+    ("name", "why"), [("not_there", "NotThere"), ("not_a_plugin", "not a subclass of Acquisition")]
+)
 def test_a_broken_plugin_stops_only_the_suites_that_ask_for_it(cli: CommandLine, name: str, why: str) -> None:
     assert cli("run", write_suite(cli.folder)).exit_code == 0
     outcome = cli("run", write_suite(cli.folder, matrix=acquiring("uniform", name)))
@@ -224,7 +226,7 @@ def test_a_torn_journal_goes_on_and_says_so(cli: CommandLine) -> None:
     path.write_text("\n".join(lines[:4]) + "\n" + lines[4][:20])
     outcome = cli("run", suite)
     assert outcome.exit_code == 0
-    assert "uniform, B=5, trial 0: goes on after 2 rounds" in outcome.output
+    assert "uniform, B=5, trial 0: continues after 2 rounds" in outcome.output
     assert "; 0 rounds left" in outcome.output
     assert settled(cli.folder / "runs") == undisturbed
 
@@ -270,26 +272,28 @@ def test_a_dry_run_tells_time_and_memory_of_each_condition_and_of_the_suite(
     suite = write_suite(cli.folder, trials=3)
     outcome = cli("run", suite, "--dry-run", "--executor", "processes", "--jobs", 2)
     assert outcome.exit_code == 0
-    assert "a trial, about" in outcome.output
+    assert "time per trial (estimate)" in outcome.output
     assert re.search(
-        r"^about \d+ s one trial after another, \d+ s left, \d+ s with 2 at a time; 0 cond", outcome.output, re.M
+        r"^about \d+ s one trial after another, \d+ s left, \d+ s with 2 at a time; estimated from journals for 0 cond",
+        outcome.output,
+        re.M,
     )
-    assert "2 from a short sample here, with training at its longest" in outcome.output
-    assert re.search(r"^most memory: \w+, B=5: about [\d.]+ GiB$", outcome.output, re.M)
+    assert "from journals for 0 conditions, from a short run for 2, assuming the longest training" in outcome.output
+    assert re.search(r"^most memory: about [\d.]+ GiB, for \w+ with B=5$", outcome.output, re.M)
     cli("run", suite, "--trials", 1)
-    assert "; 2 conditions from their journals, 0 from a short sample here\n" in cli("run", suite, "--dry-run").output
+    assert "estimated from journals for 2 conditions, from a short run for 0\n" in cli("run", suite, "--dry-run").output
 
 
 def test_a_dry_run_without_data_says_that_time_and_memory_are_not_known(cli: CommandLine) -> None:
     outcome = cli("run", write_suite(cli.folder, dataset="mnist", model="lenet5"), "--dry-run")
     assert outcome.exit_code == 0
-    assert "time and memory are not known without data" in outcome.output
+    assert "time and memory are unknown without the data" in outcome.output
 
 
 def test_a_dry_run_of_a_cost_suite_tells_how_long_it_can_take_at_most(cli: CommandLine) -> None:
     path = cli.folder / "cost.yaml"
     path.write_text("{kind: cost, name: c, pool_size: 9, matrix: {acquisition: [uniform], batch_size: [1, 2, 3]}}")
-    assert "at most 60 s, as limits.cell_seconds says" in cli("run", path, "--dry-run").output
+    assert "at most 60 s by limits.cell_seconds" in cli("run", path, "--dry-run").output
 
 
 def test_folders_that_are_given_relative_are_those_of_the_start(

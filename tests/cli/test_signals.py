@@ -41,7 +41,7 @@ def test_a_stopped_run_says_so_and_the_same_command_goes_on_to_the_same_journals
         training={"epoch_draws": 2048, "max_epochs": 2, "evaluation_samples": 2},
     )
     runs = cli.folder / "runs"
-    goes_on = "all complete rounds are kept. To go on, run the same command"
+    goes_on = "all complete rounds are kept. To continue, run the same command"
 
     status, output = stop(cli.start("run", suite), runs, 2, signal.SIGINT)
     assert (status, f"interrupted; {goes_on}" in output, "Traceback" in output) == (130, True, False), output
@@ -50,7 +50,7 @@ def test_a_stopped_run_says_so_and_the_same_command_goes_on_to_the_same_journals
     first = {path: path.read_bytes() for path in (runs / "tiny").glob("*.jsonl")}
     status, output = stop(cli.start("run", suite), runs, rounds_in(runs) + 2, signal.SIGTERM)
     assert (status, f"terminated; {goes_on}" in output, "Traceback" in output) == (143, True, False), output
-    assert "goes on after" in output
+    assert "continues after" in output
     for path, before in first.items():
         assert path.read_bytes().startswith(before)
 

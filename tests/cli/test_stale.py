@@ -102,7 +102,7 @@ def test_after_an_edit_it_is_said_which_trials_are_stale_and_what_to_do(
     outcome = cli(command, suite)
     assert outcome.exit_code == (1 if command == "run" else 0)
     assert "Warning: 2 trials are stale" in outcome.output
-    assert f"edited: source {before} when they were computed, {edited.digest} installed" in outcome.output
+    assert f"edited: computed with source {before}, but source {edited.digest} is installed" in outcome.output
     assert "trials of edited (2)" in outcome.output
     assert "--fresh --only 'acquisition=[\"edited\"]'" in outcome.output
     assert "revision" in outcome.output
@@ -224,7 +224,7 @@ def test_an_unfinished_trial_of_an_edited_plugin_begins_again(
     before = path.read_bytes()
     edited.take_from(3)
     outcome = cli("run", suite)
-    assert "the source of edited has changed since it was begun, so it begins again" in outcome.output
+    assert "the source of edited has changed since it started, so it restarts" in outcome.output
     assert (runs / "aside" / f"{path.name}.1").read_bytes() == before
     record = journal.read(path)
     assert (record.status, (record.header.plugins or [])[0].source, len(record.attempts)) == ("done", edited.digest, 1)
@@ -253,12 +253,12 @@ def test_a_published_trial_is_not_run_again_and_one_method_is_added_to_a_publish
     before = contents(records)
     outcome = cli("run", suite)
     assert outcome.exit_code == 0
-    assert "all 4 trials are published under leaderboard/records; use --fresh to compute again" in outcome.output
+    assert "all 4 trials are published under leaderboard/records; use --fresh to recompute" in outcome.output
     assert "trials: 4 done" in outcome.output
     assert not (cli.folder / "runs").exists() or not contents(cli.folder / "runs" / "tiny")
     more = write_suite(cli.folder, trials=2, matrix=acquiring("uniform", "edited", "entropy"))
     outcome = cli("run", more)
-    assert "4 of 6 trials are published under leaderboard/records and not run again" in outcome.output
+    assert "4 of 6 trials are published under leaderboard/records and will not be run again" in outcome.output
     assert {lines[0]["condition"]["acquisition"]["name"] for lines in journals(cli.folder / "runs").values()} == {
         "entropy"
     }

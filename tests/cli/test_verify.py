@@ -37,9 +37,9 @@ def test_what_a_run_wrote_is_sound_and_comes_out_the_same(run: CommandLine) -> N
     before = run.files()
     outcome = run("verify", "runs/tiny", "--sample", 8)
     assert outcome.exit_code == 0, outcome.output
-    assert outcome.lines[0] == "2 of 2 journals are sound"
+    assert outcome.lines[0] == "2 of 2 journals are valid"
     assert sum("exactly the same" in line for line in outcome.lines) == 8
-    assert outcome.lines[-1] == "8 of 8 rounds run again are the same"
+    assert outcome.lines[-1] == "8 of 8 rounds have the same results"
     assert run.files() == before
 
 
@@ -89,10 +89,10 @@ def test_a_journal_that_is_not_sound_by_itself_is_named_with_what_is_wrong(run: 
     change(first(run), how)
     outcome = run("verify", "runs", "--sample", 0)
     assert outcome.exit_code == 1
-    (told,) = [line for line in outcome.lines if line.startswith("not sound: ")]
+    (told,) = [line for line in outcome.lines if line.startswith("not valid: ")]
     assert first(run).name in told
     assert what in told
-    assert "1 of 2 journals are sound" in outcome.output
+    assert "1 of 2 journals are valid" in outcome.output
 
 
 def unused(lines: Lines) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from softal_bench.contracts import AcquisitionFunction
-from softal_bench.registry.soundness import why_unsound
+from softal_bench.registry.plugins import why_unsound
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "plugins" / "softal-bench-peers"

@@ -118,17 +118,21 @@ def test_a_third_party_plugin_is_built_and_listed_with_its_distribution(
         ("lost:First", "def f(:\n", "SyntaxError"),
         ("lost:Second", SOUND, "Second"),
         ("elsewhere:First", SOUND, "No module named 'elsewhere'"),
-        ("lost:First", "First = 3", "3 is no subclass of AcquisitionFunction"),
-        ("lost:First", "class First: pass", "no subclass of AcquisitionFunction"),
+        ("lost:First", "First = 3", "3 is not a subclass of AcquisitionFunction"),
+        ("lost:First", "class First: pass", "not a subclass of AcquisitionFunction"),
         (
             "lost:First",
             "from softal_plugins.datasets.digits import Digits as First",
-            "no subclass of AcquisitionFunction",
+            "not a subclass of AcquisitionFunction",
         ),
         ("lost:Forgetful", ABSTRACT, "Forgetful does not implement scores"),
-        ("lost:First", SOUND.replace("(frozen=True)", ""), "First is no frozen dataclass.*@dataclass\\(frozen=True\\)"),
-        ("lost:First", SOUND.replace("@dataclass(frozen=True)", ""), "First is no frozen dataclass"),
-        ("lost:Child", SOUND + "\nclass Child(First):\n    pass\n", "Child is no frozen dataclass"),
+        (
+            "lost:First",
+            SOUND.replace("(frozen=True)", ""),
+            "First is not a frozen .*@dataclass\\(frozen=True\\)",
+        ),
+        ("lost:First", SOUND.replace("@dataclass(frozen=True)", ""), "First is not a frozen dataclass"),
+        ("lost:Child", SOUND + "\nclass Child(First):\n    pass\n", "Child is not a frozen dataclass"),
         (
             "lost:First",
             SOUND.replace("pool, batch_size, generator", "pool, batch_size"),
@@ -208,7 +212,7 @@ def test_a_broken_plugin_is_not_offered_as_one_that_fits(
     install: Install, fresh: Registry[AcquisitionFunction]
 ) -> None:
     install("acme-lost", {"lost_one": "lost_too:Forgetful"}, {"lost_too": ABSTRACT})
-    with pytest.raises(PluginError, match="is no OneSampleScore") as caught:
+    with pytest.raises(PluginError, match="is not a OneSampleScore") as caught:
         fresh.build("softmax", {"score": "batchbald"})
     assert "lost_one" not in str(caught.value)
 

@@ -10,7 +10,7 @@ from run import fake_plugins
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.errors import PluginError
 from softal_bench.registry import acquisitions, registries_with
-from softal_bench.registry.soundness import why_unsound
+from softal_bench.registry.plugins import why_unsound
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def test_a_parameter_that_no_journal_can_hold_is_refused(tmp_path: Path) -> None
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: softal-odd\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[softal_bench.acquisitions]\nodd = softal_odd:Odd\n")
-    with fake_plugins.seen(tmp_path), pytest.raises(PluginError, match="odd: a parameter cannot be kept as JSON"):
+    with fake_plugins.seen(tmp_path), pytest.raises(PluginError, match="odd: a parameter cannot be written as JSON"):
         acquisitions.build("odd")
 
 

@@ -20,8 +20,7 @@ from typing import Any
 
 import torch
 
-from softal_bench.cli.progress import FailuresOnly
-from softal_bench.cli.tally import Tally
+from softal_bench.cli.progress import FailuresOnly, Tally
 from softal_bench.run.executors import local, process
 from softal_bench.run.executors.contract import Executor
 from softal_bench.run.executors.messages import WorkerSetting

@@ -191,8 +191,7 @@ def test_no_cell_is_measured_while_another_is(load: Loader, planted_folder: Path
     suite = load([{"notes": {"path": str(notes)}}], [1, 2, 3])
     program = (
         "import sys, torch; from pathlib import Path; from softal_bench.suite import load_cost_suite\n"
-        "from softal_bench.run.cells import run_cells; from softal_bench.cli.progress import FailuresOnly\n"
-        "from softal_bench.cli.tally import Tally\n"
+        "from softal_bench.run.cells import run_cells; from softal_bench.cli.progress import FailuresOnly, Tally\n"
         "if __name__ == '__main__':\n"
         "    suite, runs = load_cost_suite(Path(sys.argv[1])), Path(sys.argv[2])\n"
         "    run_cells(suite, runs, runs, torch.device('cpu'), FailuresOnly(Tally([])))\n"
@@ -266,7 +265,7 @@ def test_cells_are_run_pool_by_pool_and_from_the_smallest_batch_to_the_largest(l
         ({"pool_size": 1}, "pool_size: N = 1 is below batch_size B = 2"),
         ({"posterior_samples": 1}, "posterior_samples: K is 1; a cost suite needs at least 2"),
         ({"acquisition": ["embeds"]}, "acquisition: embeds needs embeddings, which the source synthetic"),
-        ({"source": "thin_air"}, "source: 'thin_air' is no source; use synthetic or trained"),
+        ({"source": "thin_air"}, "source: 'thin_air' is not a source; use synthetic or trained"),
         ({"source": {"synthetic": {"num_clases": 3}}}, "source: synthetic.num_clases: unknown key; did you mean"),
         ({"source": {"trained": {"dataset": "digits", "model": "lenet6"}}}, "lenet6.*did you mean 'lenet5'"),
         ({"limits": {"cell_seconds": 0}}, "limits.cell_seconds: .*greater than 0; got 0"),
@@ -274,7 +273,7 @@ def test_cells_are_run_pool_by_pool_and_from_the_smallest_batch_to_the_largest(l
         ({"report": {"same_batch": [["uniform"]]}}, r"report.same_batch\[?.0.*at least 2"),
         (
             {"report": {"same_batch": [["uniform", "bad"]]}},
-            r"report\.same_batch\[0\]: 'bad' is no acquisition function",
+            r"report\.same_batch\[0\]: 'bad' is not an acquisition function",
         ),
     ],
     ids=str,
@@ -294,6 +293,6 @@ def test_two_sources_that_read_alike_are_refused(load: Loader) -> None:
     other = {"trained": {**TRAINED["trained"], "validation_size": 65}}
     matrix = {"acquisition": ["uniform"], "batch_size": [2], "source": [TRAINED, other]}
     with pytest.raises(
-        SuiteError, match="source: two different ones are both called 'digits_cnn on digits, 30 labels'"
+        SuiteError, match="source: two sources have the label 'digits_cnn on digits, 30 labels'"
     ):
         load([], matrix=matrix, source=None)

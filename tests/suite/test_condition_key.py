@@ -1,19 +1,22 @@
 """A trial's key names its journal: it stays while the numbers stay and changes when anything that decides them does."""
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from softal_bench.suite import Condition
+from softal_bench.suite import Condition, condition_of, load_cost_suite, load_suite, shipped_suites, suite_kind
 
-from .conftest import Loader
+from .conftest import Loader, Refused
 from .example import acquiring
 
+RECORDS = Path(__file__).parents[2] / "leaderboard" / "records"
 PINNED = "bb54ed48c3088871"
 
 
@@ -137,11 +140,8 @@ def test_the_description_of_a_condition_is_json_and_complete(condition: Conditio
     assert json.loads(json.dumps(described)) == described
     assert described["acquisition"] == {"label": "uniform", "name": "uniform", "parameters": {}}
     assert described["model"] == {"label": "digits_cnn", "name": "digits_cnn", "parameters": {"dropout": 0.5}}
-    assert set(described) == set(Condition.model_fields) - {
-        "pool_subset",
-        "validation",
-        "targets",
-    }  # absent, so left out
+    left_out = {"pool_subset", "validation", "targets"}  # absent, a newer key at its default, and not needed
+    assert set(described) == set(Condition.model_fields) - left_out
 
 
 def needing_targets(load: Loader, **changes: Any) -> Condition:
@@ -160,3 +160,63 @@ def test_where_targets_are_needed_the_key_is_the_same_for_none_given_and_the_spe
 def test_where_targets_are_needed_the_key_changes_with_them(load: Loader) -> None:
     given = [None, {"size": 99}, {"of": "validation"}, {"of": "test"}]
     assert len({needing_targets(load, targets=targets).key(0) for targets in given}) == 4
+
+
+# Number of keys of each shipped suite, and a digest of all of them. A change here orphans published journals.
+KEYS_OF_SHIPPED_SUITES = {
+    "acquisition_cost": (1053, "05407086a80e3aa1"),
+    "cifar10": (240, "e85f53476eecbbe9"),
+    "methods": (90, "05248cdf512afa54"),
+    "quickstart": (30, "c0e8ab2f8d364254"),
+    "repeated_mnist": (180, "d3e5f2e6533116b0"),
+    "repeated_mnist_journal": (975, "4367f2032c16274b"),
+    "temperature": (410, "74310c3d24eab140"),
+}
+
+
+@pytest.mark.parametrize("name", KEYS_OF_SHIPPED_SUITES)
+def test_the_keys_of_a_shipped_suite_never_change_by_themselves(name: str) -> None:
+    path = shipped_suites()[name]
+    if suite_kind(path) == "cost":
+        keys = [condition.key(0) for condition in load_cost_suite(path).conditions]
+    else:
+        suite = load_suite(path)
+        keys = [condition.key(trial) for condition in suite.conditions for trial in range(suite.trials)]
+    digest = hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()[:16]
+    assert (len(keys), digest) == KEYS_OF_SHIPPED_SUITES[name]
+
+
+@pytest.mark.parametrize("folder", sorted(path.name for path in RECORDS.iterdir() if path.is_dir()))
+def test_every_published_journal_has_the_key_that_its_condition_gives(folder: str) -> None:
+    journals = [path for path in sorted((RECORDS / folder).glob("*.jsonl")) if path.name != "verified.jsonl"]
+    assert journals
+    for path in journals:
+        with path.open(encoding="utf-8") as lines:
+            header = json.loads(next(lines))
+        assert condition_of(header["condition"]).key(header["trial"]) == header["key"] == path.stem
+
+
+NEWER_KEYS = ["initial.fixed", "validation.stratified", "validation.fixed", "validation.before_repetition"]
+
+
+@pytest.mark.parametrize("key", NEWER_KEYS)
+def test_a_newer_key_at_its_default_changes_neither_key_nor_header(
+    load: Loader, condition: Condition, key: str
+) -> None:
+    spelt_out = load(settings=(f"{key}=false",)).conditions[0]
+    assert spelt_out.key(0) == condition.key(0)
+    assert spelt_out.describe() == condition.describe()
+    assert spelt_out.value(key) is False
+
+
+@pytest.mark.parametrize("key", NEWER_KEYS)
+def test_a_newer_key_that_is_set_changes_key_and_header(load: Loader, condition: Condition, key: str) -> None:
+    changed = load(settings=(f"{key}=true",)).conditions[0]
+    assert changed.key(0) != condition.key(0)
+    part, name = key.split(".")
+    assert changed.describe()[part][name] is True
+
+
+@pytest.mark.parametrize("key", NEWER_KEYS)
+def test_a_key_that_is_true_or_false_is_never_null(refused: Refused, key: str) -> None:
+    assert refused(settings=(f"{key}=null",)).startswith(f"FILE: {key}: ")

@@ -46,9 +46,9 @@ def test_a_slice_of_the_suite_keeps_the_whole_reference(tmp_path: Path) -> None:
     [
         (
             {"acquisition": "batchbald"},
-            r"rows\[0\]: 'batchbald' at B = 5 is no condition of the suite; .*bald",
+            r"rows\[0\]: 'batchbald' at B = 5 does not match any condition; .*bald",
         ),
-        ({"batch_size": 7}, r"'bald' at B = 7 is no condition"),
+        ({"batch_size": 7}, r"'bald' at B = 7 does not match any condition"),
         ({"labels": {"0.9": "1 / 2"}}, r"rows\[0\]\.labels.*need quartiles"),
         ({"labels": {"0.9": "3 / 2 / 1"}}, "need quartiles"),
         ({"labels": {"0.9": "many"}}, "need quartiles"),
@@ -70,7 +70,7 @@ def test_a_row_beside_two_conditions_is_an_error(tmp_path: Path) -> None:
     path = suite_with(tmp_path, ROW)
     path.write_text(path.read_text(encoding="utf-8").replace("posterior_samples: 4\n", ""), encoding="utf-8")
     matrix = acquiring("bald") | {"posterior_samples": [4, 5]}
-    with pytest.raises(SuiteError, match="stands beside 2 conditions, not one"):
+    with pytest.raises(SuiteError, match="matches 2 conditions; need exactly one"):
         load_suite(write_suite(tmp_path, report={"reference": "published"}, posterior_samples=None, matrix=matrix))
 
 

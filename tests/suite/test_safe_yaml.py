@@ -63,7 +63,7 @@ def test_a_key_that_is_no_text_is_an_error_that_says_to_quote_it(key: str) -> No
 def test_a_number_that_is_not_finite_is_an_error_that_gives_its_place(number: str) -> None:
     message = refusal(f"a: {{b: [0, {number}]}}")
     assert message.startswith("x.yaml: a.b[1]: ")
-    assert "no finite number" in message
+    assert "not a finite number" in message
 
 
 @pytest.mark.parametrize("value", ["2024-01-01", "2024-01-01 10:00:00", "!!binary aGk=", "!!set {x, y}"])

@@ -14,7 +14,7 @@ from softal_bench.report.pages.sections import Jobs, JobT, Rendered, SuiteResult
 from softal_bench.report.stats.numbers import ABSENT
 from softal_bench.report.stats.tables import IN_THE_TABLES, METHOD, all_labels
 from softal_bench.suite import AnyCondition
-from softal_bench.suite.described import parameters_text, value_text
+from softal_bench.registry.parameters import parameters_text, value_text
 
 _SAMPLES = "posterior_samples"
 

@@ -8,7 +8,7 @@ from softal_bench.report.pages.sections import Rendered
 from softal_bench.report.stats.numbers import ABSENT, number, percentage
 from softal_bench.report.stats.statistics import labels_to, median_interval, quartiles
 from softal_bench.report.stats.tables import METHOD, Table, status_text
-from softal_bench.suite import PublishedRow, Reference, beside
+from softal_bench.suite import PublishedRow, Reference
 
 _NOTE = f"""\
 Labels are 25 % / 50 % / 75 % quantiles over trials; ∞ means that the accuracy was not reached. No trial is dropped: one
@@ -47,7 +47,7 @@ def published_tables(results: Results, reference: Reference) -> list[Table]:
             _row(row, ours[id(condition)], target)
             for row in reference.rows
             if target in row.labels
-            for condition in beside(row, results.suite.conditions)
+            for condition in row.matching(results.suite.conditions)
         ]
         if rows:
             title = f"Labels to {percentage(target)} test accuracy, published and ours"

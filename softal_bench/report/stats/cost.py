@@ -14,7 +14,7 @@ from softal_bench.report.stats.numbers import ABSENT, MIB, median_and_quartiles,
 from softal_bench.report.stats.statistics import quartiles
 from softal_bench.report.stats.tables import Table, by_batch_size
 from softal_bench.suite import CostCondition
-from softal_bench.suite.described import value_text
+from softal_bench.registry.parameters import value_text
 
 IN_THE_TABLES = ("acquisition", "batch_size", "pool_size", "posterior_samples", "source")
 

@@ -11,9 +11,9 @@ import pandas as pd
 import torch
 from softal_plugins.datasets.mnist import MNIST
 
-from softal_bench.cli.failures import told
-from softal_bench.cli.options import data_dir_option, data_root
-from softal_bench.cli.tables import show_table
+from softal_bench.cli.command import command
+from softal_bench.cli.options import EXECUTION, FILES, SELECTION, data_dir_option, data_root, option
+from softal_bench.cli.results import show_table
 from softal_bench.errors import SoftalError
 from softal_bench.machine.device import device_name, resolve_device
 from softal_bench_peers.compare.page import NAME, details, timings, write_comparison
@@ -61,16 +61,47 @@ class Request:
         return Settings(device, self.threads, self.repetitions, data_root(self.data_dir), folder, self.quick)
 
 
-@click.command()
-@click.option("--only", multiple=True, type=click.Choice(list(WORKS), case_sensitive=False), help="These works alone.")
-@click.option("--repetitions", type=click.IntRange(min=1), default=5, show_default=True, help="Samples a side.")
-@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="CPU threads of both sides.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:i.")
+@command(short_help="Compare this suite with other implementations.")
+@option(
+    SELECTION,
+    "--only",
+    multiple=True,
+    type=click.Choice(list(WORKS), case_sensitive=False),
+    help="Run only this comparison. May be repeated.",
+)
+@option(
+    SELECTION, "--page", "page_only", is_flag=True, help="Write the page from the record, without measuring anything."
+)
+@option(
+    EXECUTION,
+    "--repetitions",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Number of samples of each implementation.",
+)
+@option(
+    EXECUTION,
+    "--threads",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Number of CPU threads of each implementation.",
+)
+@option(EXECUTION, "--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:i]", help="Device to use.")
+@option(
+    EXECUTION,
+    "--quick",
+    is_flag=True,
+    help="Use tiny sizes to see that everything runs, and write to runs/compare/quick.",
+)
 @data_dir_option
-@click.option("--into", type=click.Path(path_type=Path), help="Record to merge the rows into; the page goes above it.")
-@click.option("--quick", is_flag=True, help="Tiny sizes, to see that all works run; into runs/compare/quick.")
-@click.option("--page", "page_only", is_flag=True, help="Write the page from the record and measure nothing.")
-@told
+@option(
+    FILES,
+    "--into",
+    type=click.Path(path_type=Path),
+    help="Record to merge the results into; the page is written to the parent of its folder.",
+)
 def main(page_only: bool, **options: Any) -> int:
     """Time this suite and other implementations side by side, and compare their answers."""
     request = Request(**options)

@@ -1,4 +1,4 @@
-"""Before a command begins: find published records, and journals of code that differs from the installed code."""
+"""Which jobs a run computes: published records count, stale journals are reported, and some are recomputed."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,44 +9,44 @@ from typing import Any, Protocol
 import click
 import torch
 
-from softal_bench.cli.kinds import Cost, Kind
+from softal_bench.cli.kinds import Kind
 from softal_bench.cli.options import SuiteRequest, with_short_paths
-from softal_bench.errors import DeviceError
+from softal_bench.errors import DeviceError, SuiteError
 from softal_bench.journal.file import Journal
 from softal_bench.journal.lines import PluginChange, Status
 from softal_bench.machine.device import resolve_device
 from softal_bench.records.status import Standing
 from softal_bench.registry import registries
 from softal_bench.run.jobs import Job, Published
-from softal_bench.run.recompute import WHY_STALE, Survey, begin_again, restart, survey
+from softal_bench.run.recompute import WHY_STALE, Survey, begin_again, ended_as, reopen, restart, survey
 from softal_bench.suite import AnyCondition
 
 
 class HasRecord(Protocol):
-    """A trial or a cell with its journal, if it has one."""
+    """A trial or a cell, and its journal if there is one."""
 
     @property
     def condition(self) -> AnyCondition:
-        """What decides its numbers."""
+        """The condition of the job."""
 
     @property
     def status(self) -> Status:
-        """As `softal-bench status` shows it."""
+        """The status that `softal-bench status` shows."""
 
     @property
     def record(self) -> Journal | None:
-        """Its journal."""
+        """The journal."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What there is of a suite before a run.
+    """The results of a suite before a run.
 
     Attributes:
-        kind: the suite, counting the published records.
-        nothing_left: whether each of its jobs is finished.
-        recorded: what the journals say.
-        survey: which of them differ from what is installed.
+        kind: the suite, with the published records that count.
+        nothing_left: whether every job is finished.
+        recorded: the jobs with their journals.
+        survey: which journals differ from the installed plugins.
     """
 
     kind: Kind
@@ -56,21 +56,21 @@ class Found:
 
 
 def records_of(request: SuiteRequest, kind: Kind) -> Path:
-    """The folder of the published records of a suite."""
+    """Return the folder of the published records of a suite."""
     return request.pages / "records" / kind.suite.name
 
 
-def compared(request: SuiteRequest, kind: Kind, *, write: bool) -> Survey:
-    """Compare the journals of a suite with what is installed; see `softal_bench.run.recompute.survey`."""
+def compare_with_installed(request: SuiteRequest, kind: Kind, *, write: bool) -> Survey:
+    """Compare the journals of a suite with the installed plugins; report stale journals that could not be marked."""
     found = survey(kind.jobs(request.runs), records_of(request, kind), write=write)
     for why in found.not_written.values():
         click.echo(f"not marked as stale, so the page still counts it: {why}", err=True)
     return found
 
 
-def look(request: SuiteRequest, kind: Kind, device: torch.device, *, write: bool) -> Found:
-    """Find what is finished, and which published records count on this device."""
-    differing = compared(request, kind, write=write)
+def find_results(request: SuiteRequest, kind: Kind, device: torch.device, *, write: bool) -> Found:
+    """Find the finished jobs, and the published records that count on this device."""
+    differing = compare_with_installed(request, kind, write=write)
     records = records_of(request, kind)
     published: dict[str, Published] = {}
     finished: set[str] = set()
@@ -93,42 +93,39 @@ def look(request: SuiteRequest, kind: Kind, device: torch.device, *, write: bool
     return Found(kind.counting(published), nothing_left, recorded, differing)
 
 
-def with_elsewhere(request: SuiteRequest, kind: Kind, found: Sequence[Standing]) -> list[Standing]:
-    """Give published records that do not count on the suite's device the status "elsewhere", except stale ones."""
-    if not isinstance(kind, Cost):
-        return list(found)
+def mark_elsewhere(request: SuiteRequest, kind: Kind, found: Sequence[Standing]) -> list[Standing]:
+    """Give published records that do not count on the suite's device the status "elsewhere", except stale records."""
     try:
         device = resolve_device(kind.suite.device)
-    except DeviceError:  # nothing is measured on it here
+    except DeviceError:  # this machine does not have it
         device = None
     records = records_of(request, kind)
 
-    def known(one: Standing) -> Standing:
+    def marked(one: Standing) -> Standing:
         record = one.record
         if record is None or record.end is None or record.path.parent != records or one.status == Status.STALE:
             return one
-        counts = device is not None and kind.counts_on(device, record)
-        return one if counts else replace(one, status=Status.ELSEWHERE)
+        return one if kind.counts_on(device, record) else replace(one, status=Status.ELSEWHERE)
 
-    return list(map(known, found))
+    return list(map(marked, found))
 
 
-def say_what_is_published(request: SuiteRequest, found: Found) -> None:
-    """Say how many jobs are not run since they are published."""
+def report_published(request: SuiteRequest, found: Found) -> None:
+    """Say how many jobs are not run because they are published."""
     kind = found.kind
     jobs = kind.jobs(request.runs)
     count = sum(job.published is not None for job in jobs)
     folder = with_short_paths(request.pages / "records")
     if count and count == len(jobs):
         which = "the" if count == 1 else f"all {count}"
-        click.echo(f"{which} {_are(count, kind)} published under {folder}; use --fresh to compute again")
+        click.echo(f"{which} {_are(count, kind)} published under {folder}; use --fresh to recompute")
     elif count:
         verb = "is" if count == 1 else "are"
-        click.echo(f"{count} of {len(jobs)} {kind.plural} {verb} published under {folder} and not run again")
+        click.echo(f"{count} of {len(jobs)} {kind.plural} {verb} published under {folder} and will not be run again")
 
 
 def warn_of_stale(kind: Kind, recorded: Iterable[HasRecord], differing: Survey) -> None:
-    """Name what was computed with code that differs from the installed code, what differs, and what to do."""
+    """Report the stale jobs, the plugins that changed, and what to do about it."""
     stale = [one for one in recorded if one.status == Status.STALE or _path(one) in differing.changes]
     if not stale:
         return
@@ -137,38 +134,69 @@ def warn_of_stale(kind: Kind, recorded: Iterable[HasRecord], differing: Survey) 
         for change in _changes(one, differing):
             methods = by_change.setdefault(change, {})
             methods[one.condition.acquisition.label] = methods.get(one.condition.acquisition.label, 0) + 1
-    lines = [f"Warning: {len(stale)} {_are(len(stale), kind)} stale: {WHY_STALE}. Stale ones do not count as done."]
+    lines = [
+        f"Warning: {len(stale)} {_are(len(stale), kind)} stale: {WHY_STALE}. Stale {kind.plural} do not count as done."
+    ]
     for change, methods in by_change.items():
         counts = ", ".join(f"{label} ({count})" for label, count in methods.items())
         noun = registries[change.kind].noun if change.kind in registries else change.kind
         lines.append(
-            f"  {noun} {change.name}: source {change.recorded} when they were computed, {change.installed} installed; "
-            f"{kind.plural} of {counts}"
+            f"  {noun} {change.name}: computed with source {change.recorded}, but source {change.installed} is "
+            f"installed; {kind.plural} of {counts}"
         )
+    labels = list(dict.fromkeys(one.condition.acquisition.label for one in stale))
+    only = ""
+    if len(labels) < len({condition.acquisition.label for condition in kind.suite.conditions}):
+        only = f" --only 'acquisition={json.dumps(labels, ensure_ascii=False)}'"
     lines += [
-        f"  To compute them again: the same command with --fresh{_only(kind, stale)}; the old journals are kept.",
-        "  If the new code gives other results, raise the plugin's `revision` too, so that nobody mixes the two.",
+        f"  To recompute them, run the suite with --fresh{only}; the old journals are kept.",
+        "  If the new code gives different results, also increase the plugin's `revision`, so that they are not mixed.",
         "  If it gives the same results, list both sources as equivalent (docs/plugins.md) or undo the edit.",
     ]
     click.echo("\n".join(lines), err=True)
 
 
-def begin_afresh(kind: Kind, runs: Path) -> None:
-    """Set the journals of a suite's jobs aside, so that all of them are computed again."""
+def set_all_aside(kind: Kind, runs: Path) -> None:
+    """Set aside the journals of all jobs of a suite, so that all jobs are recomputed."""
     for job in begin_again(kind.jobs(runs)):
         click.echo(f"  {job.name}: locked by another runner; not restarted", err=True)
 
 
 def restart_changed(jobs: Sequence[Job[Any]], differing: Survey) -> None:
-    """Restart what is unfinished and was begun with code that differs from the installed code."""
+    """Restart unfinished jobs that were started with code that differs from the installed code."""
     for job, kept in restart([job for job in jobs if job.published is None]):
         changes = differing.to_restart.get(job.key, [])
         names = f" of {', '.join(change.name for change in changes)}" if changes else ""
         click.echo(
-            f"  {job.name}: the source{names} has changed since it was begun, so it begins again; "
-            f"the journal so far is kept as {kept}",
+            f"  {job.name}: the source{names} has changed since it started, so it restarts; its old journal is kept as "
+            f"{kept}",
             err=True,
         )
+
+
+def jobs_to_retry(jobs: Sequence[Job[Any]], statuses: Sequence[Status]) -> list[Job[Any]]:
+    """Return the jobs that ended with one of these statuses.
+
+    Raises:
+        SuiteError: if there are none.
+    """
+    found = ended_as(jobs, statuses)
+    if not found:
+        words = " or ".join(dict.fromkeys(statuses))
+        raise SuiteError(
+            f"--retry {' --retry '.join(statuses)}: none of {len(jobs)} journals ends with status {words}; "
+            "`softal-bench status` shows the status of each, and a run without --retry continues unfinished jobs"
+        )
+    return found
+
+
+def reopen_jobs(jobs: Sequence[Job[Any]], statuses: Sequence[Status]) -> frozenset[str]:
+    """Reopen the journals of jobs to retry; return the keys of the jobs that no other runner has locked."""
+    mine = frozenset(job.key for job in reopen(jobs, statuses))
+    for job in jobs:
+        if job.key not in mine:
+            click.echo(f"  {job.name}: locked by another runner; not retried", err=True)
+    return mine
 
 
 def _are(count: int, kind: Kind) -> str:
@@ -180,17 +208,9 @@ def _path(of: HasRecord) -> Path | None:
 
 
 def _changes(of: HasRecord, differing: Survey) -> list[PluginChange]:
-    """As just compared, else as the journal's stale line says."""
+    """The changes that were just found; otherwise, those in the journal's stale line."""
     path = _path(of)
     if path is not None and path in differing.changes:
         return differing.changes[path]
     line = of.record.stale if of.record else None
     return line.plugins if line else []
-
-
-def _only(kind: Kind, stale: Sequence[HasRecord]) -> str:
-    """The option that chooses the methods that are stale, where they are not all methods of the suite."""
-    labels = list(dict.fromkeys(one.condition.acquisition.label for one in stale))
-    if len(labels) == len({condition.acquisition.label for condition in kind.suite.conditions}):
-        return ""
-    return f" --only 'acquisition={json.dumps(labels, ensure_ascii=False)}'"
