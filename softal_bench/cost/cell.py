@@ -4,7 +4,6 @@ The process is a fresh fork of a server that has imported torch but computed not
 start is cheap. The runner's process watches it and ends it when it is over its limit.
 """
 
-import ctypes
 import gc
 import math
 import multiprocessing
@@ -24,6 +23,7 @@ from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.contracts.acquisition import require_sound_batch
 from softal_bench.cost.measure import sample_seconds, seconds_of
 from softal_bench.cost.measurement_lock import alone
+from softal_bench.machine.memory import keep_freed_memory
 from softal_bench.machine.stopwatch import peak_memory, reset_peak_memory
 from softal_bench.machine.threads import environment_for, limited
 from softal_bench.pools import TensorPool
@@ -32,7 +32,6 @@ from softal_bench.suite import Limits, Measurement
 from softal_bench.trial.attribution import blame, ending_of
 
 _LOAD_SECONDS = 600.0
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from malloc.h
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ def _outcome(cell: Cell, connection: Connection) -> Outcome:
     log_probs_N_K_C = torch.from_numpy(np.load(cell.log_probs)).to(device)
     with blame("acquisition function", plugin):
         plugin.instance.select(TensorPool(log_probs_N_K_C[:64]), 1, torch.Generator())  # starts threads, loads kernels
-    _keep_freed_memory()
+    keep_freed_memory(2**30, 2**30)  # so that a sample does not time the page faults of the sample before it
     _set_objects_aside()
     connection.send("loaded")
     signal.alarm(math.ceil(cell.limits.cell_seconds) + 1)
@@ -159,18 +158,6 @@ def _measured(cell: Cell, acquisition: AcquisitionFunction, pool: Pool, device: 
     batch = None  # its positions may be a view of all N
     seconds = sample_seconds(select, first, cell.measurement, device)
     return Outcome("done", seconds, peak_bytes, acquired)
-
-
-def _keep_freed_memory() -> None:
-    """Have the C allocator keep what is freed, so that a sample does not time page faults of the one before it.
-
-    Else some processes return and fetch the same pages in every selection and some do not, by chance; small pools then
-    take 1 or 6 ms. With the C library of Linux; elsewhere nothing is done.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 2**30)
-        mallopt(_M_TRIM_THRESHOLD, 2**30)
 
 
 def _set_objects_aside() -> None:

@@ -5,11 +5,9 @@ import torch
 from softal_bench.bayes.training import evaluation_log_probs
 from softal_bench.contracts import Examples, Splits
 from softal_bench.machine.isolation import restored
+from softal_bench.machine.memory import prediction_chunk
 from softal_bench.machine.stopwatch import synchronise
-from softal_bench.pools import PosteriorPool
 from softal_bench.suite import Condition
-
-_CHUNK = PosteriorPool.chunk_size
 
 
 def warm_up(condition: Condition, splits: Splits, device: torch.device) -> None:
@@ -29,15 +27,15 @@ def warm_up(condition: Condition, splits: Splits, device: torch.device) -> None:
 
 
 def _small_round(condition: Condition, splits: Splits, device: torch.device) -> None:
-    training = condition.regime
+    training, chunk = condition.regime, prediction_chunk(device)
     one_step = training.model_copy(update={"epoch_draws": training.batch_size, "max_epochs": 1})
     labelled = _first(splits.train, condition.initial.size, device)
-    validation = _first(splits.train, min(_CHUNK, max(1, condition.validation_size)), device)
+    validation = _first(splits.train, min(chunk, max(1, condition.validation_size)), device)
     fitted = condition.model.instance.fit(labelled, validation, one_step, device, torch.Generator())
-    tested = _first(splits.test, _CHUNK, device)
+    tested = _first(splits.test, chunk, device)
     evaluation_log_probs(fitted, tested.inputs, training.test_samples, training, torch.Generator())
     posterior = fitted.posterior(condition.posterior_samples, torch.Generator())
-    posterior.log_probs(_first(splits.train, _CHUNK, device).inputs)
+    posterior.log_probs(_first(splits.train, chunk, device).inputs)
     synchronise(device)
 
 
