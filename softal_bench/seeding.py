@@ -6,6 +6,8 @@ numbers"), and differences between them are paired.
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -32,3 +34,16 @@ class Seeds:
     def generator(self, purpose: str, round_: int | None = None) -> torch.Generator:
         """A CPU generator at that seed. Draws are made on the CPU and moved, so CUDA and CPU trials share them."""
         return torch.Generator().manual_seed(self.seed(purpose, round_))
+
+
+@contextmanager
+def seeded_global_rng(generator: torch.Generator, device: torch.device) -> Iterator[None]:
+    """Seed the global generators of the CPU and of `device` with a draw from `generator`; restore them afterwards."""
+    seed = int(torch.randint(2**63 - 1, (), generator=generator))
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.default_generator.manual_seed(seed)  # `torch.manual_seed` would seed every accelerator too
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield

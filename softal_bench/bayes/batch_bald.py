@@ -30,11 +30,10 @@ import torch
 from torch import Tensor
 
 from softal_bench.bayes.information import bald
-from softal_bench.bayes.joint_entropy import Configurations, Points
-from softal_bench.bayes.merged_configurations import MergedConfigurations, merging_bytes
+from softal_bench.bayes.joint_entropy import Configurations, MergedConfigurations, Points, merging_bytes
 from softal_bench.bayes.shortlist import Shortlist, shortlist_bytes
-from softal_bench.bayes.streaming import scored_chunks
 from softal_bench.contracts import Pool
+from softal_bench.contracts.pool import errors_at
 
 _STANDARD_ERRORS = 2.0  # slack of each of the two estimates that are compared
 _TIE = 1e-12  # nats; gains closer than this are equal, and the lower position is taken,
@@ -203,7 +202,9 @@ class _Gains:
 def _read_once(pool: Pool, candidates: Shortlist) -> Tensor:
     """BALD of every point, the first upper bounds; the most promising points are shortlisted on the way."""
     upper_N = torch.empty(pool.size, dtype=torch.float64, device=pool.device)
-    for positions_n, log_probs_n_K_C, scores_n in scored_chunks(pool, bald):
+    for positions_n, log_probs_n_K_C in pool.log_probs():
+        with errors_at(positions_n):
+            scores_n = bald(log_probs_n_K_C)
         upper_N[positions_n] = scores_n
         candidates.offer(positions_n, log_probs_n_K_C, scores_n)
     return upper_N

@@ -182,6 +182,13 @@ def clamp_rounding(values_N: Tensor, log_probs_N_K_C: Tensor, what: str, upper: 
     return values_N.clamp(0.0, upper)
 
 
+def require_usable(values_N: Tensor, usable_N: Tensor, what: str, needed: str) -> None:
+    """Raise NumericalError for the first value that is not usable; says which."""
+    if not bool(usable_N.all()):
+        position = int((~usable_N).nonzero()[0, 0])
+        raise NumericalError(what, f"is {values_N[position].item()}; {needed} is needed", position)
+
+
 def _in_blocks(log_probs_N_K_C: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
     """`score` of the points, float64, a block at a time; what it gets is a finite float64 copy, to write on."""
     num_points, num_samples, num_classes = log_probs_N_K_C.shape

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from softal_bench.bayes.augmentation import crop_and_flip, draw_crops
 from softal_bench.bayes.fourier_convolution import training_log_probs
-from softal_bench.bayes.global_rng import seeded_global_rng
 from softal_bench.bayes.mc_dropout import FittedMCDropout, masked_batches
 from softal_bench.contracts import Examples, FittedModel, TrainingRegime
 from softal_bench.errors import NumericalError
+from softal_bench.machine.memory import keep_freed_memory, prediction_chunk
+from softal_bench.seeding import seeded_global_rng
 
-_CHUNK = 512
+_KEPT_BLOCK = 2**25  # bytes; otherwise a step of the LeNet returns 2000 pages and faults them in again
+_PADDING = 4  # pixels that an image is shifted by, at most
 
 
 def evaluation_log_probs(
@@ -35,7 +36,7 @@ def evaluation_log_probs(
     predicted = []
     for inputs_b in torch.split(inputs, shared_by or len(inputs)):
         posterior = fitted.posterior(num_samples, generator)
-        for inputs_n in torch.split(inputs_b, _CHUNK):
+        for inputs_n in torch.split(inputs_b, prediction_chunk(inputs.device)):
             log_probs_n_K_C = posterior.log_probs(inputs_n)
             if training.evaluation_mean == "geometric":
                 predicted.append(log_probs_n_K_C.mean(dim=1))
@@ -107,7 +108,7 @@ def make_optimiser(network: nn.Sequential, training: TrainingRegime) -> torch.op
     next step.
     """
     network.to(memory_format=torch.channels_last)
-    _keep_freed_memory()
+    keep_freed_memory(_KEPT_BLOCK, 2 * _KEPT_BLOCK)
     return torch.optim.Adam(
         [_in_one_tensor(network)], lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
     )
@@ -158,15 +159,6 @@ def _in_one_tensor(network: nn.Module) -> nn.Parameter:
         parameter.data, parameter.grad = view, together.grad.as_strided(*place)
         start += parameter.numel()
     return together
-
-
-def _keep_freed_memory() -> None:
-    """Let the C library keep what a training step frees, up to 64 MB, rather than fault it in again for the next one.
-
-    glibc (see mallopt(3), M_MMAP_THRESHOLD) learns from the largest block freed, up to 32 MiB, what to keep on its heap
-    from then on; without one, 2000 pages a step of the LeNet are returned and faulted in. Elsewhere it does nothing.
-    """
-    torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 
 def epoch_order(size: int, draws: int, generator: torch.Generator) -> Tensor:
@@ -258,3 +250,35 @@ def _validate(
     )
     accuracy, nll = accuracy_and_nll(log_probs_n_C, validation.labels)
     return accuracy if training.monitor == "accuracy" else -nll
+
+
+def draw_crops(count: int, generator: torch.Generator) -> Tensor:
+    """crops_n_3 on the CPU, int64: rows and columns to skip, 0 to 8, and whether to mirror, 0 or 1, for n images."""
+    shifts_n_2 = torch.randint(2 * _PADDING + 1, (count, 2), generator=generator)
+    mirrored_n_1 = torch.randint(2, (count, 1), generator=generator)
+    return torch.cat([shifts_n_2, mirrored_n_1], dim=1)
+
+
+def crop_and_flip(inputs_n: Tensor, crops_n_3: Tensor) -> Tensor:
+    """Each image shifted by -4 to 4 pixels along rows and columns, zeros coming in, and mirrored if its crop says so.
+
+    It is a crop from the image padded by 4 zeros on each side. Zero is the mean where inputs are standardised.
+
+    Args:
+        inputs_n: images [n, c, h, w].
+        crops_n_3: as `draw_crops` gives them, on the images' device.
+
+    Raises:
+        ValueError: if the inputs are not images.
+    """
+    if inputs_n.ndim != 4:
+        raise ValueError(f"augmentation: inputs have shape {tuple(inputs_n.shape[1:])}; need images of [c, h, w]")
+    n, _, height, width = inputs_n.shape
+    device = inputs_n.device
+    padded = functional.pad(inputs_n, [_PADDING] * 4)
+    down_n, across_n, mirrored_n = crops_n_3.unbind(dim=1)
+    rows_n_h = down_n[:, None] + torch.arange(height, device=device)
+    columns = torch.arange(width, device=device)
+    columns_n_w = across_n[:, None] + torch.where(mirrored_n[:, None] == 1, columns.flip(0), columns)
+    image_n = torch.arange(n, device=device)
+    return padded[image_n[:, None, None], :, rows_n_h[:, :, None], columns_n_w[:, None, :]].permute(0, 3, 1, 2)

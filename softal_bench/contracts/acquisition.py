@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from softal_bench.contracts.pool import Pool
+from softal_bench.contracts.pool import Pool, errors_at
 from softal_bench.errors import SelectionError
 
 
@@ -75,14 +76,30 @@ class AcquisitionFunction(ABC):
 
 
 class OneSampleScore(AcquisitionFunction):
-    """An acquisition function that scores every point on its own and takes the B best.
+    """An acquisition function that scores each point on its own and takes the B points with the highest scores.
 
-    It serves both as itself and as what a stochastic rule samples from. Equal scores go to the lower position.
+    A subclass implements `score_chunk` if log-probs are all that it needs. Otherwise it overrides `scores`. The scores
+    also serve the stochastic rules, which sample the batch from them. Ties go to the lower position.
     """
 
-    @abstractmethod
+    def score_chunk(self, log_probs_n_K_C: Tensor) -> Tensor:
+        """Return scores_n, float64, one for each of n points; larger is better.
+
+        Args:
+            log_probs_n_K_C: natural logarithms of p(y=c | x_n, w_k), float32 or float64, read-only.
+        """
+        name = type(self).__name__
+        raise NotImplementedError(f"{name} implements neither score_chunk nor scores; implement one of them")
+
     def scores(self, pool: Pool) -> Tensor:
-        """Return scores_N, float64, one for each point of the pool; larger is better."""
+        """Return scores_N, float64 on the pool's device, one for each point of the pool; larger is better.
+
+        The default scores one chunk of the pool at a time with `score_chunk`, so it holds O(N) memory and one chunk.
+
+        Raises:
+            NumericalError: if `score_chunk` raises it; the error names the position in the pool.
+        """
+        return scores_by_chunk(pool, self.score_chunk)
 
     def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
         require_batch_fits(pool, batch_size)
@@ -90,6 +107,21 @@ class OneSampleScore(AcquisitionFunction):
         order_N = torch.sort(scores_N, descending=True, stable=True).indices
         positions_B = order_N[:batch_size]
         return AcquiredBatch(positions_B, scores_N[positions_B])
+
+
+def scores_by_chunk(pool: Pool, score_chunk: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return scores_N, float64 on the pool's device, from a function log_probs_n_K_C -> scores_n.
+
+    Holds O(N) memory and one chunk of the pool.
+
+    Raises:
+        NumericalError: if `score_chunk` raises it; the error names the position in the pool.
+    """
+    scores_N = torch.empty(pool.size, dtype=torch.float64, device=pool.device)
+    for positions_n, log_probs_n_K_C in pool.log_probs():
+        with errors_at(positions_n):
+            scores_N[positions_n] = score_chunk(log_probs_n_K_C)
+    return scores_N
 
 
 def require_batch_fits(pool: Pool, batch_size: int) -> None:

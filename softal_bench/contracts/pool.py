@@ -2,9 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+
+from softal_bench.errors import NumericalError
 
 
 class Pool(ABC):
@@ -70,3 +73,12 @@ class Pool(ABC):
             f"this pool has no {what!r}; an acquisition function that reads it has to declare it, needs = "
             f"frozenset({{{what!r}}}), and the suite has to offer it"
         )
+
+
+@contextmanager
+def errors_at(positions_n: Tensor) -> Iterator[None]:
+    """Translate a NumericalError about point i of a chunk into an error about position positions_n[i] of the pool."""
+    try:
+        yield
+    except NumericalError as error:
+        raise error.at(positions_n.tolist()) from error

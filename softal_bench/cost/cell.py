@@ -7,7 +7,6 @@ Calls are timed by hand: `torch.utils.benchmark` looks for a compiler when it is
 of samples.
 """
 
-import ctypes
 import gc
 import math
 import multiprocessing
@@ -31,6 +30,7 @@ import torch
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.contracts.acquisition import require_sound_batch
 from softal_bench.journal.lines import Ending, Status
+from softal_bench.machine.memory import keep_freed_memory
 from softal_bench.machine.stopwatch import peak_memory, reset_peak_memory, synchronise
 from softal_bench.machine.threads import environment_for, limited
 from softal_bench.pools import TensorPool
@@ -40,7 +40,6 @@ from softal_bench.trial.attribution import attributed_to, ending_of
 
 _SHORTEST = 0.002  # seconds; shorter calls are timed several at a time, so that the clock's own cost is negligible
 _LOAD_SECONDS = 600.0
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from malloc.h
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ def _outcome(cell: Cell, connection: Connection) -> Outcome:
     log_probs_N_K_C = torch.from_numpy(np.load(cell.log_probs)).to(device)
     with attributed_to("acquisition function", plugin):
         plugin.instance.select(TensorPool(log_probs_N_K_C[:64]), 1, torch.Generator())  # starts threads, loads kernels
-    _keep_freed_memory()
+    keep_freed_memory(2**30, 2**30)  # so that a sample does not time the page faults of the sample before it
     _set_objects_aside()
     connection.send("loaded")
     signal.alarm(math.ceil(cell.limits.cell_seconds) + 1)
@@ -181,18 +180,6 @@ def _measured(cell: Cell, acquisition: AcquisitionFunction, pool: Pool, device: 
     batch = None  # its positions may be a view of all N
     seconds = sample_seconds(select, first, cell.measurement, device)
     return Outcome(Status.DONE, seconds, peak_bytes, acquired)
-
-
-def _keep_freed_memory() -> None:
-    """Make the C allocator keep freed memory, so that a sample does not pay for pages that the last one returned.
-
-    Otherwise chance decides whether a process returns and fetches the same pages in every selection, and small pools
-    take either 1 or 6 ms. Only the C library of Linux offers this; elsewhere this function does nothing.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 2**30)
-        mallopt(_M_TRIM_THRESHOLD, 2**30)
 
 
 def _set_objects_aside() -> None:

@@ -14,12 +14,11 @@ from torch.nn.functional import one_hot
 from softal_bench.contracts import Examples, FittedModel, Posterior, Splits
 from softal_bench.cost.cell import measurement_lock, sample_seconds, seconds_of
 from softal_bench.errors import StorageError, SuiteError
+from softal_bench.machine.memory import prediction_chunk
 from softal_bench.seeding import Seeds
 from softal_bench.suite import CostCondition, SyntheticSource, TrainedSource
 from softal_bench.trial.attribution import AttributedModel, attributed_to
 from softal_bench.trial.data import load
-
-_CHUNK = 512
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,9 @@ def _train(
 
 
 def _predicted(posterior: Posterior, inputs: Tensor) -> Tensor:
-    return torch.cat([posterior.log_probs(inputs_n) for inputs_n in torch.split(inputs, _CHUNK)])
+    return torch.cat(
+        [posterior.log_probs(inputs_n) for inputs_n in torch.split(inputs, prediction_chunk(inputs.device))]
+    )
 
 
 def _store_synthetic(path: Path, condition: CostCondition, num_classes: int) -> None:

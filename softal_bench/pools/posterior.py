@@ -9,6 +9,7 @@ from torch import Tensor
 from softal_bench.contracts import Examples, FittedModel, Pool, Posterior
 from softal_bench.contracts.acquisition import require_sound_positions
 from softal_bench.errors import PredictionError
+from softal_bench.machine.memory import prediction_chunk
 from softal_bench.machine.stopwatch import Stopwatch
 
 
@@ -68,8 +69,6 @@ class PosteriorPool(Pool):
         chunk_size: how many inputs are predicted at a time.
     """
 
-    chunk_size = 512
-
     def __init__(
         self,
         predictor: Predictor,
@@ -81,6 +80,7 @@ class PosteriorPool(Pool):
         evaluation: Callable[[], Pool] | None = None,
         targets: Callable[[], Pool] | None = None,
     ) -> None:
+        self.chunk_size = prediction_chunk(examples.inputs.device)
         self._predictor = predictor
         self._examples = examples
         self._indices_N = indices_N

@@ -11,8 +11,8 @@ from softal_bench.errors import SoftalError, one_line
 from softal_bench.journal.lines import Round
 from softal_bench.records.cells import CostResults
 from softal_bench.records.trials import Results, Trial
-from softal_bench.suite import AnyCondition
 from softal_bench.registry.parameters import value_text
+from softal_bench.suite import AnyCondition
 
 _STARTS_A_FORMULA = ("=", "+", "-", "@")
 _WHOLE = ("batch_size", "pool_size", "posterior_samples", "trial", "round", "sample", "labels", "peak_bytes")

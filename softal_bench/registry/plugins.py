@@ -20,7 +20,7 @@ Parameters = Mapping[str, Any]
 NEEDS = frozenset({"embeddings", "labelled", "targets", "evaluation"})  # see `AcquisitionFunction.needs`
 CALLED = {  # the methods that the harness calls with positional arguments
     AcquisitionFunction: ("select",),
-    OneSampleScore: ("scores",),
+    OneSampleScore: ("score_chunk", "scores"),
     BayesianModel: ("fit",),
     Dataset: ("prepare", "load"),
 }
@@ -327,9 +327,15 @@ def why_unsound(loaded: Any, contract: type) -> str | None:
         return f"{loaded!r} is not a subclass of {contract.__name__}"
     if inspect.isabstract(loaded):
         return f"{loaded.__name__} does not implement {', '.join(sorted(vars(loaded)['__abstractmethods__']))}"
+    if issubclass(loaded, OneSampleScore) and not _implements_scores(loaded):
+        return f"{loaded.__name__} implements neither score_chunk nor scores; implement one of them"
     if "__dataclass_params__" not in vars(loaded) or not vars(loaded)["__dataclass_params__"].frozen:
         return f"{loaded.__name__} is not a frozen dataclass; decorate it with @dataclass(frozen=True)"
     return _why_needs_unsound(loaded) or _why_signatures_unsound(loaded) or _why_annotations_unsound(loaded)
+
+
+def _implements_scores(loaded: type[OneSampleScore]) -> bool:
+    return loaded.scores is not OneSampleScore.scores or loaded.score_chunk is not OneSampleScore.score_chunk
 
 
 def _why_needs_unsound(loaded: type) -> str | None:

@@ -16,6 +16,7 @@ from softal_bench.contracts.acquisition import require_sound_batch
 from softal_bench.errors import JournalError, NumericalError, shown
 from softal_bench.journal.lines import Round
 from softal_bench.machine.isolation import restored
+from softal_bench.machine.memory import prediction_chunk
 from softal_bench.machine.stopwatch import Stopwatch, peak_memory, reset_peak_memory, synchronise
 from softal_bench.pools import PosteriorPool
 from softal_bench.registry import Plugin
@@ -194,15 +195,15 @@ def warm_up(condition: Condition, splits: Splits, device: torch.device) -> None:
 
 
 def _small_round(condition: Condition, splits: Splits, device: torch.device) -> None:
-    training = condition.regime
+    training, chunk = condition.regime, prediction_chunk(device)
     one_step = training.model_copy(update={"epoch_draws": training.batch_size, "max_epochs": 1})
     labelled = _first(splits.train, condition.initial.size, device)
-    validation = _first(splits.train, min(PosteriorPool.chunk_size, max(1, condition.validation_size)), device)
+    validation = _first(splits.train, min(chunk, max(1, condition.validation_size)), device)
     fitted = condition.model.instance.fit(labelled, validation, one_step, device, torch.Generator())
-    tested = _first(splits.test, PosteriorPool.chunk_size, device)
+    tested = _first(splits.test, chunk, device)
     evaluation_log_probs(fitted, tested.inputs, training.test_samples, training, torch.Generator())
     posterior = fitted.posterior(condition.posterior_samples, torch.Generator())
-    posterior.log_probs(_first(splits.train, PosteriorPool.chunk_size, device).inputs)
+    posterior.log_probs(_first(splits.train, chunk, device).inputs)
     synchronise(device)
 
 

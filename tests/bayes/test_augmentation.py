@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from softal_bench.bayes.augmentation import crop_and_flip, draw_crops
+from softal_bench.bayes.training import crop_and_flip, draw_crops
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -157,7 +157,7 @@ def shortfalls(log_probs_N_K_C: Tensor, batch_size: int, max_configurations: int
         gain_N = configurations.information(points)
         assert gains_B[step].item() == pytest.approx(gain_N[position].item(), abs=1e-12)
         gain_N[positions_B[:step]] = -torch.inf
-        if not configurations.exact:
+        if configurations.rows_M is not None:
             lost.append((gain_N.max() - gain_N[position]).item())
         configurations = configurations.extended(log_probs_N_K_C[position], max_configurations, generator)
     return lost

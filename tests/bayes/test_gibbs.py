@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from softal_bench.bayes.gibbs import ranks, sample_without_replacement, standard_gumbel
+from softal_bench.bayes.sampling import ranks, sample_without_replacement, standard_gumbel
 from softal_bench.errors import NumericalError
 
 

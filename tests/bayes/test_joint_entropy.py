@@ -12,9 +12,20 @@ from hypothesis import strategies as st
 from small_pools import seeded, small_pools
 from torch import Tensor
 
-from softal_bench.bayes.joint_entropy import Configurations, Points, joint_entropy
+from softal_bench.bayes.joint_entropy import Configurations, Points
 
 ALL = 10**6  # more label configurations than any small batch has: joint entropies are exact
+
+
+def joint_entropy(log_probs_B_K_C: Tensor, max_configurations: int, generator: torch.Generator | None = None) -> Tensor:
+    """H[Y_1..Y_B] by the chain rule, from what each point adds to the points before it."""
+    generator = generator or torch.Generator()
+    configurations = Configurations.empty(log_probs_B_K_C.shape[1], log_probs_B_K_C.device)
+    total = torch.zeros((), dtype=torch.float64, device=log_probs_B_K_C.device)
+    for log_probs_K_C in log_probs_B_K_C:
+        total = total + configurations.added_entropy(Points.of(log_probs_K_C.unsqueeze(0)))[0]
+        configurations = configurations.extended(log_probs_K_C, max_configurations, generator)
+    return total
 
 
 @given(log_probs_B_K_C=small_pools())

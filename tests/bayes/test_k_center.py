@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from softal_bench.bayes import k_center
-from softal_bench.bayes.k_center import k_center_greedy
+from softal_bench.bayes import centres
+from softal_bench.bayes.centres import k_center_greedy
 from softal_bench.errors import NumericalError
 
 
@@ -49,7 +49,7 @@ def test_it_takes_what_greedy_search_over_all_distances_takes(
 def test_blocks_of_points_and_of_labelled_points_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     points, labelled = normal(0, 50, 3), normal(1, 30, 3)
     whole = k_center_greedy(points, labelled, 10)
-    monkeypatch.setattr(k_center, "block_elements", lambda device: 50)  # 7 of each at a time
+    monkeypatch.setattr(centres, "block_elements", lambda device: 50)  # 7 of each at a time
     parts = k_center_greedy(points, labelled, 10)
     assert parts[0].tolist() == whole[0].tolist()
     torch.testing.assert_close(parts[1], whole[1], atol=1e-13, rtol=0)

@@ -12,7 +12,7 @@ from scipy import stats
 from sklearn.cluster import kmeans_plusplus as sklearn_kmeans_plus_plus
 from torch import Tensor
 
-from softal_bench.bayes.kmeans_plus_plus import kmeans_plus_plus
+from softal_bench.bayes.centres import kmeans_plus_plus
 from softal_bench.errors import NumericalError
 
 POINTS_N_D = np.random.default_rng(3).normal(size=(6, 2))

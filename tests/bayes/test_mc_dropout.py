@@ -21,10 +21,10 @@ from softal_bench.bayes.mc_dropout import (
     PlainPosterior,
     ThinnedPosterior,
     can_be_combined,
+    combination,
     draw_masks,
     flops_per_input,
     log_probs_plain,
-    memory,
     posterior_of,
     structure_of,
 )
@@ -175,7 +175,7 @@ def test_a_mask_that_drops_every_channel_of_one_layer_is_evaluated_beside_others
 def test_the_memory_allowed_does_not_change_log_probs(monkeypatch: pytest.MonkeyPatch, table_bytes: int) -> None:
     network, inputs = lenet5(), images(28, 21)
     masks = draw_masks(network, 7, seeded(0))
-    monkeypatch.setitem(memory._BUDGETS, "cpu", memory.Budget(8, table_bytes, 3))
+    monkeypatch.setitem(combination._BUDGETS, "cpu", combination.Budget(8, table_bytes, 3))
     log_probs_n_K_C = posterior_of(network, masks).log_probs(inputs)
     assert_equal_to_1e_5_of_the_largest_logit(log_probs_n_K_C, masked(network, masks, inputs))
 

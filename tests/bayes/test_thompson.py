@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from softal_bench.bayes.thompson import best_under_samples, draw_samples
+from softal_bench.bayes.sampling import best_under_samples, draw_samples
 from softal_bench.pools import TensorPool
 
 

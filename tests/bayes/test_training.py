@@ -15,7 +15,6 @@ from softal_plugins.models.lenet5 import LeNet5
 from torch import Tensor, nn
 from torch.nn import functional
 
-from softal_bench.bayes.global_rng import seeded_global_rng
 from softal_bench.bayes.mc_dropout import FittedMCDropout, MCDropout
 from softal_bench.bayes.training import (
     accuracy_and_nll,
@@ -27,6 +26,7 @@ from softal_bench.bayes.training import (
 )
 from softal_bench.contracts import Examples, FittedModel, Posterior, TrainingRegime
 from softal_bench.errors import NumericalError
+from softal_bench.seeding import seeded_global_rng
 
 CPU = torch.device("cpu")
 Build = Callable[[], nn.Sequential]

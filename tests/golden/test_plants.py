@@ -14,7 +14,7 @@ from softal_plugins.models import ensemble
 from softal_plugins.models.resnet18 import ResNet18
 from torch import Tensor, nn
 
-from softal_bench.bayes import augmentation, fourier_convolution, gibbs, information, training
+from softal_bench.bayes import fourier_convolution, information, sampling, training
 from softal_bench.bayes.joint_entropy import Configurations
 from softal_bench.bayes.mc_dropout import FittedMCDropout, MCDropout
 from softal_bench.contracts import TrainingRegime
@@ -96,7 +96,7 @@ def all_members_of_an_ensemble_alike(patch: Patch) -> None:
 
 
 def images_shifted_by_less(patch: Patch) -> None:
-    patch.setattr(augmentation, "_PADDING", 3)
+    patch.setattr(training, "_PADDING", 3)
 
 
 def images_not_augmented(patch: Patch) -> None:
@@ -256,7 +256,7 @@ def bald_in_bits(patch: Patch) -> None:
 
 
 def noise_of_stochastic_rules_in_another_order(patch: Patch) -> None:
-    wrap(patch, gibbs, "standard_gumbel", lambda original, *arguments: original(*arguments).flip(0))
+    wrap(patch, sampling, "standard_gumbel", lambda original, *arguments: original(*arguments).flip(0))
 
 
 def configurations_drawn_from_the_other_end(patch: Patch) -> None:

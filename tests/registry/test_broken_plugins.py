@@ -125,7 +125,7 @@ def test_a_third_party_plugin_is_built_and_listed_with_its_distribution(
             "from softal_plugins.datasets.digits import Digits as First",
             "not a subclass of AcquisitionFunction",
         ),
-        ("lost:Forgetful", ABSTRACT, "Forgetful does not implement scores"),
+        ("lost:Forgetful", ABSTRACT, "Forgetful implements neither score_chunk nor scores"),
         (
             "lost:First",
             SOUND.replace("(frozen=True)", ""),

@@ -292,7 +292,5 @@ def test_a_pool_larger_than_the_data_is_refused_before_anything_runs(load: Loade
 def test_two_sources_that_read_alike_are_refused(load: Loader) -> None:
     other = {"trained": {**TRAINED["trained"], "validation_size": 65}}
     matrix = {"acquisition": ["uniform"], "batch_size": [2], "source": [TRAINED, other]}
-    with pytest.raises(
-        SuiteError, match="source: two sources have the label 'digits_cnn on digits, 30 labels'"
-    ):
+    with pytest.raises(SuiteError, match="source: two sources have the label 'digits_cnn on digits, 30 labels'"):
         load([], matrix=matrix, source=None)

@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 import torch
 
-from softal_bench.bayes.global_rng import seeded_global_rng
+from softal_bench.seeding import seeded_global_rng
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from softal_bench.bayes.gibbs import require_numbers, sample_without_replacement
+from softal_bench.bayes.sampling import require_numbers, sample_without_replacement
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, OneSampleScore, Pool
 from softal_bench.contracts.acquisition import require_batch_fits
 

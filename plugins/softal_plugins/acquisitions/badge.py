@@ -3,8 +3,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from softal_bench.bayes.centres import kmeans_plus_plus
 from softal_bench.bayes.information import mean_probs
-from softal_bench.bayes.kmeans_plus_plus import kmeans_plus_plus
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.contracts.acquisition import require_batch_fits
 
@@ -19,7 +19,7 @@ class BADGE(AcquisitionFunction):
 
     As in the authors' code the first centre is the g_n of largest norm, and each next one is drawn with a probability
     in proportion to its squared distance from the nearest centre before it (D² sampling), never twice; see
-    `softal_bench.bayes.kmeans_plus_plus`. The scores are these distances, the first point's the norm.
+    `softal_bench.bayes.centres`. The scores are these distances, the first point's the norm.
     """
 
     needs = frozenset({"embeddings"})

@@ -3,9 +3,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from softal_bench.bayes import information
-from softal_bench.contracts import OneSampleScore, Pool
-
-from ._streaming import streamed_scores
+from softal_bench.contracts import OneSampleScore
 
 
 @dataclass(frozen=True)
@@ -16,5 +14,5 @@ class BALD(OneSampleScore):
     citation = "Houlsby et al. 2011, arXiv:1112.5745; for deep active learning: Gal, Islam and Ghahramani 2017"
     cost = "O(N K C) time, O(N) memory"
 
-    def scores(self, pool: Pool) -> Tensor:
-        return streamed_scores(pool, information.bald)
+    def score_chunk(self, log_probs_n_K_C: Tensor) -> Tensor:
+        return information.bald(log_probs_n_K_C)

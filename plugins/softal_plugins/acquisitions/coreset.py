@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import torch
 
-from softal_bench.bayes.k_center import k_center_greedy
+from softal_bench.bayes.centres import k_center_greedy
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.contracts.acquisition import require_batch_fits
 

@@ -5,8 +5,7 @@ from torch import Tensor
 
 from softal_bench.bayes.epig import epig
 from softal_bench.contracts import OneSampleScore, Pool
-
-from ._streaming import streamed_scores
+from softal_bench.contracts.acquisition import scores_by_chunk
 
 
 @dataclass(frozen=True)
@@ -25,4 +24,4 @@ class EPIG(OneSampleScore):
 
     def scores(self, pool: Pool) -> Tensor:
         target_log_probs_M_K_C = torch.cat([log_probs_m_K_C for _, log_probs_m_K_C in pool.targets.log_probs()])
-        return streamed_scores(pool, lambda log_probs_n_K_C: epig(log_probs_n_K_C, target_log_probs_M_K_C))
+        return scores_by_chunk(pool, lambda log_probs_n_K_C: epig(log_probs_n_K_C, target_log_probs_M_K_C))

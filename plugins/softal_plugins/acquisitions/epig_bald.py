@@ -2,10 +2,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from softal_bench.bayes import information
 from softal_bench.contracts import OneSampleScore, Pool
 
-from ._streaming import streamed_scores
+from .bald import BALD
 
 
 @dataclass(frozen=True)
@@ -25,4 +24,4 @@ class EPIGBALD(OneSampleScore):
     )
 
     def scores(self, pool: Pool) -> Tensor:
-        return streamed_scores(pool, information.bald) - streamed_scores(pool.evaluation, information.bald)
+        return BALD().scores(pool) - BALD().scores(pool.evaluation)

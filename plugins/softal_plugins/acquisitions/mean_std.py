@@ -3,9 +3,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from softal_bench.bayes import information
-from softal_bench.contracts import OneSampleScore, Pool
-
-from ._streaming import streamed_scores
+from softal_bench.contracts import OneSampleScore
 
 
 @dataclass(frozen=True)
@@ -23,5 +21,5 @@ class MeanStd(OneSampleScore):
     )
     cost = "O(N K C) time, O(N) memory"
 
-    def scores(self, pool: Pool) -> Tensor:
-        return streamed_scores(pool, information.mean_std)
+    def score_chunk(self, log_probs_n_K_C: Tensor) -> Tensor:
+        return information.mean_std(log_probs_n_K_C)

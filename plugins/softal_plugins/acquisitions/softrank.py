@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from softal_bench.bayes.gibbs import ranks
+from softal_bench.bayes.sampling import ranks
 
 from ._stochastic_rule import GibbsRule
 

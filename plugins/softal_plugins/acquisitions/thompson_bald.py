@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import torch
 
-from softal_bench.bayes.thompson import best_under_samples, draw_samples
+from softal_bench.bayes.sampling import best_under_samples, draw_samples
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.contracts.acquisition import require_batch_fits
 

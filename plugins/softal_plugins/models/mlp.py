@@ -1,16 +1,16 @@
+import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-import torch
 from torch import nn
 
 from softal_bench.bayes.mc_dropout import MCDropout
-from softal_bench.bayes.training import fit_mc_dropout
-from softal_bench.contracts import BayesianModel, Examples, FittedModel, TrainingRegime
+
+from ._mc_dropout import MCDropoutModel
 
 
 @dataclass(frozen=True)
-class MLP(BayesianModel):
+class MLP(MCDropoutModel):
     """A multilayer perceptron with MC dropout, for inputs of any shape, which it flattens.
 
     For each width in `hidden`: linear, ReLU, dropout. Then linear to C, log-softmax. Its embeddings are the last hidden
@@ -43,21 +43,8 @@ class MLP(BayesianModel):
         """1 without dropout, where all samples are equal."""
         return super().evaluation_samples if self.dropout else 1
 
-    def fit(
-        self,
-        labelled: Examples,
-        validation: Examples,
-        training: TrainingRegime,
-        device: torch.device,
-        generator: torch.Generator,
-    ) -> FittedModel:
-        features = labelled.inputs[0].numel()
-        return fit_mc_dropout(
-            lambda: self.network(labelled.num_classes, features), labelled, validation, training, device, generator
-        )
-
-    def network(self, num_classes: int, features: int) -> nn.Sequential:
-        """The network with fresh weights from the global generator (the framework's default initialisation)."""
+    def network(self, num_classes: int, shape: tuple[int, ...]) -> nn.Sequential:
+        features = math.prod(shape)
         layers: list[nn.Module] = [nn.Flatten()]
         for width_in, width in pairwise([features, *self.hidden]):
             layers += [nn.Linear(width_in, width), nn.ReLU(inplace=True)]

@@ -1,20 +1,17 @@
 from dataclasses import dataclass, field
 
-import torch
 from torch import nn
 
 from softal_bench.bayes.mc_dropout import MCDropout
-from softal_bench.bayes.training import fit_mc_dropout
-from softal_bench.contracts import BayesianModel, Examples, FittedModel, TrainingRegime
 from softal_bench.errors import DataError
 
-from ._checks import require_dropout
+from ._mc_dropout import MCDropoutModel
 
-_SMALLEST = 8  # pixels; below, the last stage has nothing left to see
+_SMALLEST = 8  # pixels along a side; smaller images have vanished before the last stage
 
 
 @dataclass(frozen=True)
-class ResNet18(BayesianModel):
+class ResNet18(MCDropoutModel):
     """ResNet-18 for small colour images, with MC dropout in its head alone, as in the paper's CIFAR-10 experiments.
 
     torchvision's ResNet-18 with the usual stem for 32x32 images (convolution 3x3 of stride 1, no max-pooling), then
@@ -26,32 +23,15 @@ class ResNet18(BayesianModel):
 
     citation = "He, Zhang, Ren and Sun 2016, arXiv:1512.03385; head and stem: Kirsch et al. 2021, arXiv:2106.12059"
 
-    def __post_init__(self) -> None:
-        require_dropout(self.dropout)
-
-    def fit(
-        self,
-        labelled: Examples,
-        validation: Examples,
-        training: TrainingRegime,
-        device: torch.device,
-        generator: torch.Generator,
-    ) -> FittedModel:
-        shape = tuple(labelled.inputs.shape[1:])
+    def network(self, num_classes: int, shape: tuple[int, ...] = (3, 32, 32)) -> nn.Sequential:
         if len(shape) != 3 or min(shape[1:]) < _SMALLEST:
             raise DataError(
                 f"resnet18 takes images of at least {_SMALLEST}x{_SMALLEST}; this data set's inputs have shape {shape}"
             )
-        return fit_mc_dropout(
-            lambda: self.network(labelled.num_classes, shape[0]), labelled, validation, training, device, generator
-        )
-
-    def network(self, num_classes: int, channels: int = 3) -> nn.Sequential:
-        """The network with fresh weights from the global generator (the framework's default initialisation)."""
         from torchvision.models import resnet18
 
         trunk = resnet18(weights=None)
-        trunk.conv1 = nn.Conv2d(channels, 64, 3, stride=1, padding=1, bias=False)
+        trunk.conv1 = nn.Conv2d(shape[0], 64, 3, stride=1, padding=1, bias=False)
         trunk.maxpool = nn.Identity()
         trunk.fc = nn.Identity()
         return nn.Sequential(

@@ -1,32 +1,37 @@
-"""MC dropout with consistent masks: K dropout masks drawn once and shared by all inputs are K posterior samples.
+"""MC dropout with consistent masks: K dropout masks, drawn once and shared by all inputs, are K posterior samples.
 
-Three evaluations of the same masks, which agree to rounding; `FittedMCDropout.posterior` takes the first that covers
-the network, so a model of another package has them by ending in log-probs and placing `MCDropout` layers:
+The same masks can be evaluated in three ways, which agree to rounding. `FittedMCDropout.posterior` uses the first one
+that covers the network. A model of another distribution gets them too if its network has `MCDropout` layers and ends in
+log-probs.
 
-- combined: for an `nn.Sequential` of any trunk without dropout, then at most one convolution, then linear layers, with
-  max-pooling, ReLU, flatten and MCDropout between them. A mask is a factor >= 0 for a whole channel, so it commutes
-  with max-pooling and ReLU, and the trunk runs once for all K masks. The next layer is linear in the mask, so what each
-  of its input channels contributes is computed once and combined for all masks by matrix products. Later layers use
-  only the rows and columns that each mask keeps.
-- thinned: the same with more convolutions, or with pooling windows that overlap. For each mask the layers after the
-  trunk are evaluated without the rows and columns that it drops, at p = 0.5 a quarter of the plain arithmetic.
-- plain: for any module with `MCDropout` layers, run once for each mask; of an `nn.Sequential` only from the first
-  module with dropout on.
+- combined: for an `nn.Sequential` of a trunk without dropout, then at most one convolution, then linear layers, with
+  max-pooling, ReLU, flatten and MCDropout layers between them. A mask is a factor >= 0 for a whole channel, so it
+  commutes with max-pooling and ReLU, and the trunk runs once for all K masks. The next layer is linear in the mask, so
+  the contribution of each input channel is computed once and combined for all masks by matrix products. Later layers
+  use only the rows and columns that each mask keeps.
+- thinned: for networks with more convolutions or with overlapping pooling windows. For each mask, the layers after the
+  trunk are evaluated without the rows and columns that the mask drops. At p = 0.5 this is a quarter of the plain
+  arithmetic.
+- plain: for any module with `MCDropout` layers. The module runs once for each mask; an `nn.Sequential` runs once up to
+  its first module with dropout, and the remaining modules run once for each mask.
 
-A network without `MCDropout` layers has one sample only, which stands for all K; it runs once.
+The K samples of a network without `MCDropout` layers are all equal, so it runs once.
 
 Source: Gal and Ghahramani 2016, "Dropout as a Bayesian Approximation"; consistent masks: Kirsch et al. 2019,
 "BatchBALD".
 """
 
 from softal_bench.bayes.mc_dropout.combined import CombinedPosterior, can_be_combined
-from softal_bench.bayes.mc_dropout.deterministic import DeterministicPosterior
-from softal_bench.bayes.mc_dropout.fitted import FittedMCDropout, posterior_of
-from softal_bench.bayes.mc_dropout.masks import Masks, MCDropout, draw_masks, masked_batches
-from softal_bench.bayes.mc_dropout.plain import PlainPosterior, log_probs_plain
-from softal_bench.bayes.mc_dropout.structure import Structure, structure_of
-from softal_bench.bayes.mc_dropout.thinned import ThinnedPosterior
-from softal_bench.bayes.mc_dropout.work import flops_per_input
+from softal_bench.bayes.mc_dropout.fitted import DeterministicPosterior, FittedMCDropout, flops_per_input, posterior_of
+from softal_bench.bayes.mc_dropout.masks import (
+    Masks,
+    MCDropout,
+    PlainPosterior,
+    draw_masks,
+    log_probs_plain,
+    masked_batches,
+)
+from softal_bench.bayes.mc_dropout.structure import Structure, ThinnedPosterior, structure_of
 
 __all__ = [
     "CombinedPosterior",

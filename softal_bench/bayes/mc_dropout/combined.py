@@ -1,19 +1,108 @@
-"""The combined evaluation: all K masks from one pass over the inputs."""
+"""The combined evaluation: all K masks from one pass over the inputs.
+
+The first layer after the mask combines the contributions of its input channels (`Combination`). The linear layers after
+that are evaluated for several masks at a time (`LinearLayers`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from softal_bench.bayes.mc_dropout.combination import Combination
-from softal_bench.bayes.mc_dropout.linear_layers import LinearLayers
-from softal_bench.bayes.mc_dropout.masks import Masks
-from softal_bench.bayes.mc_dropout.memory import Budget, Workspace, budget_of, even_parts
-from softal_bench.bayes.mc_dropout.structure import Structure
-from softal_bench.bayes.mc_dropout.windows import Windows, tiling_pool
+from softal_bench.bayes.mc_dropout.combination import (
+    Budget,
+    Combination,
+    Windows,
+    Workspace,
+    budget_of,
+    even_parts,
+    tiling_pool,
+)
+from softal_bench.bayes.mc_dropout.masks import Masks, kept_first
+from softal_bench.bayes.mc_dropout.structure import Run, Structure
 from softal_bench.contracts import Posterior
 
 
+@dataclass(frozen=True)
+class _Layer:
+    """A layer under G masks, without the rows and columns that a mask drops; smaller masks are padded with zeros."""
+
+    weights_G_o_i: Tensor
+    bias_G_o_1: Tensor
+    relu: bool
+
+
+@dataclass(frozen=True)
+class _MaskGroup:
+    """Masks that keep similar numbers of channels: their numbers, and the rows of the table that they read."""
+
+    masks_G: Tensor
+    rows_Gf: Tensor
+    layers: list[_Layer]
+
+
+class LinearLayers:
+    """The last layers of a network, for all K masks.
+
+    Args:
+        runs: the linear layers; there may be none.
+        row_K_F: for each mask and input channel, its row in the table of shared rows.
+        masks: masks_K_F of the input channels, then masks_K_O of each layer, with ones where nothing is dropped.
+        batch: the number of masks that are evaluated at once.
+
+    For one input and mask, a layer between two masks costs 2 (1 - p)^2 operations for each of its weights, and the
+    padding of the batch to its largest mask. The constructor copies the weights: K (1 - p)^2 times their size.
+    """
+
+    def __init__(self, runs: Sequence[Run], row_K_F: Tensor, masks: Sequence[Tensor], batch: int) -> None:
+        order_K = (masks[0] != 0).sum(dim=1).argsort(descending=True, stable=True)
+        self._groups = [
+            _mask_group(runs, masks_G, row_K_F[masks_G], [masks_K_F[masks_G] for masks_K_F in masks])
+            for masks_G in torch.split(order_K, batch)
+        ]
+
+    def values_per_input(self, positions: int) -> int:
+        """Return how many numbers of the tables belong to one input."""
+        return positions * max(len(group.rows_Gf) for group in self._groups)
+
+    def logits(self, table_R_Pn: Tensor, inputs: int, classes: int, workspace: Workspace) -> Tensor:
+        """Return logits_K_C_n from a table with a row of P positions x n inputs for each input channel."""
+        samples = sum(len(group.masks_G) for group in self._groups)
+        logits_K_C_n = workspace.table("logits", samples, classes, inputs)
+        for group in self._groups:
+            hidden = workspace.table("hidden", len(group.rows_Gf), table_R_Pn.shape[1])
+            torch.index_select(table_R_Pn, 0, group.rows_Gf, out=hidden)
+            hidden = hidden.view(len(group.masks_G), -1, inputs)
+            for layer in group.layers:
+                hidden = torch.baddbmm(layer.bias_G_o_1, layer.weights_G_o_i, hidden)
+                hidden = hidden.relu_() if layer.relu else hidden
+            logits_K_C_n.index_copy_(0, group.masks_G, hidden)
+        return logits_K_C_n
+
+
+def _mask_group(runs: Sequence[Run], masks_G: Tensor, row_G_F: Tensor, masks: Sequence[Tensor]) -> _MaskGroup:
+    kept = [kept_first(mask_G_F) for mask_G_F in masks]
+    rows_Gf = row_G_F.gather(1, kept[0][0]).flatten()
+    layers = [
+        _layer(run, mask_G_F.shape[1], *before, outputs_G_o)
+        for run, mask_G_F, (before, (outputs_G_o, _)) in zip(runs, masks, pairwise(kept), strict=False)
+    ]
+    return _MaskGroup(masks_G, rows_Gf, layers)
+
+
+def _layer(run: Run, channels: int, kept_G_f: Tensor, factors_G_f: Tensor, kept_G_o: Tensor) -> _Layer:
+    layer = run.layer
+    weights_O_F_W = layer.weight.view(len(layer.weight), channels, -1)
+    weights_G_o_f_W = weights_O_F_W[kept_G_o.unsqueeze(2), kept_G_f.unsqueeze(1)]
+    weights_G_o_f_W.mul_(factors_G_f[:, None, :, None])
+    bias_O = layer.weight.new_zeros(len(layer.weight)) if layer.bias is None else layer.bias
+    return _Layer(weights_G_o_f_W.flatten(2), bias_O[kept_G_o].unsqueeze(2), run.relu)
+
+
 def can_be_combined(structure: Structure) -> bool:
-    """Whether one layer at most is between the first mask and linear layers, and pooling after it tiles its outputs."""
+    """Whether at most one convolution follows the first mask, and the pooling after it tiles its outputs."""
     first, *others = structure.runs
     padded_by_name = isinstance(first.layer, nn.Conv2d) and isinstance(first.layer.padding, str)
     all_linear = all(isinstance(run.layer, nn.Linear) for run in others)
@@ -21,13 +110,14 @@ def can_be_combined(structure: Structure) -> bool:
 
 
 class CombinedPosterior(Posterior):
-    """K masks of a network whose structure allows it, all at once.
+    """The combined evaluation of K masks, for a network whose structure allows it; see `can_be_combined`.
 
-    The trunk runs once. A convolution, or a linear layer over flattened channels, that comes next is a combination of
-    what each channel contributes (`Combination`); after that, and where the trunk gives features, the linear layers are
-    evaluated for several masks at a time without what they drop (`LinearLayers`).
+    The trunk runs once. If a convolution, or a linear layer over flattened channels, comes next, it combines the
+    contributions of its input channels (`Combination`). The linear layers after that, or right after a trunk that gives
+    features, are evaluated for several masks at a time, without the rows and columns that the masks drop
+    (`LinearLayers`).
 
-    Memory: `Budget.table_bytes` and the log-probs, however many inputs come.
+    Holds `Budget.table_bytes` and the log-probs, for any number of inputs.
     """
 
     @torch.no_grad()

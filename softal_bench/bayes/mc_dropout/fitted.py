@@ -1,21 +1,19 @@
-"""A trained network with MCDropout layers as a fitted model."""
+"""A trained network with MCDropout layers as a fitted model, and the choice of how its masks are evaluated."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from softal_bench.bayes.mc_dropout.combined import CombinedPosterior, can_be_combined
-from softal_bench.bayes.mc_dropout.deterministic import DeterministicPosterior
-from softal_bench.bayes.mc_dropout.masks import Masks, draw_masks, dropout_layers
-from softal_bench.bayes.mc_dropout.plain import PlainPosterior
-from softal_bench.bayes.mc_dropout.structure import WEIGHTED, structure_of
-from softal_bench.bayes.mc_dropout.thinned import ThinnedPosterior
+from softal_bench.bayes.mc_dropout.masks import Masks, PlainPosterior, draw_masks, dropout_layers
+from softal_bench.bayes.mc_dropout.structure import WEIGHTED, ThinnedPosterior, structure_of
 from softal_bench.contracts import FittedModel, Posterior, TrainingRegime
 
 
 def posterior_of(network: nn.Module, masks: Masks) -> Posterior:
-    """The fastest evaluation of the masks that covers the network; all agree to rounding."""
+    """Return the fastest evaluation of the masks that covers the network; all evaluations agree to rounding."""
     structure = structure_of(network)
     if structure is None:
         return PlainPosterior(network, masks)
@@ -24,20 +22,20 @@ def posterior_of(network: nn.Module, masks: Masks) -> Posterior:
     return ThinnedPosterior(structure, masks)
 
 
-# inputs, target_log_probs_N_C, epochs, training regime, generator -> a fresh network fitted to the targets
+# inputs, target_log_probs_N_C, epochs, training regime, generator -> a new network fitted to the targets
 Distil = Callable[[Tensor, Tensor, int, TrainingRegime, torch.Generator], FittedModel]
 
 
 class FittedMCDropout(FittedModel):
-    """A trained network with MCDropout layers, ending in log-probs. Its weights are laid out channels last.
+    """A trained network with MCDropout layers that ends in log-probs. Its weights are laid out channels last.
 
-    A network without any is taken too: all its posterior samples are equal.
+    If the network has no MCDropout layer, all its posterior samples are equal.
 
     Args:
         network: the network.
-        epochs: how many epochs it was trained for.
+        epochs: the number of epochs that it was trained for.
         best_epoch: the epoch whose weights it has, from 1.
-        distil: how a fresh copy is fitted to soft targets; see `softal_bench.bayes.training.distil_mc_dropout`.
+        distil: fits a new copy to soft targets; see `softal_bench.bayes.training.distil_mc_dropout`.
     """
 
     def __init__(
@@ -71,3 +69,31 @@ class FittedMCDropout(FittedModel):
         if self._distil is None:
             return super().distil(inputs, target_log_probs_N_C, epochs, training, generator)
         return self._distil(inputs, target_log_probs_N_C, epochs, training, generator)
+
+
+class DeterministicPosterior(Posterior):
+    """K equal samples of a network without MCDropout layers, which runs once for all of them."""
+
+    def __init__(self, network: nn.Module, num_samples: int) -> None:
+        self._network = network.eval()
+        self._num_samples = num_samples
+
+    @property
+    def num_samples(self) -> int:
+        return self._num_samples
+
+    @torch.no_grad()
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        log_probs_n_C: Tensor = self._network(inputs)
+        return log_probs_n_C.unsqueeze(1).repeat(1, self._num_samples, 1)
+
+
+def flops_per_input(posterior: Posterior, inputs: Tensor) -> float:
+    """Count the floating-point operations of matrix products and convolutions for one input and all K samples.
+
+    A multiplication and an addition count as two operations. They are counted while the posterior predicts the inputs,
+    so products with padded rows are included; element-wise operations and copies are not.
+    """
+    with FlopCounterMode(display=False) as counter:
+        posterior.log_probs(inputs)
+    return float(counter.get_total_flops() / len(inputs))

@@ -1,4 +1,4 @@
-"""Dropout layers whose masks can be drawn once and shared by all inputs."""
+"""Dropout layers whose masks can be drawn once and shared by all inputs, and the plain evaluation of such masks."""
 
 from collections.abc import Iterator
 
@@ -6,14 +6,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from softal_bench.contracts import Posterior
+
 Masks = list[Tensor]  # one masks_K_F for each MCDropout layer, F its channels or features; values 0 and 1 / (1 - p)
 
 
 class MCDropout(nn.Module):
     """Dropout of whole channels [n, F, h, w] or of features [n, F].
 
-    In training each example has a mask of its own: the rows of `kept_n_F` (bool) where that is set, else masks from the
-    global generator of the inputs' device. In evaluation `mask_F` is applied to all inputs, or nothing if it is None.
+    In training each example has its own mask: a row of `kept_n_F` (bool) if that is set, and otherwise a draw from the
+    global generator of the inputs' device. In evaluation `mask_F` is applied to all inputs; if it is None, nothing
+    is dropped.
+
+    Args:
+        features: F, the number of channels or features.
+        p: the probability that a channel or feature is dropped.
+
+    Raises:
+        ValueError: if p is not in [0, 1).
     """
 
     def __init__(self, features: int, p: float = 0.5) -> None:
@@ -40,17 +50,17 @@ class MCDropout(nn.Module):
         return mask_n_F.view(*mask_n_F.shape, *[1] * (inputs.ndim - 2))
 
     def draw_kept(self, count: int, generator: torch.Generator) -> Tensor:
-        """kept_n_F on the CPU, bool: whether each of n examples keeps each feature, with probability 1 - p."""
+        """Draw kept_n_F on the CPU, bool: whether each of n examples keeps each feature, with probability 1 - p."""
         return torch.empty(count, self.features, dtype=torch.bool).bernoulli_(1 - self.p, generator=generator)
 
     def draw_masks(self, num_samples: int, generator: torch.Generator) -> Tensor:
-        """masks_K_F on the CPU: each value 1 / (1 - p) with probability 1 - p, else 0."""
+        """Draw masks_K_F on the CPU: each value is 1 / (1 - p) with probability 1 - p, and otherwise 0."""
         kept_K_F = torch.rand(num_samples, self.features, generator=generator) >= self.p
         return kept_K_F.float() / (1 - self.p)
 
 
 def dropout_layers(network: nn.Module) -> list[MCDropout]:
-    """The network's MCDropout layers, in its order: that of `Masks`."""
+    """Return the network's MCDropout layers in the network's order, which is the order of `Masks`."""
     return [module for module in network.modules() if isinstance(module, MCDropout)]
 
 
@@ -63,10 +73,10 @@ def draw_masks(network: nn.Module, num_samples: int, generator: torch.Generator)
 def masked_batches(
     network: nn.Module, count: int, batch_size: int, device: torch.device, generator: torch.Generator
 ) -> Iterator[slice]:
-    """Yield the slice of each batch of an epoch of `count` examples, with its training masks set in the network.
+    """Yield the slice of each batch in an epoch of `count` examples, after setting its training masks in the network.
 
-    The epoch's masks are drawn on the CPU and moved to the device, so that CPU and CUDA trials share them. They take a
-    byte for each example and each feature that can be dropped.
+    The masks of the epoch are drawn on the CPU and moved to the device, so that CPU and CUDA trials share them. They
+    take one byte for each example and each feature that can be dropped.
     """
     layers = dropout_layers(network)
     kept = [layer.draw_kept(count, generator).to(device) for layer in layers]
@@ -82,12 +92,51 @@ def masked_batches(
 
 
 def kept_first(mask_G_F: Tensor) -> tuple[Tensor, Tensor]:
-    """The channels that each of G masks keeps, as one table: indices_G_f and the masks' values there, factors_G_f.
+    """Return the channels that each of G masks keeps, indices_G_f, and the values of the masks there, factors_G_f.
 
-    f is the largest number that one of them keeps, at least 1. A mask that keeps fewer fills its row with channels that
-    it drops, whose factor is 0, so that masks of unlike sizes can be evaluated as one batch.
+    f is the largest number of channels that one of the masks keeps, and at least 1. If a mask keeps fewer channels, its
+    row is filled with channels that it drops, whose factor is 0. Masks that keep different numbers of channels can thus
+    be evaluated as one batch.
     """
     kept_G_F = mask_G_F != 0
     most = max(1, int(kept_G_F.sum(dim=1).max()))
     indices_G_f = kept_G_F.logical_not().byte().argsort(dim=1, stable=True)[:, :most]
     return indices_G_f, mask_G_F.gather(1, indices_G_f)
+
+
+@torch.no_grad()
+def log_probs_plain(network: nn.Module, masks: Masks, inputs: Tensor) -> Tensor:
+    """Return log_probs_n_K_C of a network that ends in log-probs, by running it once for each mask."""
+    layers = dropout_layers(network)
+    network.eval()
+    samples = []
+    for k in range(len(masks[0])):
+        for layer, masks_K_F in zip(layers, masks, strict=True):
+            layer.mask_F = masks_K_F[k]
+        samples.append(network(inputs))
+    for layer in layers:
+        layer.mask_F = None
+    return torch.stack(samples, dim=1)
+
+
+class PlainPosterior(Posterior):
+    """The plain evaluation of K masks, for any network.
+
+    The modules of an `nn.Sequential` before its first module with dropout run once; the others run once for each mask.
+    """
+
+    def __init__(self, network: nn.Module, masks: Masks) -> None:
+        self._masks = masks
+        self._trunk, self._rest = nn.Sequential(), network.eval()
+        if isinstance(network, nn.Sequential):
+            modules = list(network)
+            first = next(i for i, module in enumerate(modules) if dropout_layers(module))
+            self._trunk, self._rest = nn.Sequential(*modules[:first]).eval(), nn.Sequential(*modules[first:]).eval()
+
+    @property
+    def num_samples(self) -> int:
+        return len(self._masks[0])
+
+    @torch.no_grad()
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        return log_probs_plain(self._rest, self._masks, self._trunk(inputs))

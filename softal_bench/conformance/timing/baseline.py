@@ -6,7 +6,6 @@ of CPU, so kinds stand side by side; nothing is compared across them.
 
 import json
 import math
-import os
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 
 from softal_bench.errors import SoftalError
+from softal_bench.machine.files import replace_file
 
 FILE_NAME = "baseline.json"
 FEWEST_RUNS = 3
@@ -115,10 +115,8 @@ def remember(path: Path, kind: str, measured: Mapping[str, Sequence[float]]) -> 
     entries = baseline.setdefault(kind, {})
     for name, ratios in measured.items():
         entries[name] = {"torch": torch.__version__, "ratios": [round(ratio, 4) for ratio in ratios]}
-    beside = path.with_name(f"{path.name}.new")
     try:
-        beside.write_text(_one_line_each(baseline), encoding="utf-8")
-        os.replace(beside, path)
+        replace_file(path, _one_line_each(baseline).encode())
     except OSError as error:
         raise BaselineError(f"{path}: cannot be written: {error.strerror}") from error
 

@@ -9,12 +9,12 @@ import pandas as pd
 
 from softal_bench.journal.lines import Status
 from softal_bench.records.lookup import Recorded, devices
+from softal_bench.registry.parameters import parameters_text, value_text
 from softal_bench.report.pages.markdown import counted, escape_block, table
 from softal_bench.report.pages.sections import Jobs, JobT, Rendered, SuiteResultsT
 from softal_bench.report.stats.numbers import ABSENT
 from softal_bench.report.stats.tables import IN_THE_TABLES, METHOD, all_labels
 from softal_bench.suite import AnyCondition
-from softal_bench.registry.parameters import parameters_text, value_text
 
 _SAMPLES = "posterior_samples"
 

@@ -10,11 +10,11 @@ import pandas as pd
 from softal_bench.journal.lines import Status
 from softal_bench.records.cells import Cell, CostResults, with_not_tried
 from softal_bench.records.lookup import devices
+from softal_bench.registry.parameters import value_text
 from softal_bench.report.stats.numbers import ABSENT, MIB, median_and_quartiles, number, significant, size
 from softal_bench.report.stats.statistics import quartiles
 from softal_bench.report.stats.tables import Table, by_batch_size
 from softal_bench.suite import CostCondition
-from softal_bench.registry.parameters import value_text
 
 IN_THE_TABLES = ("acquisition", "batch_size", "pool_size", "posterior_samples", "source")
 

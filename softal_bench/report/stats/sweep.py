@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from softal_bench.records.trials import ConditionResults
+from softal_bench.registry.parameters import parameters_text
 from softal_bench.report.stats.statistics import area_under_curve, labels_to, mean_interval, quartiles
 from softal_bench.report.stats.tables import Setting
-from softal_bench.registry.parameters import parameters_text
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import pandas as pd
 from softal_bench.journal.lines import Status
 from softal_bench.records.lookup import describe_counts, devices
 from softal_bench.records.trials import ConditionResults, Results, Trial
+from softal_bench.registry.parameters import value_text
 from softal_bench.report.stats.numbers import ABSENT, MIB, median_and_quartiles, number, percentage
 from softal_bench.report.stats.statistics import area_under_curve, labels_to, mean_interval, quantile, quartiles
 from softal_bench.suite import AnyCondition
-from softal_bench.registry.parameters import value_text
 
 METHOD = "Acquisition function"
 IN_THE_TABLES = ("acquisition", "batch_size")  # varied keys that every table of trials shows

@@ -84,7 +84,7 @@ def _follow(log_probs_N_K_C: Tensor, max_configurations: int, seed: int, steps: 
         full_seconds += time.perf_counter() - start
         gain_N[positions_B[:step]] = -torch.inf
         shortfall = float(gain_N.max() - gain_N[position])
-        if not configurations.exact:
+        if configurations.rows_M is not None:
             steps.sampled += 1
         if shortfall > _TIE:
             error = configurations.standard_error(Points.of(log_probs_N_K_C[position].unsqueeze(0)))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from softal_plugins.acquisitions.softmax import Softmax
 
-from softal_bench.bayes.gibbs import sample_without_replacement
 from softal_bench.bayes.information import bald
 from softal_bench.bayes.mc_dropout import FittedMCDropout
+from softal_bench.bayes.sampling import sample_without_replacement
 from softal_bench.contracts import AcquiredBatch
 from softal_bench.machine.stopwatch import Stopwatch
 from softal_bench.report.stats.numbers import size

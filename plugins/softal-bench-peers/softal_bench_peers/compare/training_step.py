@@ -11,11 +11,11 @@ from softal_plugins.models.lenet5 import LeNet5
 from torch import Tensor, nn
 from torch.nn import functional
 
-from softal_bench.bayes.global_rng import seeded_global_rng
 from softal_bench.bayes.mc_dropout import MCDropout
 from softal_bench.bayes.training import make_optimiser, training_step
 from softal_bench.contracts import Examples
 from softal_bench.machine.stopwatch import synchronise
+from softal_bench.seeding import seeded_global_rng
 from softal_bench_peers.compare.records import Comparison
 
 from .fresh import worker
