@@ -1,4 +1,4 @@
-"""A rule, the check of one plugin against it, and what came of that."""
+"""Rules for plugins, checks of a plugin against a rule, and their results."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ S = TypeVar("S")
 
 
 class Violation(Exception):
-    """A plugin broke a rule; the message says on what input, what was expected and what came."""
+    """A plugin breaks a rule. The message states the input, what was expected and what the plugin returned."""
 
 
 class NotApplicable(Exception):
-    """A rule says nothing of this plugin, or cannot be checked here; the message says why."""
+    """A rule does not apply to this plugin or cannot be checked here. The message says why."""
 
 
 @dataclass(frozen=True)
 class Rule(Generic[S]):
-    """What every plugin of a kind keeps to.
+    """A rule that every plugin of a kind has to keep.
 
     Attributes:
-        name: short, for lists of expected failures: `distinct_positions`.
-        text: the rule as a sentence without its subject.
-        check: raises Violation where it is broken, NotApplicable where it says nothing; anything else that it raises is
-            the plugin's, and a failure too.
+        name: a short identifier for lists of expected failures, such as `distinct_positions`.
+        text: the rule as a sentence without its subject, which is the plugin.
+        check: raises Violation if the plugin breaks the rule, and NotApplicable if the rule does not apply. Any other
+            exception comes from the plugin and counts as a failure.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Rule(Generic[S]):
 
 @dataclass(frozen=True)
 class Result:
-    """One rule, and whether it is kept."""
+    """The result of one check."""
 
     name: str
     rule: str
@@ -46,7 +46,7 @@ class Result:
 
     @property
     def failed(self) -> bool:
-        """Whether the rule is broken."""
+        """Whether the plugin breaks the rule."""
         return self.status == "failed"
 
     def __str__(self) -> str:
@@ -55,11 +55,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Check:
-    """A rule bound to a plugin; nothing happens until it is called.
+    """A rule bound to a plugin. It runs when it is called.
 
     Attributes:
-        name, rule: the rule's name and text.
-        run: as `Rule.check`, without an argument.
+        name: the name of the rule.
+        rule: the text of the rule.
+        run: `Rule.check`, bound to the plugin.
     """
 
     name: str
@@ -67,11 +68,11 @@ class Check:
     run: Callable[[], None]
 
     def __call__(self) -> None:
-        """Raise Violation, NotApplicable or what the plugin raises."""
+        """Run the check; raise Violation, NotApplicable or what the plugin raises."""
         self.run()
 
     def result(self) -> Result:
-        """What came of it."""
+        """Run the check and return its result."""
         try:
             self.run()
         except Violation as violation:
@@ -83,8 +84,8 @@ class Check:
         return Result(self.name, self.rule, "passed")
 
 
-def bound(rules: Sequence[Rule[S]], subject: S) -> list[Check]:
-    """The rules bound to one subject, which they share. What a check changes of the process is restored after it."""
+def bind(rules: Sequence[Rule[S]], subject: S) -> list[Check]:
+    """Bind rules to one subject, which they share. Each check restores the settings of the process that it changes."""
 
     def run(rule: Rule[S]) -> None:
         with restored():
@@ -94,21 +95,21 @@ def bound(rules: Sequence[Rule[S]], subject: S) -> list[Check]:
 
 
 def require(kept: bool, message: str) -> None:
-    """Raise Violation unless the rule is kept."""
+    """Raise Violation unless `kept`."""
     if not kept:
         raise Violation(message)
 
 
 def require_global_generators_untouched(run: Callable[[], object]) -> None:
-    """Raise Violation if running it moves a global generator of torch, NumPy or Python."""
+    """Raise Violation if `run` changes the state of a global generator of torch, NumPy or Python."""
     before = snapshot(GENERATORS)
     run()
-    moved = [change.setting.name for change in before.changes()]
-    require(not moved, f"{' and '.join(moved)} was used or left in another state")
+    changed = [change.setting.name for change in before.changes()]
+    require(not changed, f"it changed the state of {' and '.join(changed)}")
 
 
 def require_settings_untouched(run: Callable[[], object]) -> None:
-    """Raise Violation if running it changes a setting of the process that a trial would restore; restores it."""
+    """Raise Violation if `run` changes a setting of the process that a trial would restore. Restore it first."""
     before = snapshot([setting for setting in SETTINGS if setting not in GENERATORS])
     run()
     changed = before.restore()

@@ -1,15 +1,15 @@
-"""Conformance in a plugin's own tests, with pytest.
+"""The rules as pytest tests, for a plugin's own test suite.
 
-A class to subclass, with one fixture to supply:
+Subclass a test class and define one fixture:
 
     class TestGini(AcquisitionFunctionTests):
         @pytest.fixture
         def acquisition(self) -> Gini:
             return Gini()
 
-or one test over many plugins, with the failures that are known and why:
+Or parametrise one test over many plugins, with the known failures and their reasons:
 
-    @parametrize_with_checks([Gini(), Softmax(Gini())], expected_failures={"worst_point": "it wants it so"})
+    @parametrize_with_checks([Gini(), Softmax(Gini())], expected_failures={"worst_point": "it seeks certain points"})
     def test_conformance(check):
         check()
 """
@@ -30,16 +30,16 @@ ExpectedFailures = Mapping[str, str] | Callable[[Any], Mapping[str, str]]
 def parametrize_with_checks(
     plugins: Iterable[object], expected_failures: ExpectedFailures | None = None, data_root: Path | None = None
 ) -> pytest.MarkDecorator:
-    """Parametrise a test over the checks of each plugin; its one argument is `check`, to be called without arguments.
+    """Parametrise a test over the checks of each plugin. The test takes `check` and calls it without arguments.
 
     Args:
         plugins: acquisition functions, models and data sets.
-        expected_failures: reason by rule name, or a function of the plugin that returns that. An expected failure that
-            passes fails the test, so that the list does not outlive its reasons.
-        data_root: the folder of data sets' files; $SOFTAL_DATA if not given.
+        expected_failures: a mapping from rule names to reasons, or a function from a plugin to such a mapping. The
+            test of an expected failure fails if the check passes, so that the list stays up to date.
+        data_root: the folder of the data sets' files. Defaults to $SOFTAL_DATA, or the current folder if it is not set.
 
     Raises:
-        ValueError: if an expected failure names no rule.
+        ValueError: if `expected_failures` has a name that is not a rule of the plugin's kind.
     """
     parameters = []
     for plugin in plugins:
@@ -51,57 +51,57 @@ def parametrize_with_checks(
 
 
 class AcquisitionFunctionTests:
-    """Tests of an acquisition function; supply the fixture `acquisition`."""
+    """Tests of an acquisition function. Define the fixture `acquisition`."""
 
     @pytest.fixture
     def acquisition(self) -> AcquisitionFunction:
-        """The acquisition function."""
-        raise NotImplementedError(f"{type(self).__name__} has to supply the fixture 'acquisition'")
+        """The acquisition function to test."""
+        raise NotImplementedError(f"{type(self).__name__} has to define the fixture 'acquisition'")
 
     @pytest.mark.parametrize("rule", [rule.name for rule in rules_of(AcquisitionFunction)])
-    def test_keeps(self, acquisition: AcquisitionFunction, rule: str) -> None:
-        """The rule of this name."""
+    def test_keeps_rule(self, acquisition: AcquisitionFunction, rule: str) -> None:
+        """Check the rule."""
         _run_rule(acquisition, rule)
 
 
 class ModelTests:
-    """Tests of a Bayesian model; supply the fixture `model`."""
+    """Tests of a Bayesian model. Define the fixture `model`."""
 
     @pytest.fixture
     def model(self) -> BayesianModel:
-        """The model."""
-        raise NotImplementedError(f"{type(self).__name__} has to supply the fixture 'model'")
+        """The model to test."""
+        raise NotImplementedError(f"{type(self).__name__} has to define the fixture 'model'")
 
     @pytest.mark.parametrize("rule", [rule.name for rule in rules_of(BayesianModel)])
-    def test_keeps(self, model: BayesianModel, rule: str) -> None:
-        """The rule of this name."""
+    def test_keeps_rule(self, model: BayesianModel, rule: str) -> None:
+        """Check the rule."""
         _run_rule(model, rule)
 
 
 class DatasetTests:
-    """Tests of a data set; supply the fixture `dataset`, and `data_root` where its files are not under $SOFTAL_DATA."""
+    """Tests of a data set. Define the fixture `dataset`, and `data_root` if its files are not in $SOFTAL_DATA."""
 
     @pytest.fixture
     def dataset(self) -> Dataset:
-        """The data set."""
-        raise NotImplementedError(f"{type(self).__name__} has to supply the fixture 'dataset'")
+        """The data set to test."""
+        raise NotImplementedError(f"{type(self).__name__} has to define the fixture 'dataset'")
 
     @pytest.fixture
     def data_root(self) -> Path:
-        """The folder that its files are under."""
+        """The folder of its files."""
         return _data_root()
 
     @pytest.mark.parametrize("rule", [rule.name for rule in rules_of(Dataset)])
-    def test_keeps(self, dataset: Dataset, data_root: Path, rule: str) -> None:
-        """The rule of this name."""
+    def test_keeps_rule(self, dataset: Dataset, data_root: Path, rule: str) -> None:
+        """Check the rule."""
         _run_rule(dataset, rule, data_root)
 
 
 def _run_rule(plugin: object, rule: str, data_root: Path = Path()) -> None:
-    _run(next(check for check in checks_of(plugin, data_root) if check.name == rule))
+    _run_or_skip(next(check for check in checks_of(plugin, data_root) if check.name == rule))
 
 
-def _run(check: Check) -> None:
+def _run_or_skip(check: Check) -> None:
     try:
         check()
     except NotApplicable as reason:
@@ -110,14 +110,14 @@ def _run(check: Check) -> None:
 
 def _parameter(plugin: object, check: Check, reason: str | None) -> Any:
     marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason is not None else []
-    return pytest.param(lambda: _run(check), id=f"{plugin}-{check.name}", marks=marks)
+    return pytest.param(lambda: _run_or_skip(check), id=f"{plugin}-{check.name}", marks=marks)
 
 
 def _require_known(reasons: Mapping[str, str], checks: list[Check]) -> None:
     unknown = sorted(set(reasons) - {check.name for check in checks})
     if unknown:
         known = ", ".join(check.name for check in checks)
-        raise ValueError(f"expected_failures names {', '.join(unknown)}, which is no rule of this kind; rules: {known}")
+        raise ValueError(f"expected_failures: unknown rule {', '.join(unknown)}; the rules of this kind are {known}")
 
 
 def _data_root() -> Path:

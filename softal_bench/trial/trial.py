@@ -18,7 +18,6 @@ from softal_bench.journal.lines import Round
 from softal_bench.machine.isolation import restored
 from softal_bench.machine.memory import prediction_chunk
 from softal_bench.machine.stopwatch import Stopwatch, peak_memory, reset_peak_memory, synchronise
-from softal_bench.pools import PosteriorPool
 from softal_bench.registry import Plugin
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition, TrialLimits

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
-from softal_bench.conformance.timing import plant
-from softal_bench.conformance.timing.apart import run_apart
+from softal_bench.conformance.timing.measure import PLANT_FACTOR
+from softal_bench.conformance.timing.renew import run_benchmarks
 
 NOT_PASSED = ("slower", "no baseline")
 FOLDER = Path(__file__).parent
@@ -36,8 +36,8 @@ def prove(tests: tuple[Path, ...], runs: int) -> None:
             wrong += not tell(
                 f"unchanged, a core busy, run {number} of {runs}", failed_benchmarks(tests), expected=set()
             )
-    for name in sorted(found["name"] for found in run_apart(tests, "show")):
-        wrong += not tell(f"{name} {plant.FACTOR} times slower", failed_benchmarks(tests, name), expected={name})
+    for name in sorted(found["name"] for found in run_benchmarks(tests, "show")):
+        wrong += not tell(f"{name} {PLANT_FACTOR} times slower", failed_benchmarks(tests, name), expected={name})
     click.echo(f"{wrong} wrong" if wrong else "all as it should be")
     sys.exit(wrong > 0)
 
@@ -53,7 +53,7 @@ def tell(what: str, failed: set[str], expected: set[str]) -> bool:
 
 def failed_benchmarks(tests: tuple[Path, ...], planted: str | None = None) -> set[str]:
     """Those that a run of the gate does not find as before."""
-    return {found["name"] for found in run_apart(tests, "require", planted) if found["verdict"] in NOT_PASSED}
+    return {found["name"] for found in run_benchmarks(tests, "require", planted) if found["verdict"] in NOT_PASSED}
 
 
 @contextmanager

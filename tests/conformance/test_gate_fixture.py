@@ -1,4 +1,4 @@
-"""The fixture in a plugin author's own tests, with a clock that only the work moves on."""
+"""The fixture in a plugin author's own tests, with a clock that advances only while work runs."""
 
 import json
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from softal_bench.conformance.timing import __main__ as renewing
-from softal_bench.conformance.timing import plant
-from softal_bench.conformance.timing.apart import Found
-from softal_bench.conformance.timing.baseline import Learnt, cpu_kind, recall, remember
+from softal_bench.conformance.timing import renew as renewal
+from softal_bench.conformance.timing.baseline import Baseline, cpu_kind, read_baseline, write_baseline
+from softal_bench.conformance.timing.measure import PLANT_VARIABLE
+from softal_bench.conformance.timing.renew import GateResult
 
 CONFTEST = """
 from contextlib import contextmanager
@@ -51,96 +51,103 @@ def test_steady(against_control, time):
 
 @pytest.fixture
 def author(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """An author's folder with two benchmarks, of ratios 2 and 1."""
-    monkeypatch.delenv(plant.VARIABLE, raising=False)
+    """An author's folder with two benchmarks, whose ratios are 2 and 1."""
+    monkeypatch.delenv(PLANT_VARIABLE, raising=False)
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(test_speed=TESTS)
     return pytester
 
 
-def learn(author: pytest.Pytester, margin: float, steady: float = 1.0) -> None:
-    ratios = {"margin": [margin] * 3, "steady": [steady] * 3}
-    remember(author.path / "baseline.json", cpu_kind(), ratios)
+def write_ratios(author: pytest.Pytester, margin: float, runs: int = 3) -> None:
+    ratios = {"margin": [margin] * runs, "steady": [1.0] * runs}
+    write_baseline(author.path / "baseline.json", cpu_kind(), ratios)
 
 
-def test_without_a_baseline_for_this_cpu_the_gate_is_skipped_and_says_how_to_make_one(author: pytest.Pytester) -> None:
+def test_without_a_baseline_for_this_cpu_the_gate_skips_and_says_how_to_make_one(author: pytest.Pytester) -> None:
     ended = author.runpytest_inprocess("-rs")
     ended.assert_outcomes(skipped=2)
     ended.stdout.fnmatch_lines(
-        [f"*no baseline of 3 runs*make one: python -m softal_bench.conformance.timing {author.path}"]
+        [f"*no baseline of at least 3 runs*run python -m softal_bench.conformance.timing {author.path}"]
     )
 
 
-def test_where_a_baseline_is_required_a_missing_one_fails(author: pytest.Pytester) -> None:
+def test_a_baseline_of_too_few_runs_is_not_used(author: pytest.Pytester) -> None:
+    write_ratios(author, 2.0, runs=2)
+    author.runpytest_inprocess().assert_outcomes(skipped=2)
+
+
+def test_a_missing_baseline_fails_if_it_is_required(author: pytest.Pytester) -> None:
     ended = author.runpytest_inprocess("--gate=require")
     ended.assert_outcomes(failed=2)
     assert ended.ret == 1
 
 
 def test_unchanged_code_passes_and_its_ratios_are_shown(author: pytest.Pytester) -> None:
-    learn(author, 2.0)
+    write_ratios(author, 2.0)
     ended = author.runpytest_inprocess("--gate=require")
     ended.assert_outcomes(passed=2)
-    ended.stdout.fnmatch_lines(["*ratios to controls on*", "margin*2.0*as before", "steady*1.0*as before"])
+    ended.stdout.fnmatch_lines(["*ratios to controls on*", "margin*2.0*unchanged", "steady*1.0*unchanged"])
 
 
-def test_slower_code_fails_by_its_name_without_a_traceback(author: pytest.Pytester) -> None:
-    learn(author, 1.4)
+def test_slower_code_fails_with_its_name_and_without_a_traceback(author: pytest.Pytester) -> None:
+    write_ratios(author, 1.4)
     ended = author.runpytest_inprocess()
     ended.assert_outcomes(passed=1, failed=1)
-    ended.stdout.fnmatch_lines(["margin is 1.43 times slower than its baseline; up to 1.20 times is taken for noise."])
+    ended.stdout.fnmatch_lines(
+        ["margin is 1.43 times slower than its baseline; up to 1.20 times is attributed to noise."]
+    )
     ended.stdout.fnmatch_lines(["margin*slower, measured 4 times"])
     ended.stdout.no_fnmatch_line("*Traceback*")
 
 
 def test_faster_code_passes_and_the_summary_asks_for_a_new_baseline(author: pytest.Pytester) -> None:
-    learn(author, 3.0)
+    write_ratios(author, 3.0)
     ended = author.runpytest_inprocess()
     ended.assert_outcomes(passed=2)
-    ended.stdout.fnmatch_lines(["margin*faster", "faster: renew the baseline*"])
+    ended.stdout.fnmatch_lines(["margin*faster", "Some code is faster. To keep the gain, renew the baseline*"])
 
 
-def test_to_show_is_to_measure_without_a_verdict_on_the_test(author: pytest.Pytester) -> None:
-    learn(author, 1.0)
+def test_gate_show_measures_and_does_not_fail_slower_code(author: pytest.Pytester) -> None:
+    write_ratios(author, 1.0)
     author.runpytest_inprocess("--gate=show").assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize("name", ["margin", "steady"])
-def test_a_planted_slow_down_fails_the_benchmark_named_and_no_other(
+def test_a_planted_slow_down_fails_only_the_named_benchmark(
     author: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    learn(author, 2.0)
-    monkeypatch.setenv(plant.VARIABLE, name)
+    write_ratios(author, 2.0)
+    monkeypatch.setenv(PLANT_VARIABLE, name)
     ended = author.runpytest_inprocess()
     ended.assert_outcomes(passed=1, failed=1)
     ended.stdout.fnmatch_lines([f"{name} is 1.50 times slower than its baseline*"])
 
 
-def test_a_slow_down_planted_in_no_benchmark_stops_the_run_with_the_names_allowed(
+def test_a_slow_down_planted_in_an_unknown_benchmark_stops_the_run_and_lists_the_names(
     author: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(plant.VARIABLE, "nothing")
+    monkeypatch.setenv(PLANT_VARIABLE, "nothing")
     ended = author.runpytest_inprocess()
     assert ended.ret == pytest.ExitCode.USAGE_ERROR
     ended.stderr.fnmatch_lines(["*SOFTAL_BENCH_PLANT: unknown benchmark 'nothing'*margin, steady"])
 
 
-def test_two_benchmarks_of_one_name_in_a_folder_are_refused(author: pytest.Pytester) -> None:
+def test_two_benchmarks_with_the_same_name_in_a_folder_are_an_error(author: pytest.Pytester) -> None:
     author.makepyfile(test_again=TESTS)
     ended = author.runpytest_inprocess()
     assert ended.ret == pytest.ExitCode.USAGE_ERROR
-    ended.stderr.fnmatch_lines(["*test_margin* has the same name; benchmarks of a folder need their own"])
+    ended.stderr.fnmatch_lines(["*test_margin* has the same name as *test_margin; rename one of them*"])
 
 
-def test_a_broken_baseline_fails_with_its_file_named(author: pytest.Pytester) -> None:
+def test_a_broken_baseline_fails_and_names_the_file(author: pytest.Pytester) -> None:
     (author.path / "baseline.json").write_text("{broken")
     ended = author.runpytest_inprocess()
     ended.assert_outcomes(failed=2)
     ended.stdout.fnmatch_lines(["*baseline.json: cannot be read as a baseline*"])
 
 
-def test_with_benchmarks_disabled_the_work_runs_once_and_is_not_judged(author: pytest.Pytester) -> None:
-    learn(author, 0.1)
+def test_with_benchmarks_disabled_the_work_runs_once_without_a_verdict(author: pytest.Pytester) -> None:
+    write_ratios(author, 0.1)
     author.runpytest_inprocess("--benchmark-disable").assert_outcomes(skipped=2)
 
 
@@ -151,51 +158,53 @@ def test_without_pytest_benchmark_the_run_says_what_to_install(author: pytest.Py
 
 
 def renew(monkeypatch: pytest.MonkeyPatch, folder: Path, ratios: Sequence[float]) -> Result:
-    """Renew the baseline of a benchmark that measures these ratios, one a run."""
+    """Renew the baseline of a benchmark that measures these ratios, one per run."""
     left = iter(ratios)
 
-    def run_apart(_tests: Sequence[Path], _gate: str) -> list[Found]:
-        found = Found(name="margin", ratio=next(left), verdict="no baseline", baseline=str(folder / "baseline.json"))
+    def run_benchmarks(_tests: Sequence[Path], _gate: str) -> list[GateResult]:
+        found = GateResult(
+            name="margin", ratio=next(left), verdict="no baseline", baseline=str(folder / "baseline.json")
+        )
         return [found]
 
-    monkeypatch.setattr(renewing, "run_apart", run_apart)
-    return CliRunner().invoke(renewing.renew, [str(folder), "--runs", str(len(ratios))])
+    monkeypatch.setattr(renewal, "run_benchmarks", run_benchmarks)
+    return CliRunner().invoke(renewal.renew, [str(folder), "--runs", str(len(ratios))])
 
 
 def test_renewing_keeps_the_ratio_of_each_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = renew(monkeypatch, tmp_path, [1.0, 1.1, 1.2])
     assert ended.exit_code == 0
-    learnt = recall(tmp_path / "baseline.json", cpu_kind(), "margin")
-    assert isinstance(learnt, Learnt)
-    assert learnt.ratios == (1.0, 1.1, 1.2)
-    assert "up to 1.21 times is noise" in ended.stdout
+    baseline = read_baseline(tmp_path / "baseline.json", cpu_kind(), "margin")
+    assert isinstance(baseline, Baseline)
+    assert baseline.ratios == (1.0, 1.1, 1.2)
+    assert "tolerance 1.21 times" in ended.stdout
     assert "too noisy" not in ended.stdout
 
 
-def test_renewing_says_where_runs_differ_too_much_to_tell_a_slow_down(
+def test_renewing_reports_runs_that_differ_too_much_to_detect_a_slow_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "too noisy to tell a slow-down" in renew(monkeypatch, tmp_path, [1.0, 1.0, 1.4]).stdout
+    assert "too noisy to detect a slow-down" in renew(monkeypatch, tmp_path, [1.0, 1.0, 1.4]).stdout
 
 
-def test_a_planted_slow_down_gets_into_no_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(plant.VARIABLE, "margin")
+def test_a_planted_slow_down_is_not_written_to_a_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PLANT_VARIABLE, "margin")
     ended = renew(monkeypatch, tmp_path, [1.0, 1.0, 1.0])
     assert ended.exit_code == 2
     assert "SOFTAL_BENCH_PLANT is set" in ended.output
     assert not (tmp_path / "baseline.json").exists()
 
 
-def test_renewing_measures_in_processes_of_their_own(author: pytest.Pytester) -> None:
-    ended = CliRunner().invoke(renewing.renew, [str(author.path), "--runs", "3"])
+def test_renewing_measures_in_new_processes(author: pytest.Pytester) -> None:
+    ended = CliRunner().invoke(renewal.renew, [str(author.path), "--runs", "3"])
     assert ended.exit_code == 0, ended.output
     (entries,) = json.loads((author.path / "baseline.json").read_text()).values()
     assert [round(ratio) for ratio in entries["margin"]["ratios"]] == [2, 2, 2]
 
 
-def test_renewing_stops_where_the_benchmarks_do_not_run(author: pytest.Pytester) -> None:
+def test_renewing_stops_if_the_benchmarks_do_not_run(author: pytest.Pytester) -> None:
     author.makepyfile(test_speed="def test_margin(against_control): raise OSError('not now')")
-    ended = CliRunner().invoke(renewing.renew, [str(author.path)])
+    ended = CliRunner().invoke(renewal.renew, [str(author.path)])
     assert ended.exit_code == 1
-    assert "this has to pass first" in ended.output
+    assert "first make these tests pass" in ended.output
     assert "not now" in ended.output

@@ -1,4 +1,4 @@
-"""Extreme predictions: finite scores, a sound batch, and never the worst point."""
+"""Rules about extreme predictions: the batch is sound, its scores are finite, and the worst point is not acquired."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,11 +8,19 @@ import torch
 from torch import Tensor
 
 from softal_bench.conformance.acquisitions.batches import require_batch
-from softal_bench.conformance.acquisitions.examples import C, Example, K, N, batches, choose, example
+from softal_bench.conformance.acquisitions.example_pools import (
+    C,
+    ExamplePool,
+    K,
+    N,
+    example_pool,
+    position_lists,
+    select,
+)
 from softal_bench.conformance.rules import NotApplicable, Rule, require
 from softal_bench.contracts import AcquisitionFunction, OneSampleScore, Pool
 
-_POINTS, _BATCH, _STATES = 12, 6, 200
+_POINTS, _BATCH, _SEEDS = 12, 6, 200
 
 
 def _one_hot() -> Tensor:
@@ -26,73 +34,75 @@ def _uniform() -> Tensor:
 
 
 def _equal_points() -> Tensor:
-    return example(1).log_probs_N_K_C.expand(_POINTS, K, C)
+    return example_pool(1).log_probs_N_K_C.expand(_POINTS, K, C)
 
 
 def _agreeing_samples() -> Tensor:
-    return example(_POINTS).log_probs_N_K_C[:, :1].expand(_POINTS, K, C).float()
+    return example_pool(_POINTS).log_probs_N_K_C[:, :1].expand(_POINTS, K, C).float()
 
 
 def _tiny_probabilities() -> Tensor:
-    return (example(_POINTS).log_probs_N_K_C * 200).log_softmax(dim=-1)
+    return (example_pool(_POINTS).log_probs_N_K_C * 200).log_softmax(dim=-1)
 
 
-def _takes(make: Callable[[], Tensor]) -> Callable[[AcquisitionFunction], None]:
+def _check_on(make: Callable[[], Tensor]) -> Callable[[AcquisitionFunction], None]:
     def check(acquisition: AcquisitionFunction) -> None:
-        _require_finite(acquisition, example(_POINTS).predicting(make()))
+        _require_finite(acquisition, example_pool(_POINTS).predicting(make()))
 
     return check
 
 
-def _require_finite(acquisition: AcquisitionFunction, of: Example) -> None:
-    batch = choose(acquisition, of, _BATCH)
-    require_batch(batch, of.size, _BATCH)
+def _require_finite(acquisition: AcquisitionFunction, example: ExamplePool) -> None:
+    batch = select(acquisition, example, _BATCH)
+    require_batch(batch, example.size, _BATCH)
     finite = bool(batch.scores.isfinite().all())
-    require(finite, f"{_BATCH} of {of.size} points: expected finite scores, got {batch.scores.tolist()}")
+    require(finite, f"{_BATCH} of {example.size} points: expected finite scores, got {batch.scores.tolist()}")
 
 
 def _worst_point(acquisition: AcquisitionFunction) -> None:
-    """One point about which nothing is left to learn: all samples say the same class with certainty."""
+    """Check on a pool with one point that the model is certain about: all samples predict the same class with p = 1."""
+    if not isinstance(acquisition, OneSampleScore) and _over_given_scores(acquisition) is None:
+        raise NotApplicable(
+            "it is neither a one-sample score nor a rule over one, so it may acquire such a point for other reasons"
+        )
     worst = N // 2
-    log_probs_N_K_C = _undecided()
+    log_probs_N_K_C = _confident_but_disagreeing()
     log_probs_N_K_C[worst] = -torch.inf
     log_probs_N_K_C[worst, :, 0] = 0.0
-    if not isinstance(acquisition, OneSampleScore) and _given_scores(acquisition) is None:
-        raise NotApplicable("it is no score and no rule over one, so it may seek points for other reasons")
-    _require_rare(acquisition, example().predicting(log_probs_N_K_C), worst)
+    _require_rare(acquisition, example_pool().predicting(log_probs_N_K_C), worst)
 
 
-def _undecided() -> Tensor:
-    """Points of which each posterior sample is nearly sure, of classes that differ between samples."""
+def _confident_but_disagreeing() -> Tensor:
+    """Points for which each posterior sample is nearly certain, and the samples predict different classes."""
     generator = torch.Generator().manual_seed(2)
     logits_N_K_C = torch.randn(N, K, C, generator=generator, dtype=torch.float64)
     return (4 * logits_N_K_C).log_softmax(dim=-1)
 
 
-def _require_rare(acquisition: AcquisitionFunction, of: Example, worst: int) -> None:
-    """Never chosen first by a deterministic function, and by a stochastic one no more often than chance would."""
-    states = _STATES if acquisition.stochastic else 1
-    times = sum(batch == [worst] for batch in batches(acquisition, of, 1, states))
-    chance = states / of.size
+def _require_rare(acquisition: AcquisitionFunction, example: ExamplePool, worst: int) -> None:
+    """A deterministic function must never acquire the worst point first, a stochastic one no more often than chance."""
+    seeds = _SEEDS if acquisition.stochastic else 1
+    times = sum(positions == [worst] for positions in position_lists(acquisition, example, 1, seeds))
+    chance = seeds / example.size
     require(
         times <= (chance if acquisition.stochastic else 0),
-        f"1 of {of.size} points under {states} generator states: the worst, at {worst}, was chosen {times} times; at "
-        f"random it is {chance:.3g}",
+        f"1 of {example.size} points under {seeds} generator states: the worst point, at position {worst}, was "
+        f"acquired {times} times; uniform sampling would acquire it {chance:.3g} times",
     )
 
 
 def _negative_scores(acquisition: AcquisitionFunction) -> None:
-    """Scores that rounding has put below zero: given to a rule, or what a score makes of samples that agree."""
-    given = _given_scores(acquisition)
-    if given is None:
-        _require_finite(acquisition, example(_POINTS).predicting(_agreeing_samples()))
+    """Check scores that rounding has made negative: those given to a rule, or a score of samples that agree."""
+    over_scores = _over_given_scores(acquisition)
+    if over_scores is None:
+        _require_finite(acquisition, example_pool(_POINTS).predicting(_agreeing_samples()))
         return
-    _require_finite(given, example(_POINTS))
-    _require_rare(given, example(), 0)
+    _require_finite(over_scores, example_pool(_POINTS))
+    _require_rare(over_scores, example_pool(), 0)
 
 
-def _given_scores(acquisition: AcquisitionFunction) -> AcquisitionFunction | None:
-    """The same function over scores of which the first is slightly negative, if it is one over a one-sample score."""
+def _over_given_scores(acquisition: AcquisitionFunction) -> AcquisitionFunction | None:
+    """The same rule over scores of which the first is slightly negative; None unless it is a rule over a score."""
     fields = dataclasses.fields(acquisition)  # type: ignore[arg-type]
     scores = [field.name for field in fields if isinstance(getattr(acquisition, field.name), OneSampleScore)]
     replaced = {name: _SlightlyNegative() for name in scores}
@@ -110,10 +120,10 @@ class _SlightlyNegative(OneSampleScore):
 
 
 RULES: tuple[Rule[AcquisitionFunction], ...] = (
-    Rule("one_hot", "takes one-hot predictions", _takes(_one_hot)),
-    Rule("uniform_predictions", "takes uniform predictions", _takes(_uniform)),
-    Rule("equal_points", "takes a pool whose points are all equal", _takes(_equal_points)),
-    Rule("tiny_probabilities", "takes probabilities that underflow", _takes(_tiny_probabilities)),
-    Rule("negative_scores", "takes scores slightly below zero, and prefers others to them", _negative_scores),
-    Rule("worst_point", "does not choose a point about which nothing is left to learn", _worst_point),
+    Rule("one_hot", "handles one-hot predictions", _check_on(_one_hot)),
+    Rule("uniform_predictions", "handles uniform predictions", _check_on(_uniform)),
+    Rule("equal_points", "handles a pool of equal points", _check_on(_equal_points)),
+    Rule("tiny_probabilities", "handles probabilities that underflow", _check_on(_tiny_probabilities)),
+    Rule("negative_scores", "handles scores slightly below zero, and prefers larger ones", _negative_scores),
+    Rule("worst_point", "does not acquire a point whose label the model is certain about", _worst_point),
 )

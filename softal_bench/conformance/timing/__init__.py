@@ -1,17 +1,21 @@
-"""A gate for speed, as a pytest plugin: a benchmark fails if it got slower against a control timed in turn with it.
+"""A gate for speed, as a pytest plugin: a benchmark fails if it became slower relative to a control timed with it.
 
-Needs `pip install 'softal-bench[test]'` and, in the conftest.py at the top of the tests:
+The gate needs `pip install 'softal-bench[test]'` and, in the conftest.py at the top of the tests:
 
     pytest_plugins = ["softal_bench.conformance.timing"]
 
-A test that takes `against_control` calls it once, with the work of interest and a control: work of the same kind and
-of like size that does not touch the code of interest (a matrix product, a pass over an array, a sort). Both should
-take 1 to 50 ms a call. A machine that is slower, or busy, is so for both, and their ratio stays. It is compared with
-the ratios of earlier runs in `baseline.json` beside the test; see `baseline` for the tolerance.
+A test that uses the fixture `against_control` calls it once, with a subject and a control. The control is work of the
+same kind and of similar size that does not use the code of interest (a matrix product, a pass over an array, a sort).
+Both should take 1 to 50 ms per call. A slower or busier machine slows both, so their ratio stays the same. The ratio is
+compared with the ratios of earlier runs in `baseline.json` next to the test; `baseline` describes the tolerance.
 
-`pytest --gate=check` (as is plain `pytest`) fails what got slower and skips where this kind of CPU has no baseline;
-`--gate=require` fails there too; `--gate=show` only measures. `python -m softal_bench.conformance.timing FOLDER` renews
-the baseline of the benchmarks in a folder. Each ends with a table of ratios.
+- `pytest` and `pytest --gate=check` fail a test that became slower, and skip it if there is no baseline for this kind
+  of CPU.
+- `pytest --gate=require` also fails it if there is no baseline.
+- `pytest --gate=show` only measures.
+- `python -m softal_bench.conformance.timing FOLDER` renews the baseline of the benchmarks in a folder.
+
+Each run of pytest ends with a table of the ratios.
 """
 
 import time
@@ -22,12 +26,30 @@ from typing import Any
 
 import pytest
 
-from softal_bench.conformance.timing import plant
-from softal_bench.conformance.timing.baseline import FILE_NAME, BaselineError, Learnt, cpu_kind, recall
-from softal_bench.conformance.timing.clock import undisturbed_clock
-from softal_bench.conformance.timing.pairs import Turns, Work, ratio
-from softal_bench.conformance.timing.steady import steady
-from softal_bench.conformance.timing.verdict import Measured, attempt, failure, missing, table, usable
+from softal_bench.conformance.timing.baseline import (
+    FILE_NAME,
+    MIN_RUNS,
+    Baseline,
+    BaselineError,
+    Measurement,
+    Verdict,
+    cpu_kind,
+    failure_message,
+    measure_ratios,
+    missing_message,
+    read_baseline,
+    summary_table,
+)
+from softal_bench.conformance.timing.measure import (
+    PairedTimer,
+    Work,
+    planted,
+    ratio,
+    require_known_plant,
+    slowed,
+    stable_process,
+    undisturbed_clock,
+)
 
 __all__ = ["AgainstControl", "against_control"]
 
@@ -36,28 +58,28 @@ AgainstControl = Callable[[Work, Work], None]
 _SECONDS = 3.0
 _PAUSE = 1.5
 _FIXTURE = "against_control"
-_MEASURED = pytest.StashKey[list[Measured]]()
+_MEASUREMENTS = pytest.StashKey[list[Measurement]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take `--gate`."""
+    """Add the option `--gate`."""
     parser.getgroup("softal-bench").addoption(
         "--gate",
         choices=["check", "require", "show"],
         default="check",
-        help="what is slower than its baseline fails; where there is none: skip (check, the default) or fail "
-        "(require); or measure only (show)",
+        help="Fail benchmarks that are slower than their baseline, and skip those without a baseline (check, the "
+        "default) or fail them too (require); or only measure (show).",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start with nothing measured."""
-    config.stash[_MEASURED] = []
+    """Start with an empty list of measurements."""
+    config.stash[_MEASUREMENTS] = []
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Stop where the benchmarks of this run cannot be told apart, or cannot be timed."""
+    """Raise a usage error if benchmarks cannot be timed, or if two in one folder have the same name."""
     gated = [item for item in items if _FIXTURE in getattr(item, "fixturenames", ())]
     if not gated:
         return
@@ -67,74 +89,79 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in gated:
         known = places.setdefault((item.path.parent, _name(item)), item.nodeid)
         if known != item.nodeid:
-            raise pytest.UsageError(f"{item.nodeid}: {known} has the same name; benchmarks of a folder need their own")
-    plant.require_known({_name(item) for item in gated})
+            raise pytest.UsageError(
+                f"{item.nodeid} has the same name as {known}; rename one of them, because the benchmarks in a folder "
+                "share a baseline file"
+            )
+    require_known_plant({_name(item) for item in gated})
 
 
 @pytest.fixture
 def against_control(benchmark: Any, request: pytest.FixtureRequest) -> AgainstControl:
-    """Time a subject in turn with its control, and fail if their ratio is over the baseline's limit.
+    """Time a subject alternately with its control, and fail if their ratio exceeds the limit of the baseline.
 
-    Takes 3 s, four times that and the pauses between where it fails. PyTorch runs on one thread meanwhile.
+    This takes 3 s, or four times that and the pauses if the test fails. PyTorch runs on one thread meanwhile.
     """
 
     name, path, kind = _name(request.node), request.path.parent / FILE_NAME, cpu_kind()
     mode = request.config.getoption("gate")
 
     def gate(subject: Work, control: Work) -> None:
-        learnt = _recalled(path, kind, name)
+        baseline = _usable_baseline(path, kind, name)
         if benchmark.disabled:
             subject()
-            pytest.skip("benchmarks are disabled (pytest-benchmark says why)")
+            pytest.skip("benchmarks are disabled; pytest-benchmark says why")
         with _measuring(benchmark, name, subject, control) as measure:
-            ratios = (measure(),) if mode == "show" else attempt(measure, learnt, lambda: time.sleep(_PAUSE))
-        measured = Measured(name, ratios, learnt, kind, path)
-        request.config.stash[_MEASURED].append(measured)
-        benchmark.extra_info["gate"] = measured.reported
+            ratios = (measure(),) if mode == "show" else measure_ratios(measure, baseline, lambda: time.sleep(_PAUSE))
+        measurement = Measurement(name, ratios, baseline, kind, path)
+        request.config.stash[_MEASUREMENTS].append(measurement)
+        benchmark.extra_info["gate"] = measurement.reported
         if mode != "show":
-            _judge(measured, required=mode == "require")
+            _judge(measurement, required=mode == "require")
 
     return gate
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show the ratios."""
-    measured = config.stash[_MEASURED]
-    if measured:
-        terminalreporter.section(f"ratios to controls on {measured[0].kind}")
-        for line in table(measured):
+    measurements = config.stash[_MEASUREMENTS]
+    if measurements:
+        terminalreporter.section(f"ratios to controls on {measurements[0].kind}")
+        for line in summary_table(measurements):
             terminalreporter.write_line(line)
 
 
 @contextmanager
 def _measuring(benchmark: Any, name: str, subject: Work, control: Work) -> Iterator[Callable[[], float]]:
-    """A function that measures the ratio; its first call runs as the benchmark that pytest-benchmark tables."""
-    with steady(), undisturbed_clock() as clock:
-        turns = Turns(plant.slowed(subject, clock) if plant.planted() == name else subject, control, clock)
-        rounds = turns.rounds_in(_SECONDS)
+    """Yield a function that measures the ratio. Its first call is the one that pytest-benchmark reports."""
+    with stable_process(), undisturbed_clock() as clock:
+        timer = PairedTimer(slowed(subject, clock) if planted() == name else subject, control, clock)
+        rounds = timer.rounds_in(_SECONDS)
 
         def measure() -> float:
             if benchmark.stats is None:
-                benchmark.pedantic(turns.run_subject, setup=turns.run_control, rounds=rounds)
+                benchmark.pedantic(timer.run_subject, setup=timer.run_control, rounds=rounds)
             else:
-                turns.run(rounds)
-            return ratio(turns.take())
+                timer.run(rounds)
+            return ratio(timer.take())
 
         yield measure
 
 
-def _recalled(path: Path, kind: str, name: str) -> Learnt | None:
+def _usable_baseline(path: Path, kind: str, name: str) -> Baseline | None:
+    """The baseline, if it has enough runs for a tolerance."""
     try:
-        return usable(recall(path, kind, name))
+        baseline = read_baseline(path, kind, name)
     except BaselineError as error:
         pytest.fail(str(error), pytrace=False)
+    return baseline if baseline and len(baseline.ratios) >= MIN_RUNS else None
 
 
-def _judge(measured: Measured, required: bool) -> None:
-    if measured.verdict == "slower":
-        pytest.fail(failure(measured), pytrace=False)
-    if measured.verdict == "no baseline":
-        (pytest.fail if required else pytest.skip)(missing(measured))
+def _judge(measurement: Measurement, required: bool) -> None:
+    if measurement.verdict is Verdict.SLOWER:
+        pytest.fail(failure_message(measurement), pytrace=False)
+    if measurement.verdict is Verdict.NO_BASELINE:
+        (pytest.fail if required else pytest.skip)(missing_message(measurement))
 
 
 def _name(item: pytest.Item) -> str:

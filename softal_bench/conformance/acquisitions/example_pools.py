@@ -13,8 +13,8 @@ N, K, C, D, LABELLED, TARGETS = 40, 8, 4, 5, 6, 9
 
 
 @dataclass(frozen=True)
-class Example:
-    """All that a pool can offer. Every tensor is a function of the points, not of their order in the pool."""
+class ExamplePool:
+    """Everything that a pool can offer. Each row is a function of its point, not of the point's place in the pool."""
 
     log_probs_N_K_C: Tensor
     evaluation_N_K_C: Tensor
@@ -28,27 +28,30 @@ class Example:
         return len(self.log_probs_N_K_C)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All of them by name."""
+        """All tensors by name."""
         return dict(vars(self))
 
-    def at(self, positions: Tensor) -> "Example":
-        """The example whose pool holds these points, in this order."""
+    def at(self, positions: Tensor) -> "ExamplePool":
+        """The pool that holds the points at these positions, in this order."""
         per_point = ("log_probs_N_K_C", "evaluation_N_K_C", "embeddings_N_D")
         return replace(self, **{name: getattr(self, name)[positions] for name in per_point})
 
-    def to(self, dtype: torch.dtype) -> "Example":
-        """The same in another type."""
+    def to(self, dtype: torch.dtype) -> "ExamplePool":
+        """The pool with all tensors converted to `dtype`."""
         return replace(self, **{name: tensor.to(dtype) for name, tensor in self.tensors().items()})
 
-    def predicting(self, log_probs_N_K_C: Tensor) -> "Example":
-        """The same with other predictions; the evaluation posterior knows the weights, and the targets are the pool."""
+    def predicting(self, log_probs_N_K_C: Tensor) -> "ExamplePool":
+        """The pool with these predictions.
+
+        The evaluation posterior predicts the first posterior sample with certainty, and the targets are the pool.
+        """
         certain = log_probs_N_K_C[:, :1].expand_as(log_probs_N_K_C)
         return replace(
             self, log_probs_N_K_C=log_probs_N_K_C, evaluation_N_K_C=certain, targets_M_K_C=log_probs_N_K_C
         ).at(torch.arange(len(log_probs_N_K_C)))
 
     def pool(self, needs: frozenset[str], chunk_size: int = N) -> TensorPool:
-        """A pool that offers what is needed, and nothing else."""
+        """A pool for `select` that offers the given needs and nothing else."""
         return TensorPool(
             self.log_probs_N_K_C,
             chunk_size,
@@ -59,10 +62,10 @@ class Example:
         )
 
 
-def example(size: int = N) -> Example:
-    """A pool with a spread of confidence; float64, so that no two points tie."""
+def example_pool(size: int = N) -> ExamplePool:
+    """A pool of points with different confidence, in float64, so that no two points tie."""
     generator = torch.Generator().manual_seed(0)
-    return Example(
+    return ExamplePool(
         _log_probs(size, generator),
         _log_probs(size, generator),
         _log_probs(TARGETS, generator),
@@ -71,27 +74,29 @@ def example(size: int = N) -> Example:
     )
 
 
-def choose(
-    acquisition: AcquisitionFunction, of: Example, batch_size: int, seed: int = 0, chunk_size: int = N
+def select(
+    acquisition: AcquisitionFunction, example: ExamplePool, batch_size: int, seed: int = 0, chunk_size: int = N
 ) -> AcquiredBatch:
-    """The batch that the acquisition function chooses of an example's pool."""
+    """The batch that the acquisition function acquires from an example pool with a generator of this seed."""
     generator = torch.Generator().manual_seed(seed)
-    return acquisition.select(of.pool(acquisition.needs, chunk_size), batch_size, generator)
+    return acquisition.select(example.pool(acquisition.needs, chunk_size), batch_size, generator)
 
 
-def chosen(
-    acquisition: AcquisitionFunction, of: Example, batch_size: int, seed: int = 0, chunk_size: int = N
+def positions_of(
+    acquisition: AcquisitionFunction, example: ExamplePool, batch_size: int, seed: int = 0, chunk_size: int = N
 ) -> list[int]:
-    """Its positions."""
-    return [int(position) for position in choose(acquisition, of, batch_size, seed, chunk_size).positions]
+    """The positions of that batch."""
+    return [int(position) for position in select(acquisition, example, batch_size, seed, chunk_size).positions]
 
 
-def batches(acquisition: AcquisitionFunction, of: Example, batch_size: int, count: int) -> Iterator[list[int]]:
-    """The positions chosen under generators of different states."""
-    return (chosen(acquisition, of, batch_size, seed) for seed in range(count))
+def position_lists(
+    acquisition: AcquisitionFunction, example: ExamplePool, batch_size: int, seeds: int
+) -> Iterator[list[int]]:
+    """The positions of the batches that are acquired with generators of the seeds 0 to seeds - 1."""
+    return (positions_of(acquisition, example, batch_size, seed) for seed in range(seeds))
 
 
 def _log_probs(size: int, generator: torch.Generator) -> Tensor:
     common_N_1_C = torch.randn(size, 1, C, generator=generator, dtype=torch.float64) * 2
-    apart_N_K_C = torch.randn(size, K, C, generator=generator, dtype=torch.float64)
-    return (common_N_1_C + apart_N_K_C).log_softmax(dim=-1)
+    own_N_K_C = torch.randn(size, K, C, generator=generator, dtype=torch.float64)
+    return (common_N_1_C + own_N_K_C).log_softmax(dim=-1)
