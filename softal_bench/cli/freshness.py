@@ -15,7 +15,7 @@ from softal_bench.errors import DeviceError, SuiteError
 from softal_bench.journal.file import Journal
 from softal_bench.journal.lines import PluginChange, Status
 from softal_bench.machine.device import resolve_device
-from softal_bench.records.status import Standing
+from softal_bench.records.status import JobStatus
 from softal_bench.registry import registries
 from softal_bench.run.jobs import Job, Published
 from softal_bench.run.recompute import WHY_STALE, Survey, begin_again, ended_as, reopen, restart, survey
@@ -93,7 +93,7 @@ def find_results(request: SuiteRequest, kind: Kind, device: torch.device, *, wri
     return Found(kind.counting(published), nothing_left, recorded, differing)
 
 
-def mark_elsewhere(request: SuiteRequest, kind: Kind, found: Sequence[Standing]) -> list[Standing]:
+def mark_elsewhere(request: SuiteRequest, kind: Kind, found: Sequence[JobStatus]) -> list[JobStatus]:
     """Give published records that do not count on the suite's device the status "elsewhere", except stale records."""
     try:
         device = resolve_device(kind.suite.device)
@@ -101,7 +101,7 @@ def mark_elsewhere(request: SuiteRequest, kind: Kind, found: Sequence[Standing])
         device = None
     records = records_of(request, kind)
 
-    def marked(one: Standing) -> Standing:
+    def marked(one: JobStatus) -> JobStatus:
         record = one.record
         if record is None or record.end is None or record.path.parent != records or one.status == Status.STALE:
             return one

@@ -18,7 +18,7 @@ from softal_bench.journal.origin import was_timed_as_on
 from softal_bench.records.cells import Cell, collect_cells
 from softal_bench.records.export import rounds_table, samples_table
 from softal_bench.records.lookup import Problem
-from softal_bench.records.status import Standing, standings
+from softal_bench.records.status import JobStatus, cell_statuses, trial_statuses
 from softal_bench.records.trials import Trial, collect
 from softal_bench.report.pages.cost import write_cost_pages
 from softal_bench.report.pages.trials import write_pages
@@ -97,7 +97,7 @@ class Kind(ABC):
         """Return each job with the journal that counts."""
 
     @abstractmethod
-    def statuses(self, runs: Path, leaderboard: Path) -> tuple[list[Standing], Sequence[Problem]]:
+    def statuses(self, runs: Path, leaderboard: Path) -> tuple[list[JobStatus], Sequence[Problem]]:
         """Return the status of each job, and the journals that cannot be read."""
 
     @abstractmethod
@@ -173,8 +173,8 @@ class Trials(Kind):
     def recorded(self, runs: Path, leaderboard: Path) -> Sequence[Trial | Cell]:
         return list(collect(self.suite, runs, leaderboard).trials)
 
-    def statuses(self, runs: Path, leaderboard: Path) -> tuple[list[Standing], Sequence[Problem]]:
-        return standings(self.suite, runs, leaderboard)
+    def statuses(self, runs: Path, leaderboard: Path) -> tuple[list[JobStatus], Sequence[Problem]]:
+        return trial_statuses(self.suite, runs, leaderboard)
 
     def counts_on(self, device: torch.device | None, record: Journal) -> bool:
         return True
@@ -240,8 +240,8 @@ class Cost(Kind):
     def recorded(self, runs: Path, leaderboard: Path) -> Sequence[Trial | Cell]:
         return collect_cells(self.suite, runs, leaderboard).cells
 
-    def statuses(self, runs: Path, leaderboard: Path) -> tuple[list[Standing], Sequence[Problem]]:
-        return standings(self.suite, runs, leaderboard)
+    def statuses(self, runs: Path, leaderboard: Path) -> tuple[list[JobStatus], Sequence[Problem]]:
+        return cell_statuses(self.suite, runs, leaderboard)
 
     def counts_on(self, device: torch.device | None, record: Journal) -> bool:
         return device is not None and was_timed_as_on(device, record)

@@ -18,7 +18,7 @@ from softal_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from softal_bench.records.status import Standing
+    from softal_bench.records.status import JobStatus
     from softal_bench.records.verify import Submitted
 
 _FOLDER = click.Path(path_type=Path)
@@ -58,7 +58,7 @@ def status(request: SuiteRequest, as_json: bool) -> int:
     differing = compare_with_installed(request, kind, write=True)
     statuses, problems = kind.statuses(request.runs, request.pages)
     found = mark_elsewhere(request, kind, statuses)
-    by_method: dict[str, list[Standing]] = {}
+    by_method: dict[str, list[JobStatus]] = {}
     for one in found:
         by_method.setdefault(one.condition.acquisition.label, []).append(one)
     if as_json:
@@ -79,7 +79,7 @@ def status(request: SuiteRequest, as_json: bool) -> int:
     return 0
 
 
-def _show_status(name: str, found: "list[Standing]", by_method: "dict[str, list[Standing]]") -> None:
+def _show_status(name: str, found: "list[JobStatus]", by_method: "dict[str, list[JobStatus]]") -> None:
     from softal_bench.cli.results import show_table
     from softal_bench.records.status import counts, failed
 

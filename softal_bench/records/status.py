@@ -1,6 +1,6 @@
-"""How the trials of a suite, or the cells of a cost suite, stand at this moment."""
+"""The status of each trial of a suite, or of each cell of a cost suite, at this moment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,20 +8,22 @@ from typing import Any
 from softal_bench.errors import one_line
 from softal_bench.journal.file import Journal, is_locked
 from softal_bench.journal.lines import FAILURES, Status
-from softal_bench.records.cells import CostResults, collect_cells
+from softal_bench.records.cells import Cell, collect_cells
 from softal_bench.records.lookup import Problem
-from softal_bench.records.trials import Results, collect
+from softal_bench.records.trials import Trial, collect
 from softal_bench.suite import AnyCondition, CostSuite, Suite
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A trial or a cell.
+class JobStatus:
+    """A trial or a cost cell with its status.
 
     Attributes:
-        name: for people, without the acquisition function: `B=5, trial 0`.
-        status: of its journal, or running.
-        error: what ended it, on one line.
+        condition: its condition.
+        name: its name for people, without the acquisition function: `B=5, trial 0`.
+        key: its key.
+        status: the status in its journal, or running.
+        error: the error that ended it, on one line, or "".
         record: its journal, if it has one.
     """
 
@@ -33,43 +35,25 @@ class Standing:
     record: Journal | None
 
     def as_json(self) -> dict[str, Any]:
-        """For `--json`."""
-        told = {"acquisition": self.condition.acquisition.label, "name": self.name, "key": self.key}
-        return {**told, "status": self.status, "error": self.error}
+        """Return the object that `status --json` prints for a job."""
+        return {
+            "acquisition": self.condition.acquisition.label,
+            "name": self.name,
+            "key": self.key,
+            "status": self.status,
+            "error": self.error,
+        }
 
 
-def standings(suite: Suite | CostSuite, runs: Path, leaderboard: Path) -> tuple[list[Standing], Sequence[Problem]]:
-    """Return how everything in the suite stands, in its order, and the journals that cannot be read. Writes nothing."""
-    folder = runs / suite.name
-    if isinstance(suite, CostSuite):
-        return _of_cells(collect_cells(suite, runs, leaderboard), folder)
-    return _of_trials(collect(suite, runs, leaderboard), folder)
-
-
-def counts(of: Sequence[Standing]) -> dict[Status, int]:
-    """Return how many there are of each status that one of them has, in the order of `Status`."""
-    statuses = [one.status for one in of]
-    return {status: statuses.count(status) for status in Status if status in statuses}
-
-
-def failed(of: Sequence[Standing]) -> list[Standing]:
-    """Return those that ended other than well."""
-    return [one for one in of if one.status in FAILURES]
-
-
-def stale(of: Sequence[Standing]) -> list[Standing]:
-    """Return those that were computed with code that differs from the installed code."""
-    return [one for one in of if one.status == Status.STALE]
-
-
-def _of_trials(results: Results, folder: Path) -> tuple[list[Standing], Sequence[Problem]]:
-    status = _status_in(folder)
+def trial_statuses(suite: Suite, runs: Path, leaderboard: Path) -> tuple[list[JobStatus], Sequence[Problem]]:
+    """Return the status of each trial of a suite, in its order, and the journals that cannot be read."""
+    results = collect(suite, runs, leaderboard)
     return [
-        Standing(
+        JobStatus(
             trial.condition,
             f"B={trial.condition.batch_size}, trial {trial.number}",
             trial.key,
-            status(trial.key, trial.status),
+            _status_now(trial, runs / suite.name),
             one_line(trial.error),
             trial.record,
         )
@@ -77,15 +61,16 @@ def _of_trials(results: Results, folder: Path) -> tuple[list[Standing], Sequence
     ], results.problems
 
 
-def _of_cells(results: CostResults, folder: Path) -> tuple[list[Standing], Sequence[Problem]]:
-    status = _status_in(folder)
+def cell_statuses(suite: CostSuite, runs: Path, leaderboard: Path) -> tuple[list[JobStatus], Sequence[Problem]]:
+    """Return the status of each cell of a cost suite, in its order, and the journals that cannot be read."""
+    results = collect_cells(suite, runs, leaderboard)
     return [
-        Standing(
+        JobStatus(
             cell.condition,
             f"B={cell.condition.batch_size}, N={cell.condition.pool_size}, K={cell.condition.posterior_samples}, "
             f"{cell.condition.source.label}",
             cell.key,
-            status(cell.key, cell.status),
+            _status_now(cell, runs / suite.name),
             one_line(cell.error),
             cell.record,
         )
@@ -93,11 +78,23 @@ def _of_cells(results: CostResults, folder: Path) -> tuple[list[Standing], Seque
     ], results.problems
 
 
-def _status_in(folder: Path) -> Callable[[str, Status], Status]:
-    def status(key: str, journalled: Status) -> Status:
-        going_on = journalled in (Status.UNFINISHED, Status.NOT_RUN, Status.NOT_TRIED) and is_locked(
-            folder / f"{key}.jsonl"
-        )
-        return Status.RUNNING if going_on else journalled
+def _status_now(job: Trial | Cell, folder: Path) -> Status:
+    """The status in the journal, or "running" if a runner has locked a journal that has not ended."""
+    not_ended = job.status in (Status.UNFINISHED, Status.NOT_RUN, Status.NOT_TRIED)
+    return Status.RUNNING if not_ended and is_locked(folder / f"{job.key}.jsonl") else job.status
 
-    return status
+
+def counts(of: Sequence[JobStatus]) -> dict[Status, int]:
+    """Return the number of jobs with each status that occurs, in the order of `Status`."""
+    statuses = [one.status for one in of]
+    return {status: statuses.count(status) for status in Status if status in statuses}
+
+
+def failed(of: Sequence[JobStatus]) -> list[JobStatus]:
+    """Return the jobs that failed or exceeded a limit."""
+    return [one for one in of if one.status in FAILURES]
+
+
+def stale(of: Sequence[JobStatus]) -> list[JobStatus]:
+    """Return the jobs that were computed with code that differs from the installed code."""
+    return [one for one in of if one.status == Status.STALE]
