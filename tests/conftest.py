@@ -14,6 +14,7 @@ from run import fake_plugins
 pytest_plugins = ["pytester", "softal_bench.conformance.timing"]
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, and by what tests start
 settings.register_profile("deterministic", derandomize=True, deadline=None, database=None, max_examples=60)
 settings.load_profile("deterministic")

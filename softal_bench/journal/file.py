@@ -44,6 +44,7 @@ from softal_bench.journal.lines import (
     encode,
     parse,
 )
+from softal_bench.machine.files import make_folder, open_regular_to_append, read_regular, sync_folder
 
 _WHAT_TO_DO = "move the file away to run the job again"
 
@@ -120,10 +121,11 @@ class Journal:
         """Take the next line into account.
 
         Raises:
-            LineError: if a header after a retry is of another job.
+            LineError: if a round does not follow the one before it, or a header after a retry is of another job.
         """
         match line:
             case Round():
+                self._require_next(line)
                 self.rounds.append(line)
             case Cost():
                 self.costs.append(line)
@@ -144,6 +146,20 @@ class Journal:
                 _require_same_job(self.header, line)
                 self.header, self.needs_header = line, False
 
+    def _require_next(self, line: Round) -> None:
+        """Require round 0, 1, 2, ..., each with the batch of the round before it among its labels."""
+        if line.round != len(self.rounds):
+            raise LineError(f" (round): is round {line.round}, expected round {len(self.rounds)}")
+        if self.rounds and line.labels != (expected := self.rounds[-1].labels + len(self.rounds[-1].acquired)):
+            raise LineError(
+                f" (round): has {line.labels} labels, expected {expected}: those of round {line.round - 1} and the "
+                f"{len(self.rounds[-1].acquired)} that it acquired"
+            )
+        if self.rounds and not self.rounds[-1].acquired:
+            raise LineError(
+                f" (round): follows round {line.round - 1}, which is the last one because it acquired nothing"
+            )
+
 
 def read(path: Path) -> Journal:
     """Read a journal.
@@ -161,7 +177,7 @@ def read_started(path: Path) -> Journal | None:
         JournalError: as `read`.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path, follow_links=False)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -190,9 +206,12 @@ class JournalWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._disk_errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("ab")
+            make_folder(path.parent)
+            is_new = not path.exists()
+            self._file = os.fdopen(open_regular_to_append(path), "ab")
             self._cut_torn_line()
+            if is_new:
+                sync_folder(path.parent)
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._flushing: Future[None] | None = None
 
@@ -220,7 +239,7 @@ class JournalWriter:
             flushing.result()
 
     def _cut_torn_line(self) -> None:
-        data = self.path.read_bytes()
+        data = read_regular(self.path, follow_links=False)
         if data and not data.endswith(b"\n"):
             self._file.truncate(data.rfind(b"\n") + 1)
 
@@ -230,8 +249,9 @@ class JournalWriter:
             yield
         except OSError as error:
             raise StorageError(
-                f"{self.path}: cannot be written: {error.strerror}; the lines written before are kept. Free some space "
-                "or grant permission, then run the same command again: it continues after the last complete line"
+                f"{self.path}: cannot be written: {error.strerror or error}; the lines written before are kept. "
+                "Free some space or grant permission, then run the same command again: it continues after the last "
+                "complete line"
             ) from error
 
 
@@ -254,7 +274,7 @@ def locked(path: Path, timeout: float = 0) -> Iterator[bool]:
     lock_file = _lock_file(path)
     folder = lock_file.parent
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         lock = filelock.FileLock(lock_file)
         lock.acquire(timeout=timeout)
     except filelock.Timeout:
@@ -262,7 +282,7 @@ def locked(path: Path, timeout: float = 0) -> Iterator[bool]:
         return
     except OSError as error:
         raise StorageError(
-            f"{folder}: cannot be written: {error.strerror}; choose another folder with --runs"
+            f"{lock_file}: cannot be written: {error.strerror or error}; choose another folder with --runs"
         ) from error
     try:
         yield True
@@ -273,12 +293,17 @@ def locked(path: Path, timeout: float = 0) -> Iterator[bool]:
 def is_locked(path: Path) -> bool:
     """Return whether a runner holds the lock of the journal at `path` now. Creates no file, and does not wait."""
     try:
-        with _lock_file(path).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # closing the file releases it
+        lock_file = os.open(_lock_file(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock_file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # closing the file releases it
     except BlockingIOError:
         return True
     except OSError:
         return False
+    finally:
+        os.close(lock_file)
     return False
 
 
@@ -313,10 +338,10 @@ def _require_same_job(before: Header, header: Header) -> None:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, follow_links=False)
     except OSError as error:
         raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, error: OSError) -> JournalError:
-    return JournalError(f"{path}: cannot be read: {error.strerror}; {_WHAT_TO_DO}")
+    return JournalError(f"{path}: cannot be read: {error.strerror or error}; {_WHAT_TO_DO}")

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 
 from softal_bench.errors import JournalError
@@ -106,28 +105,28 @@ def _trial(condition: Condition, number: int, folders: list[Path], problems: lis
 
 
 def checked_rounds(record: Journal, condition: Condition) -> tuple[Round, ...]:
-    """Return the rounds of a trial; raise JournalError unless they can be rounds of this condition."""
-    rounds = record.rounds
+    """Return the rounds of a trial.
+
+    Raises:
+        JournalError: if they cannot be rounds of this condition: they begin with the start set and acquire B points
+            each, and a trial that is done has reached its budget.
+    """
+    path, rounds = record.path, record.rounds
     if record.costs:
-        raise JournalError(f"{record.path}: has a cost line, but is of a trial; {_ANEW}")
-    sizes = [round_.labels for round_ in rounds]
-    if any(after <= before for before, after in pairwise(sizes)):
-        raise JournalError(f"{record.path}: the labelled set does not grow from round to round: {sizes}")
+        raise JournalError(f"{path}: has a cost line, but is the journal of a trial; {_ANEW}")
+    for number, round_ in enumerate(rounds):
+        labels = condition.initial.size + number * condition.batch_size
+        allowed = (condition.batch_size, 0) if round_ is rounds[-1] else (condition.batch_size,)
+        if round_.labels != labels or len(round_.acquired) not in allowed:
+            raise JournalError(
+                f"{path}: round {number} has {round_.labels} labels and acquired {len(round_.acquired)}, expected "
+                f"{labels} and {condition.batch_size}; {_ANEW}"
+            )
     if record.status == Status.DONE and not rounds:
-        raise JournalError(f"{record.path}: says that it is done, but has no round; {_ANEW}")
-    if record.status == Status.DONE:
-        _require_complete(record, rounds, condition)
-    return tuple(rounds)
-
-
-def _require_complete(record: Journal, rounds: list[Round], condition: Condition) -> None:
-    """Require that the rounds are those of the whole condition, from the start set to the budget."""
-    sizes = [round_.labels for round_ in rounds]
-    expected = [condition.initial.size + number * condition.batch_size for number in range(len(rounds))]
-    if sizes != expected:
-        raise JournalError(f"{record.path}: the rounds have {sizes} labels, expected {expected}; {_ANEW}")
-    if sizes[-1] < condition.budget or rounds[-1].acquired:
+        raise JournalError(f"{path}: its status is done, but it has no round; {_ANEW}")
+    if record.status == Status.DONE and (rounds[-1].acquired or rounds[-1].labels < condition.budget):
         raise JournalError(
-            f"{record.path}: says that it is done, but its last round has {sizes[-1]} labels of a budget of "
-            f"{condition.budget} and acquired {len(rounds[-1].acquired)} more, expected none; {_ANEW}"
+            f"{path}: its status is done, but its last round has {rounds[-1].labels} labels of a budget of "
+            f"{condition.budget} and acquired {len(rounds[-1].acquired)} more; {_ANEW}"
         )
+    return tuple(rounds)

@@ -74,7 +74,6 @@ def examine(path: Path) -> Submitted:
         checked_line(record, condition)
         return Submitted(record, condition, ())
     rounds = checked_rounds(record, condition)
-    _require_numbered(record)
     if rounds:
         _require_acquired(record, rounds, condition)
     return Submitted(record, condition, rounds)
@@ -90,24 +89,13 @@ def _condition(record: Journal) -> Condition | CostCondition:
     return condition
 
 
-def _require_numbered(record: Journal) -> None:
-    numbers = [round_.round for round_ in record.rounds]
-    if numbers != list(range(len(numbers))):
-        raise JournalError(f"{record.path}: its rounds are numbered {shown(numbers)}, not 0, 1, ...")
-
-
 def _require_acquired(record: Journal, rounds: tuple[Round, ...], condition: Condition) -> None:
-    """Require that the labelled set grows by B distinct examples of the data set in each round."""
+    """Require that the start set and all acquired batches are distinct examples of the data set."""
     path, start, size = record.path, record.header.start, _size(record)
     if len(start) != condition.initial.size:
         raise JournalError(f"{path}: its start set has {len(start)} indices, not {condition.initial.size}")
     labelled = list(start)
-    for number, round_ in enumerate(rounds):
-        if round_.labels != len(labelled):
-            raise JournalError(f"{path}: round {number}: {round_.labels} labels, but {len(labelled)} were acquired")
-        wanted = condition.batch_size if round_.labels < condition.budget else 0
-        if len(round_.acquired) != wanted:
-            raise JournalError(f"{path}: round {number}: acquired {len(round_.acquired)} examples, not {wanted}")
+    for round_ in rounds:
         labelled += round_.acquired
     if len(set(labelled)) < len(labelled):
         raise JournalError(f"{path}: an example was acquired twice: {shown(_repeated(labelled))}")

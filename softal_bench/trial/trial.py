@@ -56,14 +56,18 @@ class Trial:
         self._is_candidate[self._candidates] = True
         self.start = draw_start(condition, trial, splits, self._candidates)
 
-    def require_replayable(self, acquired: Sequence[object]) -> None:
-        """Raise JournalError unless these are batches of distinct indices that this trial can have acquired."""
+    def require_replayable(self, acquired: Sequence[Sequence[int]]) -> None:
+        """Raise JournalError unless these are batches that this trial can have acquired in its first rounds."""
         left = set(self._candidates.tolist()) - set(self.start)
+        labelled = len(self.start)
         for number, batch in enumerate(acquired):
-            sound = isinstance(batch, list) and all(type(index) is int for index in batch)
-            if not sound or len(set(batch)) < len(batch) or not left.issuperset(batch):  # type: ignore[arg-type, call-overload]
+            size = self._condition.batch_size if labelled < self._condition.budget else 0
+            if len(batch) != size:
+                raise JournalError(f"round {number}: acquired {len(batch)} points, expected {size}")
+            if len(set(batch)) < len(batch) or not left.issuperset(batch):
                 raise JournalError(f"round {number}: acquired {shown(batch)}, which this trial cannot have acquired")
-            left -= set(batch)  # type: ignore[call-overload]
+            left -= set(batch)
+            labelled += len(batch)
 
     def rounds(self, acquired: Sequence[Sequence[int]]) -> Iterator[Round]:
         """Compute and yield each round after those whose acquired indices are given."""

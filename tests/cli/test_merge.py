@@ -112,7 +112,7 @@ CONFLICTS: dict[str, tuple[Callable[[Lines], object], str]] = {
     "a key with a path": (lambda lines: lines[0].update(key="../x"), "is no key"),
     "another key": (lambda lines: lines[0].update(key="0" * 16), "is named otherwise than by its key"),
     "a newer schema": (lambda lines: lines[0].update(schema=2), "schema 2"),
-    "no header": (lambda lines: lines.pop(0), "no header"),
+    "no header": (lambda lines: lines.pop(0), "the first line is not a header"),
 }
 
 

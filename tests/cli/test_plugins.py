@@ -150,11 +150,11 @@ def test_check_of_a_sound_plugin_ends_with_0_and_names_the_rules(cli: CommandLin
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("too_few", "failed: distinct_positions: chooses exactly B distinct positions in range: "),
+        ("too_few", "failed: distinct_positions: acquires exactly B distinct positions in range: "),
         ("always_raises", f"RuntimeError: {REASON}"),
         ("exits", "SystemExit"),
-        ("not_there", "failed: usable: can be used: "),
-        ("not_a_plugin", "failed: usable: can be used: "),
+        ("not_there", "failed: usable: can be imported and used: "),
+        ("not_a_plugin", "failed: usable: can be imported and used: "),
         ("lost", f"RuntimeError: {REASON}"),
     ],
 )

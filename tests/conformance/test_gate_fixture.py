@@ -53,6 +53,7 @@ def test_steady(against_control, time):
 def author(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """An author's folder with two benchmarks, whose ratios are 2 and 1."""
     monkeypatch.delenv(PLANT_VARIABLE, raising=False)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # else pytest-benchmark measures nothing
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(test_speed=TESTS)
     return pytester

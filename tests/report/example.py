@@ -39,6 +39,9 @@ class ExampleCondition:
         letters = "".join(character for character in self.acquisition.label if character.isalnum())
         return f"{letters}-{self.batch_size}-{self.patience}-{trial}"
 
+    def matches(self, where: dict[str, Any]) -> bool:
+        return where == {"acquisition": self.acquisition.label, "batch_size": self.batch_size}
+
     def value(self, key: str) -> Any:
         values = {"acquisition": self.acquisition.label, "batch_size": self.batch_size}
         return {"training.patience": self.patience, **values}[key]
@@ -123,7 +126,7 @@ def lines(
             "labels": condition.initial.size + number * condition.batch_size,
             "accuracy": accuracy,
             "nll": 0.5,
-            "acquired": [] if number == len(accuracies) - 1 else list(range(condition.batch_size)),
+            "acquired": [] if status == "done" and number == len(accuracies) - 1 else list(range(condition.batch_size)),
             "seconds": {"train": 2.0 + number, "predict": 0.5, "select": 0.012345, "evaluate": 0.25},
             "peak_bytes": 2**20 * (100 + trial),
         }

@@ -12,7 +12,7 @@ from softal_bench.report.stats.numbers import ABSENT
 from softal_bench.report.stats.tables import settings
 
 from .example import ExampleCondition, ExampleSuite, lines, write
-from .test_reference_tables import _beside, reference
+from .test_reference_tables import reference
 
 FIRST = ExampleCondition()
 
@@ -44,21 +44,17 @@ def test_epochs_are_the_mean_over_trials_at_each_number_of_labels(written: Examp
     assert epochs_and_scores_figure(setting, 10, ["uniform"]) is not None
 
 
-def test_a_page_shows_epochs_and_scores_if_the_suite_has_a_reference(
-    written: ExampleSuite, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_shows_epochs_and_scores_if_the_suite_has_a_reference(written: ExampleSuite) -> None:
     text, figures = page(written.collect())
     assert "Epochs and acquired scores" not in text
-    monkeypatch.setattr("softal_bench.report.pages.published.beside", _beside)
     text, figures = page(replace(written, reference=reference()).collect())
     assert "## Epochs and acquired scores" in text
     assert "(figures/example-course-B10.svg)" in text
     assert figures["example-course-B10.svg"].startswith(b"<?xml")
 
 
-def test_journals_without_epochs_have_no_such_section(suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_journals_without_epochs_have_no_such_section(suite: ExampleSuite) -> None:
     write(suite.path(FIRST, 0), lines(FIRST, 0, [0.5, 0.9]))
-    monkeypatch.setattr("softal_bench.report.pages.published.beside", _beside)
     text, figures = page(replace(suite, reference=reference()).collect())
     assert "Epochs and acquired scores" not in text
     assert not [name for name in figures if "course" in name]

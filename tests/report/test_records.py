@@ -63,7 +63,7 @@ def test_of_two_journals_the_finished_then_the_longer_then_that_of_the_runs_is_t
         (lambda journal: journal[2].update(accuracy=1.5), "accuracy"),
         (lambda journal: journal[2].update(accuracy="high"), "accuracy"),
         (lambda journal: journal[2].update(accuracy=float("nan")), "accuracy"),
-        (lambda journal: journal[3].update(labels=20), "does not grow"),
+        (lambda journal: journal[3].update(labels=20), "line 4 (round): has 20 labels, expected 30"),
         (lambda journal: journal[2].update(seconds={"train": -1}), "seconds"),
         (lambda journal: journal[-1].update(status="splendid"), "unknown status 'splendid'"),
         (lambda journal: journal.__delitem__(slice(2, -1)), "has no round"),
@@ -87,10 +87,14 @@ def test_a_journal_that_cannot_be_right_is_a_problem_and_no_crash(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda journal: journal[3].update(labels=31), r"have [20, 31, 40] labels, expected [20, 30, 40]"),
-        (lambda journal: journal.pop(4), "30 labels of a budget of 35"),
-        (lambda journal: journal.__delitem__(slice(3, 5)), "20 labels of a budget of 35"),
-        (lambda journal: journal[4].update(acquired=[1]), "acquired 1 more"),
+        (lambda journal: journal[3].update(labels=31), "line 4 (round): has 31 labels, expected 30"),
+        (lambda journal: journal.pop(3), "line 4 (round): is round 2, expected round 1"),
+        (lambda journal: journal.pop(4), "30 labels of a budget of 35 and acquired 10 more"),
+        (lambda journal: journal.__delitem__(slice(3, 5)), "20 labels of a budget of 35 and acquired 10 more"),
+        (lambda journal: journal[3].update(acquired=[]), "line 5 (round): has 40 labels, expected 30"),
+        (lambda journal: journal[4].update(acquired=[1]), "round 2 has 40 labels and acquired 1, expected 40 and 10"),
+        (lambda journal: journal[4].update(acquired=[*range(10)]), "40 labels of a budget of 35 and acquired 10 more"),
+        (lambda journal: [line.update(labels=line["labels"] + 1) for line in journal[2:5]], "round 0 has 21 labels"),
     ],
 )
 def test_a_done_journal_has_all_the_rounds_of_its_condition(

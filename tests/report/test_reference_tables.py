@@ -12,7 +12,7 @@ from softal_bench.report.pages.published import PublishedLabels, published_table
 from softal_bench.report.pages.sections import Rendered
 from softal_bench.report.stats.numbers import ABSENT
 from softal_bench.report.stats.statistics import median_interval
-from softal_bench.suite import Condition, Reference
+from softal_bench.suite import Reference
 
 from .example import POWER, UNIFORM, ExampleCondition, ExampleSuite, lines, write
 
@@ -27,23 +27,17 @@ def reference() -> Reference:
     return Reference.model_validate({"title": "A table", "source": "A paper", "differences": ["One."], "rows": rows})
 
 
-def collected(suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch) -> Results:
-    """The example's results with the reference, matched by label and B as real conditions are."""
-    monkeypatch.setattr("softal_bench.report.pages.published.beside", _beside)
+def collected(suite: ExampleSuite) -> Results:
+    """The example's results with the reference."""
     return replace(suite, reference=reference()).collect()
 
 
-def _beside(row: object, conditions: list[Condition]) -> list[Condition]:
-    wanted = (row.acquisition, row.batch_size)  # type: ignore[attr-defined]
-    return [one for one in conditions if (one.acquisition.label, one.batch_size) == wanted]
-
-
 @pytest.fixture
-def results(suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch) -> Results:
+def results(suite: ExampleSuite) -> Results:
     both = replace(suite, conditions=[ExampleCondition(UNIFORM), ExampleCondition(POWER)])
     for trial, reached in enumerate([1, 2, 3]):  # 0.9 with 30, 40 and 50 labels
         write(both.path(both.conditions[0], trial), lines(both.conditions[0], trial, [0.5] * reached + [0.9]))
-    return collected(both, monkeypatch)
+    return collected(both)
 
 
 def test_each_published_row_is_shown_next_to_ours_with_quantiles_trials_interval_and_verdict(results: Results) -> None:

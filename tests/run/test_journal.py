@@ -91,8 +91,8 @@ def test_a_line_is_on_the_disk_before_the_next_one_is_written(path: Path, monkey
         time.sleep(0.02)
         synced.append(path.read_bytes())
 
-    monkeypatch.setattr(os, "fsync", slow)
     writer = JournalWriter(path)
+    monkeypatch.setattr(os, "fsync", slow)
     for line in LINES:
         writer.write(typed(line))
     writer.close()
@@ -106,8 +106,8 @@ def test_a_line_can_be_read_as_soon_as_it_is_written_and_writing_does_not_wait_f
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on = threading.Event()
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: go_on.wait(10))
     writer = JournalWriter(path)
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: go_on.wait(10))
     writer.write(typed(HEADER))
     assert read(path).header == typed(HEADER)
     go_on.set()
@@ -234,7 +234,7 @@ def test_a_missing_or_unreadable_file_is_a_journal_error(path: Path) -> None:
     with pytest.raises(JournalError, match="cannot be read: No such file"):
         read(path)
     path.mkdir(parents=True)
-    with pytest.raises(JournalError, match="cannot be read: Is a directory"):
+    with pytest.raises(JournalError, match="cannot be read: is not a regular file"):
         read(path)
 
 
