@@ -7,6 +7,8 @@ INSTALLED := $(VENV)/installed
 DEVELOP := $(VENV)/installed-dev
 PEERS := .venv-peers/installed
 PEERS_BIN := .venv-peers/bin
+# Tests run in two processes. Benchmarks run on their own, because pytest-benchmark measures nothing in such a process.
+APART := -n 2 --dist loadfile --ignore tests/benchmarks
 
 .DELETE_ON_ERROR:
 .PHONY: quickstart cost test test-all bench bench-check bench-baseline bench-prove test-peers test-pretend-cuda compare lint types clean
@@ -24,11 +26,13 @@ cost: $(VENV)
 	    --only 'acquisition=[uniform, bald, softmax, power, softrank, "batchbald(M=1000)"]'
 
 test: $(DEVELOP) lint types
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest $(APART) -m "not long"
+	$(BIN)/python -m pytest tests/benchmarks
 
 # What CI runs: the long tests too (thousands of damaged inputs, a hundred kills, a Ray cluster, every command of docs/).
 test-all: $(DEVELOP) lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(APART)
+	$(BIN)/python -m pytest tests/benchmarks
 
 # The gate for speed: ratios to controls, against the baseline for this kind of CPU in tests/benchmarks/baseline.json.
 bench: $(DEVELOP)
