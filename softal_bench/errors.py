@@ -104,9 +104,17 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else "."
 
 
+def message_of(error: BaseException) -> str:
+    """Return an error's message, or the name of its type if it has none or cannot be turned into text."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # a plugin's error may have any `__str__`
+        return type(error).__name__
+
+
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """Return the first line of an error's message, or the name of its type if it has none."""
+    return (message_of(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def shown(value: object) -> str:
@@ -120,4 +128,13 @@ def one_line(text: str) -> str:
     >>> one_line("two\\nlines\\x1b[31m")
     'two lines[31m'
     """
-    return "".join(character for character in " ".join(str(text).split()) if character.isprintable())
+    return " ".join("".join(letter for letter in text if letter.isprintable() or letter.isspace()).split())
+
+
+def printable(text: str) -> str:
+    """Return the text without characters that steer a terminal; line breaks and tabs stay.
+
+    >>> printable("red\\x1b[31m\\nline")
+    'red[31m\\nline'
+    """
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")

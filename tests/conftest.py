@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,18 @@ def fakes(fakes_folder: Path) -> Iterator[None]:
     """This process sees the fake plugins, for one test."""
     with fake_plugins.seen(fakes_folder):
         yield
+
+
+@pytest.fixture
+def deadly(fakes: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The failure of a plugin ends the process, as far as the runner can see: nothing catches the error."""
+    monkeypatch.setattr("softal_bench.trial.attribution.PluginFailed", fake_plugins.Gone)
+
+
+@pytest.fixture
+def fakes_for_children(fakes: None, fakes_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands started in other processes see the fake plugins too."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(fakes_folder), *sys.path]))
 
 
 @pytest.fixture(scope="session")

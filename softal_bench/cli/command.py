@@ -1,18 +1,43 @@
 """The base of every command: options in groups in its help, errors as messages, and its exit code."""
 
+import contextlib
+import io
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from os import _exit  # a call into a plugin replaces `os._exit`
 from typing import Any
 
 import click
 
-from softal_bench.cli.options import GROUPS, with_short_paths
+from softal_bench.cli.options import GROUPS, say, with_short_paths
 from softal_bench.errors import SoftalError, Terminated
 
+_SAME_STOP_SECONDS = 1.0
 _RAISED = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
+
+
+class Main(click.Group):
+    """The group of all commands. It prepares the standard streams, and reports their errors and those of files."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command. Errors of the disk, of the terminal and of encodings are messages; the exit code is 1."""
+        _open_standard_streams()
+        try:
+            try:
+                return super().main(*args, **extra)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            _discard_output()
+            sys.exit(128 + signal.SIGPIPE)
+        except (OSError, UnicodeError) as error:
+            _discard_output()
+            say(f"Error: {_cause(error)}", err=True)
+            sys.exit(1)
 
 
 class Command(click.Command):
@@ -29,15 +54,12 @@ class Command(click.Command):
             try:
                 status = super().invoke(ctx)
             except SoftalError as error:
-                click.echo(f"Error: {with_short_paths(error)}", err=True)
+                say(f"Error: {with_short_paths(error)}", err=True)
                 status = error.exit_code
             except Terminated:
                 status = _stopped("terminated", 143)
             except KeyboardInterrupt:
                 status = _stopped("interrupted", 130)
-            except BrokenPipeError:
-                sys.stderr.close()  # Python would report the closed pipe again when it exits
-                status = 128 + signal.SIGPIPE
         sys.exit(status)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -58,22 +80,66 @@ def command(name: str | None = None, *, short_help: str) -> Callable[[Callable[.
     return click.command(name, cls=Command, short_help=short_help)
 
 
+def _open_standard_streams() -> None:
+    """Open closed standard streams on the null device, and make output show `?` where it cannot encode a character.
+
+    Otherwise the next files or pipes that the process opens would be its standard streams.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+            os.set_inheritable(opened, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115 (stays open)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _discard_output() -> None:
+    """Discard output that could not be written; otherwise Python would try again when it exits."""
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+
+
+def _cause(error: OSError | UnicodeError) -> str:
+    """A message about an error that no part of the suite expected: what and where, and what to do."""
+    if isinstance(error, UnicodeError):
+        return f"text that cannot be encoded or decoded: {error}; check the names of files and the language settings"
+    reason = error.strerror or str(error)
+    if error.filename is None:
+        return f"input or output failed: {reason}; check where the output goes, and free some space"
+    where = with_short_paths(os.fsdecode(error.filename))
+    return f"{where}: {reason}; check the path and its permissions, then run the command again"
+
+
 def _stopped(how: str, status: int) -> int:
-    click.echo(f"\n{how}; all complete rounds are kept. To continue, run the same command without --fresh", err=True)
+    say(f"\n{how}; all complete rounds are kept. To continue, run the same command without --fresh", err=True)
     return status
 
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """The first SIGINT or SIGTERM raises an exception; the second one ends this process and its workers at once."""
-    seen = 0
+    """The first SIGINT or SIGTERM raises an exception; a later one ends this process and its workers at once.
+
+    A terminal and a parent process may both pass the same stop on, so that signals that follow the first one closely
+    are ignored.
+    """
+    first: float | None = None
 
     def stop(number: int, _frame: Any) -> None:
-        nonlocal seen
-        seen += 1
-        if seen > 1:
-            os._exit(128 + number)
-        raise _RAISED[signal.Signals(number)]
+        nonlocal first
+        now = time.monotonic()
+        if first is None:
+            first = now
+            raise _RAISED[signal.Signals(number)]
+        if now - first > _SAME_STOP_SECONDS:
+            os.write(2, b"\nstopped at once; all complete rounds are kept\n")
+            _exit(128 + number)
 
     before = {number: signal.getsignal(number) for number in _RAISED}
     for number, handler in before.items():

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import click
 import torch
 
 from softal_bench.cli.kinds import Kind
-from softal_bench.cli.options import SuiteRequest, with_short_paths
+from softal_bench.cli.options import SuiteRequest, say, with_short_paths
 from softal_bench.errors import DeviceError, SuiteError
 from softal_bench.journal.file import Journal
 from softal_bench.journal.lines import PluginChange, Status
@@ -64,7 +63,7 @@ def compare_with_installed(request: SuiteRequest, kind: Kind, *, write: bool) ->
     """Compare the journals of a suite with the installed plugins; report stale journals that could not be marked."""
     found = survey(kind.jobs(request.runs), records_of(request, kind), write=write)
     for why in found.not_written.values():
-        click.echo(f"not marked as stale, so the page still counts it: {why}", err=True)
+        say(f"not marked as stale, so the page still counts it: {why}", err=True)
     return found
 
 
@@ -118,10 +117,10 @@ def report_published(request: SuiteRequest, found: Found) -> None:
     folder = with_short_paths(request.pages / "records")
     if count and count == len(jobs):
         which = "the" if count == 1 else f"all {count}"
-        click.echo(f"{which} {_are(count, kind)} published under {folder}; use --fresh to recompute")
+        say(f"{which} {_are(count, kind)} published under {folder}; use --fresh to recompute")
     elif count:
         verb = "is" if count == 1 else "are"
-        click.echo(f"{count} of {len(jobs)} {kind.plural} {verb} published under {folder} and will not be run again")
+        say(f"{count} of {len(jobs)} {kind.plural} {verb} published under {folder} and will not be run again")
 
 
 def warn_of_stale(kind: Kind, recorded: Iterable[HasRecord], differing: Survey) -> None:
@@ -153,13 +152,13 @@ def warn_of_stale(kind: Kind, recorded: Iterable[HasRecord], differing: Survey) 
         "  If the new code gives different results, also increase the plugin's `revision`, so that they are not mixed.",
         "  If it gives the same results, list both sources as equivalent (docs/plugins.md) or undo the edit.",
     ]
-    click.echo("\n".join(lines), err=True)
+    say("\n".join(lines), err=True)
 
 
 def set_all_aside(kind: Kind, runs: Path) -> None:
     """Set aside the journals of all jobs of a suite, so that all jobs are recomputed."""
     for job in begin_again(kind.jobs(runs)):
-        click.echo(f"  {job.name}: locked by another runner; not restarted", err=True)
+        say(f"  {job.name}: locked by another runner; not restarted", err=True)
 
 
 def restart_changed(jobs: Sequence[Job[Any]], differing: Survey) -> None:
@@ -167,7 +166,7 @@ def restart_changed(jobs: Sequence[Job[Any]], differing: Survey) -> None:
     for job, kept in restart([job for job in jobs if job.published is None]):
         changes = differing.to_restart.get(job.key, [])
         names = f" of {', '.join(change.name for change in changes)}" if changes else ""
-        click.echo(
+        say(
             f"  {job.name}: the source{names} has changed since it started, so it restarts; its old journal is kept as "
             f"{kept}",
             err=True,
@@ -195,7 +194,7 @@ def reopen_jobs(jobs: Sequence[Job[Any]], statuses: Sequence[Status]) -> frozens
     mine = frozenset(job.key for job in reopen(jobs, statuses))
     for job in jobs:
         if job.key not in mine:
-            click.echo(f"  {job.name}: locked by another runner; not retried", err=True)
+            say(f"  {job.name}: locked by another runner; not retried", err=True)
     return mine
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from softal_bench.errors import printable
+
 Callback = Callable[..., Any]
 
 SELECTION = "Selection"
@@ -199,6 +201,11 @@ def data_root(given: Path | None) -> Path:
         return _resolved(Path(os.environ["SOFTAL_DATA"]))
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache").absolute() / "softal-bench"
+
+
+def say(text: object, *, err: bool = False) -> None:
+    """Print a line without characters that steer the terminal, which an error in a journal may contain."""
+    click.echo(printable(str(text)), err=err)
 
 
 def with_short_paths(text: object) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from softal_bench.cli.command import command
-from softal_bench.cli.options import FILES, SuiteRequest, data_dir_option, data_root, option
+from softal_bench.cli.options import FILES, SuiteRequest, data_dir_option, data_root, option, say
 
 if TYPE_CHECKING:
     from softal_bench.registry import Registry
@@ -40,11 +40,11 @@ def list_(kind: str | None, as_json: bool) -> int:
     else:
         columns, rows = ["name", "kind", "distribution", "status"], _plugin_rows(kind)
     if as_json:
-        click.echo(json.dumps([row for row, _ in rows], indent=2))
+        say(json.dumps([row for row, _ in rows], indent=2))
         return 0
     show_table("", columns, [texts for _, texts in rows])
     if kind is None:
-        click.echo("To list suites, run: softal-bench list suites")
+        say("To list suites, run: softal-bench list suites")
     return 0
 
 
@@ -89,9 +89,9 @@ def info(name: str) -> int:
 
     for registry in registries_with(name):
         listing = registry.listing(name)
-        click.echo(f"{name}: {registry.noun}, from {listing.distribution} {listing.version}")
+        say(f"{name}: {registry.noun}, from {listing.distribution} {listing.version}")
         if listing.error:
-            click.echo(f"  broken: {listing.error}")
+            say(f"  broken: {listing.error}")
         else:
             _describe(registry, name)
     return 0
@@ -101,22 +101,22 @@ def _describe(registry: "Registry[Any]", name: str) -> None:
     from softal_bench.registry import parameters_of
 
     plugin_class = registry.load(name)
-    click.echo(textwrap.indent(inspect.getdoc(plugin_class) or "(no description)", "  "))
+    say(textwrap.indent(inspect.getdoc(plugin_class) or "(no description)", "  "))
     parameters = parameters_of(plugin_class)
-    click.echo("\n  parameters:" if parameters else "\n  parameters: none")
+    say("\n  parameters:" if parameters else "\n  parameters: none")
     for row in parameters:
         default = "required" if row["required"] else f"default {row['default']}"
         meaning = f": {row['meaning']}" if row["meaning"] else ""
-        click.echo(f"    {row['name']}: {row['type']} ({default}){meaning}")
+        say(f"    {row['name']}: {row['type']} ({default}){meaning}")
     plugin = plugin_class if any(row["required"] for row in parameters) else registry.build(name)
     for fact in _FACTS:
         value = getattr(plugin, fact, "")
         if isinstance(value, property):  # it depends on parameters that are not given
             continue
         if text := ", ".join(sorted(value)) if isinstance(value, frozenset) else str(value):
-            click.echo(f"  {fact}: {text}")
+            say(f"  {fact}: {text}")
     if digest := registry.source(name):
-        click.echo(f"  source: {digest}")
+        say(f"  source: {digest}")
 
 
 @command(short_help="Check suite files and plugins.")
@@ -150,7 +150,7 @@ def _check(name: str, root: Path) -> int:
         results = [_check_suite(Path(name), root)] if name in suites else []
         return max([*results, *([_check_plugin(name, root)] if name in plugins else [])])
     except SoftalError as error:
-        click.echo(f"Error: {error}", err=True)
+        say(f"Error: {error}", err=True)
         return 2
 
 
@@ -159,8 +159,8 @@ def _check_suite(path: Path, root: Path) -> int:
 
     kind = of_request(SuiteRequest(path))
     for note in kind.preflight(root, fetch=False):
-        click.echo(f"{path}: not checked against its data: {note}")
-    click.echo(f"{path}: valid; {kind.plan()}")
+        say(f"{path}: not checked against its data: {note}")
+    say(f"{path}: valid; {kind.plan()}")
     return 0
 
 
@@ -172,7 +172,7 @@ def _check_plugin(name: str, root: Path) -> int:
     for registry in registries_with(name):
         results = check_plugin(registry, name, root)
         for result in results:
-            click.echo(f"{name} ({registry.noun}): {result}")
+            say(f"{name} ({registry.noun}): {result}")
         failures += any(result.failed for result in results)
     return 1 if failures else 0
 
@@ -197,9 +197,7 @@ def new(kind: str, name: str, into: Path) -> int:
 
     folder, *files = write_distribution(KINDS[kind], name, into)
     for path in files:
-        click.echo(path)
-    click.echo(
-        f"next: cd {shlex.quote(str(folder))} && pip install -e '.[test]' && softal-bench check {name} && pytest"
-    )
-    click.echo(f"then: softal-bench run suites/try_{name}.yaml")
+        say(path)
+    say(f"next: cd {shlex.quote(str(folder))} && pip install -e '.[test]' && softal-bench check {name} && pytest")
+    say(f"then: softal-bench run suites/try_{name}.yaml")
     return 0

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import click
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,7 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from softal_bench.cli.options import with_short_paths
+from softal_bench.cli.options import say, with_short_paths
+from softal_bench.cli.results import plain
 from softal_bench.journal.lines import Measurement, Round, Status
 from softal_bench.run.jobs import Job
 
@@ -100,25 +99,25 @@ class Lines:
     def trial_started(self, job: Job[Any], rounds_done: int) -> None:
         self._tally.start(job, rounds_done)
         if rounds_done:
-            click.echo(f"  {job.name}: continues after {rounds_done} rounds")
+            say(f"  {job.name}: continues after {rounds_done} rounds")
 
     def round_done(self, job: Job[Any], line: Measurement) -> None:
         self._tally.advance(job)
         if time.monotonic() - self._last >= self._seconds_between:
             self._last = time.monotonic()
-            click.echo(f"  {job.name}: {_brief(line)}; {self._tally}")
+            say(f"  {job.name}: {_brief(line)}; {self._tally}")
 
     def trial_died(self, job: Job[Any], how: str) -> None:
-        click.echo(f"  {job.name}: {how}")
+        say(f"  {job.name}: {how}")
 
     def trial_ended(self, job: Job[Any], status: Status, error: str | None, ran: bool) -> None:
         self._tally.end(job, status)
         if ran or status != Status.DONE:
             done = f"[{self._tally.ended}/{self._tally.trials}]"
-            click.echo(f"{done} {job.name}: {status}{_reason(error)}; {self._tally}")
+            say(f"{done} {job.name}: {status}{_reason(error)}; {self._tally}")
 
-    def waiting(self, job: Job[Any]) -> None:
-        click.echo(f"  {job.name}: locked by another runner; waiting")
+    def waiting(self, job: Job[Any], why: str) -> None:
+        say(f"  {job.name}: waiting; {why}")
 
 
 class Bars:
@@ -135,28 +134,28 @@ class Bars:
         if job.key in self._trials:  # its process died, and it is retried
             self._progress.update(self._trials[job.key], completed=rounds_done)
         else:
-            self._trials[job.key] = self._progress.add_task(escape(job.name), total=job.rounds, completed=rounds_done)
+            self._trials[job.key] = self._progress.add_task(plain(job.name), total=job.rounds, completed=rounds_done)
         self._show()
 
     def round_done(self, job: Job[Any], line: Measurement) -> None:
         self._tally.advance(job)
         task = self._trials[job.key]
-        self._progress.update(task, advance=1, description=escape(f"{job.name}: {_brief(line)}"))
+        self._progress.update(task, advance=1, description=plain(f"{job.name}: {_brief(line)}"))
         self._show()
 
     def trial_died(self, job: Job[Any], how: str) -> None:
-        self._progress.console.print(escape(f"{job.name}: {how}"), style="red")
+        self._progress.console.print(plain(f"{job.name}: {how}"), style="red")
 
     def trial_ended(self, job: Job[Any], status: Status, error: str | None, ran: bool) -> None:
         self._tally.end(job, status)
         if job.key in self._trials:
             self._progress.remove_task(self._trials.pop(job.key))
         if status != Status.DONE:
-            self._progress.console.print(escape(f"{job.name}: {status}{_reason(error)}"), style="red")
+            self._progress.console.print(plain(f"{job.name}: {status}{_reason(error)}"), style="red")
         self._show()
 
-    def waiting(self, job: Job[Any]) -> None:
-        self._progress.console.print(escape(f"{job.name}: locked by another runner; waiting"))
+    def waiting(self, job: Job[Any], why: str) -> None:
+        self._progress.console.print(plain(f"{job.name}: waiting; {why}"))
 
     def _show(self) -> None:
         failed = f", {self._tally.failed} not done" if self._tally.failed else ""
@@ -177,14 +176,14 @@ class FailuresOnly:
         self._tally.advance(job)
 
     def trial_died(self, job: Job[Any], how: str) -> None:
-        click.echo(f"{job.name}: {how}", err=True)
+        say(f"{job.name}: {how}", err=True)
 
     def trial_ended(self, job: Job[Any], status: Status, error: str | None, ran: bool) -> None:
         self._tally.end(job, status)
         if status != Status.DONE:
-            click.echo(f"{job.name}: {status}{_reason(error)}", err=True)
+            say(f"{job.name}: {status}{_reason(error)}", err=True)
 
-    def waiting(self, job: Job[Any]) -> None:
+    def waiting(self, job: Job[Any], why: str) -> None:
         return
 
 
@@ -196,7 +195,7 @@ def make_observer(jobs: Sequence[Job[Any]], quiet: bool) -> Iterator[Lines | Bar
         with _observer(tally, jobs, quiet) as observer:
             yield observer
     except KeyboardInterrupt:
-        click.echo(f"\n{tally.left_over()}", err=True)
+        say(f"\n{tally.left_over()}", err=True)
         raise
 
 

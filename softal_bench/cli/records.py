@@ -14,6 +14,7 @@ from softal_bench.cli.options import (
     data_dir_option,
     data_root,
     option,
+    say,
     suite_options,
 )
 
@@ -71,7 +72,7 @@ def status(request: SuiteRequest, as_json: bool) -> int:
             "stale": [one.as_json() for one in stale(found)],
             "not_readable": [{"path": str(problem.path), "error": problem.message} for problem in problems],
         }
-        click.echo(json.dumps(summary))
+        say(json.dumps(summary))
         return 0
     _show_status(kind.suite.name, found, by_method)
     warn_of_stale(kind, found, differing)
@@ -100,7 +101,7 @@ def _show_status(name: str, found: "list[JobStatus]", by_method: "dict[str, list
     ]
     if failures:
         show_table("failures", ["acquisition function", "which", "status", "key", "error"], failures)
-    click.echo(", ".join(f"{count} {status.words}" for status, count in total.items()) + f", of {len(found)}")
+    say(", ".join(f"{count} {status.words}" for status, count in total.items()) + f", of {len(found)}")
 
 
 @command(short_help="Export the journals of a suite as a table.")
@@ -130,7 +131,7 @@ def export(request: SuiteRequest, form: str, output: Path | None) -> int:
     from softal_bench.cli.kinds import of_request
     from softal_bench.cli.results import show_problems
     from softal_bench.errors import SuiteError
-    from softal_bench.machine.files import write_atomically
+    from softal_bench.machine.files import write_output
     from softal_bench.records.export import to_csv, to_json, to_parquet
 
     if form == "parquet" and output is None:
@@ -141,8 +142,8 @@ def export(request: SuiteRequest, form: str, output: Path | None) -> int:
     if output is None:
         click.echo(data, nl=False)
     else:
-        write_atomically(output, data, what_to_do="choose another file with --output")
-        click.echo(f"{len(table)} rows: {output}")
+        write_output(output, data, what_to_do="choose another file with --output")
+        say(f"{len(table)} rows: {output}")
     return 0
 
 
@@ -160,9 +161,9 @@ def merge(folders: tuple[Path, ...], into: Path) -> int:
 
     planned = plan_merge(folders, into)
     for conflict in planned.conflicts:
-        click.echo(conflict, err=True)
-    carry_out(planned)
-    click.echo(f"{into}: {len(planned.taken)} journals, {len(planned.changes)} of them written by this merge")
+        say(conflict, err=True)
+    written = carry_out(planned)
+    say(f"{into}: {len(planned.taken)} journals, {written} of them written by this merge")
     return 0
 
 
@@ -212,12 +213,12 @@ def _valid(paths: list[Path]) -> "list[Submitted]":
         try:
             valid.append(examine(path))
         except JournalError as error:
-            click.echo(f"not valid: {error}")
+            say(f"not valid: {error}")
     cells = sum(not one.rounds for one in valid)
     without = f", {cells} of them without rounds to rerun" if cells else ""
     stale = sum(one.record.stale is not None for one in valid)
     old = f", {stale} of them stale: a plugin changed after they were computed" if stale else ""
-    click.echo(f"{len(valid)} of {len(paths)} journals are valid{without}{old}")
+    say(f"{len(valid)} of {len(paths)} journals are valid{without}{old}")
     return valid
 
 
@@ -236,10 +237,10 @@ def _rerun(valid: "list[Submitted]", count: int, root: Path, device: str) -> boo
         try:
             line = run_again(one.record, one.condition, number, root, chosen)
         except JournalError as error:
-            click.echo(f"differs: {error}")
+            say(f"differs: {error}")
             continue
         comparison = compare(one, number, line, unlike_here(one.record, one.condition, number, chosen))
         same += comparison.same
-        click.echo(f"{one.record.path}: {one.name}, round {number}: {comparison.told}")
-    click.echo(f"{same} of {len(drawn)} rounds have the same results")
+        say(f"{one.record.path}: {one.name}, round {number}: {comparison.told}")
+    say(f"{same} of {len(drawn)} rounds have the same results")
     return same == len(drawn)

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING
 
-import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from softal_bench.cli.options import with_short_paths
+from softal_bench.cli.options import say, with_short_paths
+from softal_bench.errors import printable
 
 if TYPE_CHECKING:
     from softal_bench.cli.kinds import Kind, Page
@@ -19,25 +19,30 @@ if TYPE_CHECKING:
 _WIDTH = 160  # of output that does not go to a terminal, so that the text of a table is not folded
 
 
+def plain(text: str) -> str:
+    """Return a text that Rich shows as it is: without markup, and without characters that steer the terminal."""
+    return escape(printable(text))
+
+
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table under its title, if it has one; markup in texts is not interpreted."""
     table = Table()
     for column in columns:
-        table.add_column(escape(column), overflow="fold")
+        table.add_column(plain(column), overflow="fold")
     for row in rows:
-        table.add_row(*[escape(text) for text in row])
+        table.add_row(*[plain(text) for text in row])
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDTH)
     if title:
-        console.print(escape(title), style="bold")
+        console.print(plain(title), style="bold")
     console.print(table)
 
 
 def show_problems(problems: "Iterable[Problem]") -> None:
     """Report the journals that cannot be read."""
     for problem in problems:
-        click.echo(f"not readable: {with_short_paths(problem.path)}: {problem.message}", err=True)
+        say(f"not readable: {with_short_paths(problem.path)}: {problem.message}", err=True)
 
 
 def show_plan(name: str, kind: "Kind", notes: Sequence[str], outlook: "Callable[[], Outlook]") -> None:
@@ -56,11 +61,11 @@ def show_plan(name: str, kind: "Kind", notes: Sequence[str], outlook: "Callable[
         [*kind.columns, *columns],
         [[*row, *more] for row, more in zip(kind.rows(), rows or repeat([]), strict=False)],
     )
-    click.echo(f"{kind.plan()}; nothing was run")
+    say(f"{kind.plan()}; nothing was run")
     for sentence in foreseen.sentences if foreseen else ["time and memory are unknown without the data"]:
-        click.echo(sentence)
+        say(sentence)
     for note in notes:
-        click.echo(f"not checked against the data: {note}")
+        say(f"not checked against the data: {note}")
 
 
 def show_page(page: "Page", counts: str, quiet: bool) -> None:
@@ -77,5 +82,5 @@ def show_page(page: "Page", counts: str, quiet: bool) -> None:
         show_table(table.title, ["", *map(str, cells.columns)], rows)
     show_problems(page.problems)
     if counts:
-        click.echo(counts)
-    click.echo(f"page: {with_short_paths(page.path)}")
+        say(counts)
+    say(f"page: {with_short_paths(page.path)}")

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import click
-
 from softal_bench.cli.command import command
 from softal_bench.cli.options import (
     EXECUTION,
@@ -16,6 +14,7 @@ from softal_bench.cli.options import (
     data_root,
     executor_options,
     option,
+    say,
     suite_options,
 )
 
@@ -84,12 +83,12 @@ def run(
         if not fresh:
             report_published(request, found)
         for job in failed:
-            click.echo(f"would be retried: {job.name}")
+            say(f"would be retried: {job.name}")
         return 0
     if not quiet:
-        click.echo(name)
+        say(name)
     if crowded := crowding(crew, kind.threads):
-        click.echo(crowded, err=True)
+        say(crowded, err=True)
     if not (quiet or fresh or retry):
         report_published(request, found)
     if fresh or retry or not found.nothing_left:
@@ -104,5 +103,7 @@ def run(
     with make_observer(running.jobs(request.runs), quiet) as observer:
         statuses = running.run(request.runs, root, observer, crew)
     counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
-    show_page(kind.write_page(request.runs, request.pages), f"{kind.plural}: {counts}" if counts else "", quiet)
-    return 0 if kind.all_well(statuses) else 1
+    page = kind.write_page(request.runs, request.pages)
+    show_page(page, f"{kind.plural}: {counts}" if counts else "", quiet)
+    unreadable = {problem.path for problem in page.problems} & {job.path for job in running.jobs(request.runs)}
+    return 0 if kind.all_well(statuses) and not unreadable else 1

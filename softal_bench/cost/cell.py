@@ -29,6 +29,7 @@ import torch
 
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.contracts.acquisition import require_sound_batch
+from softal_bench.errors import StorageError
 from softal_bench.journal.lines import Ending, Status
 from softal_bench.machine.memory import keep_freed_memory
 from softal_bench.machine.stopwatch import peak_memory, reset_peak_memory, synchronise
@@ -89,8 +90,13 @@ class Outcome:
     details: str | None = None
 
 
-def measure_cell(cell: Cell) -> Outcome:
-    """Measure a cell in a fresh process, while this user measures no other cost on this machine."""
+def measure_cell(cell: Cell, on_wait: Callable[[], None] = lambda: None) -> Outcome:
+    """Measure a cell in a fresh process, while this user measures no other cost on this machine.
+
+    Args:
+        cell: the cell.
+        on_wait: is called before waiting for another measurement to end.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     ours, theirs = context.Pipe(duplex=False)
@@ -99,15 +105,18 @@ def measure_cell(cell: Cell) -> Outcome:
         process.start()
     theirs.close()
     try:
-        return _watch(process, ours, cell.limits)
+        return _watch(process, ours, cell.limits, on_wait)
     finally:
         process.kill()
         process.join()
         ours.close()
 
 
-def _watch(process: Any, connection: Connection, limits: Limits) -> Outcome:
-    """Wait for "locked" without a limit, then for "loaded" and for the outcome within their limits."""
+def _watch(process: Any, connection: Connection, limits: Limits, on_wait: Callable[[], None]) -> Outcome:
+    """Wait for "locked" without a limit, then for "loaded" and for the outcome within their limits.
+
+    Before "locked", the process sends "waiting" if another measurement has the lock.
+    """
     stages = ((None, "waiting"), (_LOAD_SECONDS, "loading the log-probs"), (limits.cell_seconds, "selection"))
     for seconds, what in stages:
         if not connection.poll(seconds):
@@ -116,6 +125,9 @@ def _watch(process: Any, connection: Connection, limits: Limits) -> Outcome:
             message = connection.recv()
         except EOFError:
             return _died(process)
+        if message == "waiting":
+            on_wait()
+            message = connection.recv()
         if isinstance(message, Outcome):
             return message
     return Outcome(Status.FAILED, error="the measuring process reported no outcome")
@@ -132,16 +144,16 @@ def _died(process: Any) -> Outcome:
 def _measure(cell: Cell, connection: Connection) -> None:
     """Measure a cell: the body of the process. Alarms end it if the runner no longer watches it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner handles Ctrl-C and kills this process
-    with measurement_lock():  # held here, not in the runner: others must wait even if this runner dies
-        connection.send("locked")
-        try:
+    try:
+        # The lock is held here, not in the runner: others must wait even if the runner dies.
+        with measurement_lock(lambda: connection.send("waiting")):
+            connection.send("locked")
             with limited(cell.threads):
-                outcome = _outcome(cell, connection)
-        except Exception as error:
-            ending = ending_of(error) or (Status.FAILED, f"{type(error).__name__}: {error}", traceback.format_exc())
-            status, message, details = ending
-            outcome = Outcome(status, error=message, details=details)
-        connection.send(outcome)
+                connection.send(_outcome(cell, connection))
+    except Exception as error:
+        ending = ending_of(error) or (Status.FAILED, f"{type(error).__name__}: {error}", traceback.format_exc())
+        status, message, details = ending
+        connection.send(Outcome(status, error=message, details=details))
 
 
 def _outcome(cell: Cell, connection: Connection) -> Outcome:
@@ -244,8 +256,28 @@ def num_samples(seconds: float, measurement: Measurement) -> int:
 
 
 @contextmanager
-def measurement_lock() -> Iterator[None]:
-    """Hold the lock that lets this user measure one cost at a time on this machine. Waits until it is free."""
+def measurement_lock(on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock that lets this user measure one cost at a time on this machine; wait until it is free.
+
+    Args:
+        on_wait: is called before waiting.
+
+    Raises:
+        StorageError: if the lock cannot be opened, because it belongs to another user, for example.
+    """
     path = Path(tempfile.gettempdir()) / f"softal-bench-measuring-{os.getuid()}.lock"
-    with filelock.FileLock(path):
+    lock = filelock.FileLock(path)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            on_wait()
+            lock.acquire()
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be locked: {error.strerror or error}; remove it, or set TMPDIR to another temporary folder"
+        ) from error
+    try:
         yield
+    finally:
+        lock.release()

@@ -1,10 +1,13 @@
 """The pools of a cost suite: log-probs that are computed once for each source, N and K, and stored in a file."""
 
 import math
+import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -20,27 +23,41 @@ from softal_bench.suite import CostCondition, SyntheticSource, TrainedSource
 from softal_bench.trial.attribution import AttributedModel, attributed_to
 from softal_bench.trial.data import load
 
+_HAS_PROC = Path("/proc/self/fd").is_dir()
+
 
 @dataclass(frozen=True)
 class StoredPool:
-    """Log-probs in a .npy file (N x K x C, float32), and samples of the seconds that their prediction took."""
+    """Log-probs in a .npy file (N x K x C, float32), and samples of the seconds that their prediction took.
 
-    path: Path
+    Attributes:
+        file: the file, open and without a name on Linux, so that the system removes it when this process ends, however
+            it ends. Elsewhere it is removed when it is closed.
+        num_classes: C.
+        predict_seconds: the samples.
+    """
+
+    file: IO[bytes]
     num_classes: int
     predict_seconds: list[float]
+
+    @property
+    def path(self) -> Path:
+        """The path by which other processes can open the file while this object exists."""
+        return Path(f"/proc/{os.getpid()}/fd/{self.file.fileno()}") if _HAS_PROC else Path(self.file.name)
 
 
 class LogProbs:
     """Makes the pools of a cost suite, one at a time.
 
     Args:
-        folder: holds the file of the current pool; the caller removes it.
         data_root: the folder of data.
         device: where models are trained and predict.
+        on_wait: is called before waiting until this user measures no other cost on this machine.
     """
 
-    def __init__(self, folder: Path, data_root: Path, device: torch.device) -> None:
-        self._folder = folder
+    def __init__(self, data_root: Path, device: torch.device, on_wait: Callable[[], None] = lambda: None) -> None:
+        self._on_wait = on_wait
         self._data_root = data_root
         self._device = device
         self._pool: tuple[str, StoredPool] | None = None
@@ -52,15 +69,14 @@ class LogProbs:
         identity = f"{_identity(condition.source)} {of_pool}"
         if self._pool is None or self._pool[0] != identity:
             self._pool = None
-            with measurement_lock():  # because prediction is timed
+            with measurement_lock(self._on_wait):  # because prediction is timed
                 self._pool = (identity, self._made(condition))
         return self._pool[1]
 
     def _made(self, condition: CostCondition) -> StoredPool:
-        path = self._folder / "log_probs.npy"
         if isinstance(condition.source, SyntheticSource):
-            _store_synthetic(path, condition, condition.source.num_classes)
-            return StoredPool(path, condition.source.num_classes, [])
+            file = _store_synthetic(condition, condition.source.num_classes)
+            return StoredPool(file, condition.source.num_classes, [])
         source = condition.source
         fitted, points = self._trained(condition, source)
         inputs = points.inputs[: condition.pool_size]
@@ -72,10 +88,12 @@ class LogProbs:
         predicted: list[Tensor] = []
         with attributed_to("model", source.model):  # around the timed call, so that comparing global state is not timed
             first = seconds_of(lambda: predicted.append(predict()), 1, self._device)
-        _store_one(path, predicted.pop())  # not attributed to the model: only the disk can fail here
+        log_probs_N_K_C = predicted.pop()
+        file = _store(log_probs_N_K_C.shape, [log_probs_N_K_C])  # not attributed to the model: only the disk can fail
+        del log_probs_N_K_C
         with attributed_to("model", source.model):
             seconds = sample_seconds(predict, first, condition.measurement, self._device)
-        return StoredPool(path, points.num_classes, seconds)
+        return StoredPool(file, points.num_classes, seconds)
 
     def _trained(self, condition: CostCondition, source: TrainedSource) -> tuple[FittedModel, Examples]:
         identity = f"{_identity(source)} {condition.seed} {condition.threads}"
@@ -123,8 +141,8 @@ def _predicted(posterior: Posterior, inputs: Tensor) -> Tensor:
     )
 
 
-def _store_synthetic(path: Path, condition: CostCondition, num_classes: int) -> None:
-    """Write log-probs whose confidence varies like a trained network's, one chunk at a time.
+def _store_synthetic(condition: CostCondition, num_classes: int) -> IO[bytes]:
+    """Store log-probs whose confidence varies like a trained network's, one chunk at a time.
 
     logit_nkc = s_n (3.5 [c = c_n] + z_nc + 0.5 e_nkc)
 
@@ -144,34 +162,33 @@ def _store_synthetic(path: Path, condition: CostCondition, num_classes: int) -> 
             own_n_K_C = torch.randn(count, num_samples, num_classes, generator=generator)
             yield (scale_n_1_1 * (common_n_C.unsqueeze(1) + 0.5 * own_n_K_C)).log_softmax(dim=-1)
 
-    _store(path, (size, num_samples, num_classes), chunks())
+    return _store((size, num_samples, num_classes), chunks())
 
 
-def _store(path: Path, shape: Sequence[int], chunks: Iterable[Tensor]) -> None:
-    """Write float32 chunks one after another to one .npy file.
+def _store(shape: Sequence[int], chunks: Iterable[Tensor]) -> IO[bytes]:
+    """Write float32 chunks one after another to one .npy file in the temporary folder; return the open file.
 
     Raises:
         StorageError: if the disk has too little space, or writing fails.
     """
-    needed = 4 * math.prod(shape)
+    folder, needed = Path(tempfile.gettempdir()), 4 * math.prod(shape)
     try:
-        free = shutil.disk_usage(path.parent).free
+        free = shutil.disk_usage(folder).free
         if free < needed:
             raise StorageError(
-                f"{path.parent}: log-probs of shape {tuple(shape)} need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} "
+                f"{folder}: log-probs of shape {tuple(shape)} need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} "
                 "GiB are free; set TMPDIR to another temporary folder, or measure smaller pools"
             )
-        with path.open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
-            np.lib.format.write_array_header_1_0(file, header)
-            for chunk in chunks:
-                file.write(np.ascontiguousarray(chunk.cpu().numpy(), dtype="<f4").data)
+        make = tempfile.TemporaryFile if _HAS_PROC else tempfile.NamedTemporaryFile
+        file: IO[bytes] = make(suffix=".npy")
+        header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for chunk in chunks:
+            file.write(np.ascontiguousarray(chunk.cpu().numpy(), dtype="<f4").data)
+        file.flush()
     except OSError as error:
-        raise StorageError(f"{path}: cannot be written: {error.strerror}; set TMPDIR to another folder") from error
-
-
-def _store_one(path: Path, log_probs_N_K_C: Tensor) -> None:
-    _store(path, log_probs_N_K_C.shape, [log_probs_N_K_C])
+        raise StorageError(f"{folder}: cannot be written: {error.strerror}; set TMPDIR to another folder") from error
+    return file
 
 
 def _identity(source: SyntheticSource | TrainedSource) -> str:

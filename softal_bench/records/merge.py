@@ -62,8 +62,14 @@ def plan_merge(folders: Sequence[Path], into: Path) -> Merge:
     return merge
 
 
-def carry_out(merge: Merge) -> None:
+def carry_out(merge: Merge) -> int:
     """Write the journals that are new or longer, each whole or not at all, with its lock held.
+
+    A journal in `into` may have grown since the plan was made. It is therefore read again under its lock, and replaced
+    only if the other journal still has more.
+
+    Returns:
+        The number of journals written.
 
     Raises:
         SoftalError: if there are conflicts, a runner has a journal that would be written, or the disk refuses.
@@ -74,10 +80,20 @@ def carry_out(merge: Merge) -> None:
     for path in changes:
         if journal.is_locked(path):
             raise SoftalError(f"nothing was written: a runner has {path}; merge again when it is done")
-    for path, record in changes.items():
-        with journal.locked(path, timeout=-1):
-            lines = journal.complete_lines(record.path)
-            write_atomically(path, lines, what_to_do="choose another folder with --into, then merge again")
+    return sum(_replaced(path, record) for path, record in changes.items())
+
+
+def _replaced(path: Path, record: Journal) -> bool:
+    """Replace the journal at `path`, under its lock, if `record` has more."""
+    with journal.locked(path) as mine:
+        if not mine:
+            raise SoftalError(f"a runner has taken up {path} meanwhile; merge again when it is done")
+        there = journal.read_started(path)
+        if there is not None and _better(there, record) is there:
+            return False
+        lines = journal.complete_lines(record.path)
+        write_atomically(path, lines, what_to_do="choose another folder with --into, then merge again")
+        return True
 
 
 def _better(one: Journal, other: Journal) -> Journal:

@@ -1,7 +1,6 @@
 """The cells of a cost suite: which there are, whether their data suffice, and what taking one up means."""
 
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,28 +75,34 @@ def run_cells(
     published: Mapping[str, Published] = NONE_PUBLISHED,
 ) -> dict[Status, int]:
     """Measure the cells of a suite that are not finished; how many there are of each status. See `Runner.run`."""
-    with tempfile.TemporaryDirectory(prefix="softal-bench-") as folder:
-        work = CellWork(LogProbs(Path(folder), data_root, device), device)
-        return Runner(suite.name, cell_jobs(suite, runs, published), work, observer).run()
+    work = CellWork(data_root, device, observer)
+    return Runner(suite.name, cell_jobs(suite, runs, published), work, observer).run()
 
 
 class CellWork(LocalWork):
     """Cells, each measured in a process of its own, and the sweeps over B that have reached their limit."""
 
-    def __init__(self, log_probs: LogProbs, device: torch.device) -> None:
+    def __init__(self, data_root: Path, device: torch.device, observer: Observer) -> None:
         super().__init__(device)
-        self._log_probs = log_probs
+        self._log_probs = LogProbs(data_root, device, self._waiting)
+        self._observer = observer
+        self._job: CellJob | None = None
         self._over: dict[str, str] = {}
 
     def skips(self, job: CellJob) -> str | None:
         return self._over.get(job.condition.sweep())
 
     def take_up(self, job: CellJob, done: Sequence[Measurement]) -> Computation:
-        return _CellAttempt(job.condition, done, self._log_probs, self._device)
+        self._job = job
+        return _CellAttempt(job.condition, done, self._log_probs, self._device, self._waiting)
 
     def ended(self, job: CellJob, status: Status) -> None:
         if status in OVER_A_LIMIT:
             self._over.setdefault(job.condition.sweep(), f"{status} at B = {job.condition.batch_size}")
+
+    def _waiting(self) -> None:
+        assert self._job is not None
+        self._observer.waiting(self._job, "another cost is being measured on this machine")
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ class _CellAttempt:
     done: Sequence[Measurement]
     log_probs: LogProbs
     device: torch.device
+    on_wait: Callable[[], None]
 
     @property
     def start(self) -> list[int]:
@@ -134,7 +140,8 @@ class _CellAttempt:
                 Seeds(condition.seed, 0).seed("acquisition"),
                 condition.measurement,
                 condition.limits,
-            )
+            ),
+            self.on_wait,
         )
         yield _line(condition, pool.num_classes, pool.predict_seconds, outcome)
         if outcome.status != Status.DONE:

@@ -151,5 +151,5 @@ class Observer(Protocol):
     def trial_ended(self, job: Job[Any], status: Status, error: str | None, ran: bool) -> None:
         """A job ended; `ran`: in this run, not in an earlier one."""
 
-    def waiting(self, job: Job[Any]) -> None:
-        """Another runner has the job; this one waits until it is released."""
+    def waiting(self, job: Job[Any], why: str) -> None:
+        """The job waits for another runner, or for a measurement on this machine."""

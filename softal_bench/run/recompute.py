@@ -23,6 +23,7 @@ from softal_bench.journal import file as journal
 from softal_bench.journal.file import Journal
 from softal_bench.journal.lines import FAILURES, PluginChange, PluginSource, Retry, Stale, Status, now
 from softal_bench.journal.origin import plugins
+from softal_bench.machine.files import make_folder, read_regular, sync_folder, write_atomically
 from softal_bench.registry import registries
 from softal_bench.run.jobs import C, Job
 from softal_bench.suite import AnyCondition
@@ -155,8 +156,10 @@ def set_aside(path: Path) -> Path | None:
     while (kept := path.parent / ASIDE / f"{path.name}.{number}").exists():
         number += 1
     try:
-        kept.parent.mkdir(exist_ok=True)
+        make_folder(kept.parent)
         path.rename(kept)
+        sync_folder(kept.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise StorageError(f"{path}: cannot be moved to {kept}: {error.strerror}") from error
     return kept
@@ -169,8 +172,9 @@ def mark(path: Path) -> None:
         StorageError: if the disk refuses.
     """
     try:
-        _mark(path).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(_mark(path).parent)
         _mark(path).touch()
+        sync_folder(_mark(path).parent)
     except OSError as error:
         raise StorageError(f"{_mark(path)}: cannot be written: {error.strerror}") from error
 
@@ -205,7 +209,7 @@ def reopen(jobs: Sequence[Job[C]], statuses: Collection[Status]) -> list[Job[C]]
 def _with_sources(path: Path) -> Journal | None:
     """Return a journal whose header records plugins; None for any other, and for one that cannot be read."""
     try:
-        if b'"plugins"' not in path.read_bytes():  # parsing the lines takes most of the time
+        if b'"plugins"' not in read_regular(path, follow_links=False):  # parsing the lines takes most of the time
             return None
         return journal.read_started(path)
     except (OSError, JournalError):
@@ -252,7 +256,9 @@ def _reopened(job: Job[C], statuses: Collection[Status]) -> bool:
             return False
         if job.published is not None:
             set_aside(job.path)
-            job.path.write_bytes(journal.complete_lines(job.published.record.path))
+            write_atomically(
+                job.path, journal.complete_lines(job.published.record.path), "choose another folder with --runs"
+            )
         journal.append(job.path, Retry(time=now()))
         return True
 

@@ -75,7 +75,7 @@ class Runner(Generic[C]):
 
     def _wait_for(self, job: Job[C]) -> Status:
         """Run a job that another runner has, once it is released."""
-        self._observer.waiting(job)
+        self._observer.waiting(job, "another runner has locked it")
         status = None
         while status is None:
             if self._stopped.is_set():
@@ -331,6 +331,6 @@ class _OneAtATime:
         with self._lock:
             self._observer.trial_ended(job, status, error, ran)
 
-    def waiting(self, job: Job[Any]) -> None:
+    def waiting(self, job: Job[Any], why: str) -> None:
         with self._lock:
-            self._observer.waiting(job)
+            self._observer.waiting(job, why)

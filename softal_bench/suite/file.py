@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError, create_model
 
 from softal_bench.errors import SuiteError, shown, suggestion
+from softal_bench.machine.files import read_regular
 from softal_bench.suite import safe_yaml
 from softal_bench.suite.condition import AnyCondition, Condition
 from softal_bench.suite.cost import CostCondition, SyntheticSource, TrainedSource
@@ -237,9 +238,7 @@ def _read(keys_class: type[K], condition_class: type[C], document: Raw) -> tuple
 
 def _document(path: Path, settings: Sequence[str]) -> Raw:
     try:
-        if path.stat().st_size > safe_yaml.MAX_BYTES:
-            raise SuiteError(f"{path}: {path.stat().st_size} bytes; at most {safe_yaml.MAX_BYTES} are read")
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path, max_bytes=safe_yaml.MAX_BYTES).decode()
     except FileNotFoundError as error:
         raise SuiteError(
             f"{path}: no such suite file; `softal-bench list suites` shows those that come with the package"
@@ -247,7 +246,7 @@ def _document(path: Path, settings: Sequence[str]) -> Raw:
     except UnicodeDecodeError as error:
         raise SuiteError(f"{path}: not a text file in UTF-8") from error
     except OSError as error:
-        raise SuiteError(f"{path}: cannot be read: {error.strerror}") from error
+        raise SuiteError(f"{path}: cannot be read: {error.strerror or error}") from error
     document = safe_yaml.parse(text, str(path))
     if document is None:
         raise SuiteError(f"{path}: the file is empty; a suite file is a mapping of keys, see docs/suites.md")

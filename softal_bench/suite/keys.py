@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from softal_bench.errors import SuiteError, shown, suggestion
+from softal_bench.machine.files import read_regular
 from softal_bench.suite import safe_yaml
 from softal_bench.suite.condition import Condition
 from softal_bench.suite.messages import located, validation_message
@@ -216,7 +217,7 @@ def load_reference(suite_path: Path, name: str, conditions: Sequence[Condition])
     """
     path = suite_path.parent / "references" / f"{name}.yaml"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path, max_bytes=safe_yaml.MAX_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         names = sorted(other.stem for other in path.parent.glob("*.yaml"))
         raise SuiteError(

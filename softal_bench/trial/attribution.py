@@ -5,6 +5,7 @@ the plugin. Acquisition functions call the model too, so `AttributedModel` wraps
 the model wherever they occur. It also checks that predictions are log-probs.
 """
 
+import os
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from softal_bench.contracts import BayesianModel, FittedModel, Posterior, TrainingRegime
-from softal_bench.errors import GlobalStateError, PredictionError, SoftalError, first_line
+from softal_bench.errors import GlobalStateError, PredictionError, SoftalError, first_line, message_of
 from softal_bench.journal.lines import Ending, Status
 from softal_bench.machine.isolation import unchanged
 from softal_bench.machine.settings import FREQUENT, SETTINGS, Setting
@@ -73,7 +74,7 @@ def attributed_to(noun: str, plugin: Plugin[Any], settings: Sequence[Setting] = 
         MemoryError: if memory runs out.
     """
     try:
-        with unchanged(settings):
+        with unchanged(settings), _exit_raises():
             yield
     except Ended:
         raise  # it names its plugin already
@@ -83,10 +84,29 @@ def attributed_to(noun: str, plugin: Plugin[Any], settings: Sequence[Setting] = 
         raise PluginFailed(str(error)) from error  # it names the model, also inside an acquisition function
     except SoftalError as error:
         raise PluginFailed(f"{noun} {plugin.label!r}: {error}") from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         if is_out_of_memory(error):
             raise MemoryError(f"{noun} {plugin.label!r}: {first_line(error)}") from error
-        raise PluginFailed(f"{noun} {plugin.label!r} raised {type(error).__name__}: {error}") from error
+        raise PluginFailed(f"{noun} {plugin.label!r} raised {type(error).__name__}: {message_of(error)}") from error
+
+
+@contextmanager
+def _exit_raises() -> Iterator[None]:
+    """Make `os._exit` raise SystemExit in this process, whose end would pass for that of the run; not in its forks."""
+    exit_now, process = os._exit, os.getpid()
+
+    def exit_(status: int) -> None:
+        if os.getpid() != process:
+            exit_now(status)
+        raise SystemExit(f"os._exit({status})")
+
+    os._exit = exit_  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        os._exit = exit_now
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -101,14 +121,14 @@ def ending_of(error: Exception) -> tuple[Ending, str, str | None] | None:
     if not isinstance(error, Ended) and not is_out_of_memory(error):
         return None
     status = error.status if isinstance(error, Ended) else Status.OUT_OF_MEMORY
-    return status, str(error) or type(error).__name__, details_of(error)
+    return status, message_of(error), details_of(error)
 
 
 def details_of(error: BaseException) -> str | None:
     """Return the traceback of what a plugin raised, for the journal; None if no plugin raised."""
     if isinstance(error, Ended) and error.details:
         return error.details
-    return "".join(traceback.format_exception(error)) if error.__cause__ else None
+    return "".join(traceback.format_exception(error)) if error.__cause__ else None  # survives a broken `__str__`
 
 
 class AttributedModel(FittedModel):

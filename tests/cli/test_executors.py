@@ -89,12 +89,6 @@ def test_without_ray_one_line_says_how_to_install_it(cli: CommandLine, monkeypat
     assert "--executor ray needs Ray; install it with: pip install 'softal-bench[ray]'" in outcome.lines[-1]
 
 
-@pytest.fixture
-def fakes_for_children(fakes: None, fakes_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands started in other processes see the fake plugins too."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(fakes_folder), *sys.path]))
-
-
 def rounds_in(runs: Path) -> int:
     return sum(path.read_bytes().count(b'"kind": "round"') for path in (runs / "tiny").glob("*.jsonl"))
 

@@ -46,7 +46,7 @@ class Recorder:
         self.ended.append((job.name, status, ran))
         self.errors[job.name] = error
 
-    def waiting(self, job: Job[Any]) -> None:
+    def waiting(self, job: Job[Any], why: str) -> None:
         self.waited.append(job.name)
 
 

@@ -49,6 +49,13 @@ class Gone(BaseException):
     """What no `except Exception` sees: the process is as good as dead."""
 
 
+class Unspeakable(Exception):
+    """An error that cannot be turned into text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
 def top(batch_size: int) -> AcquiredBatch:
     return AcquiredBatch(torch.arange(batch_size), torch.zeros(batch_size))
 
@@ -104,13 +111,13 @@ class HungryOnCUDA(AcquisitionFunction):
 
 @dataclass(frozen=True)
 class Vanishes(AcquisitionFunction):
-    """Dies in its second round."""
+    """Fails in its second round; its process dies there if `deadly` makes failures of plugins deadly."""
 
     needs = frozenset({"labelled"})
 
     def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
         if len(pool.labelled) > 10:
-            raise Gone(DEATH)
+            raise RuntimeError(DEATH)
         return top(batch_size)
 
 
@@ -168,12 +175,20 @@ def _keep_what_is_ours() -> None:
     if os.fork() == 0:
         time.sleep(3)
         os._exit(0)
-    os._exit(4)
+    ctypes.CDLL(None)._exit(4)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 CRASHES: dict[str, Callable[[], object]] = {
     "segfault": lambda: ctypes.string_at(0),
-    "exit": lambda: os._exit(3),
+    "exit": lambda: ctypes.CDLL(None)._exit(3),
+    "os._exit": lambda: os._exit(0),
+    "unspeakable": lambda: _raise(Unspeakable()),
+    "gone": lambda: _raise(Gone(DEATH)),
+    "surrogate": lambda: _raise(RuntimeError("half a character: \udc80")),
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "child": _keep_what_is_ours,
     "hang": _wait_for_ever,

@@ -148,7 +148,7 @@ def test_the_batch_of_the_first_selection_is_recorded_in_the_order_chosen(load: 
     """It is what the acquisition function chooses from the same log-probs with the generator just seeded."""
     suite = load([{"softmax": {"temperature": 0.5}}], [6])
     run(suite, tmp_path)
-    log_probs = torch.from_numpy(np.load(LogProbs(tmp_path, tmp_path, CPU).pool(suite.conditions[0]).path))
+    log_probs = torch.from_numpy(np.load(LogProbs(tmp_path, CPU).pool(suite.conditions[0]).path))
     generator = torch.Generator().manual_seed(Seeds(0, 0).seed("acquisition"))
     batch = suite.conditions[0].acquisition.instance.select(TensorPool(log_probs), 6, generator)
     assert costs(tmp_path)[0]["acquired"] == batch.positions.tolist()
@@ -243,7 +243,7 @@ def test_synthetic_log_probs_have_no_prediction_and_spread_from_sure_to_undecide
     from softal_bench.bayes.information import entropy
 
     suite = load(["bald"], pool_size=5000)
-    pool = LogProbs(tmp_path, tmp_path, CPU).pool(suite.conditions[0])
+    pool = LogProbs(tmp_path, CPU).pool(suite.conditions[0])
     log_probs_N_K_C = torch.from_numpy(np.load(pool.path))
     assert log_probs_N_K_C.shape == (5000, 3, 4)
     assert pool.predict_seconds == []

@@ -130,7 +130,9 @@ def test_a_journal_that_another_runner_has_is_left_to_it(uniform: Suite, tmp_pat
     assert job.path.read_bytes() == before
 
 
-def test_a_trial_that_died_twice_has_two_more_attempts_after_a_retry(load: Loader, fakes: None, tmp_path: Path) -> None:
+def test_a_trial_that_died_twice_is_attempted_twice_more_after_a_retry(
+    load: Loader, deadly: None, tmp_path: Path
+) -> None:
     suite = load(matrix=acquiring("vanishes"), model="flat")
     for _ in range(2):
         with pytest.raises(BaseException, match=DEATH):

@@ -157,7 +157,7 @@ def test_a_journal_cut_anywhere_is_completed_to_that_of_an_undisturbed_run(load:
         assert path.read_bytes().startswith(whole[: whole[:cut].rfind(b"\n") + 1])
 
 
-def test_a_trial_that_died_twice_in_one_round_is_failed(load: Loader, fakes: None, tmp_path: Path) -> None:
+def test_a_trial_that_died_twice_in_one_round_is_failed(load: Loader, deadly: None, tmp_path: Path) -> None:
     suite = load(matrix=acquiring("vanishes", "uniform"), model="flat")
     job = trial_jobs(suite, tmp_path / "runs")[0]
     for attempts in (1, 2):
@@ -333,8 +333,8 @@ def test_a_trial_that_another_runner_has_is_waited_for_at_the_end(suite: Suite, 
         assert other.stdout.readline() == "True\n"
 
         class LetsGo(Recorder):
-            def waiting(self, job: Job[Any]) -> None:
-                super().waiting(job)
+            def waiting(self, job: Job[Any], why: str) -> None:
+                super().waiting(job, why)
                 assert other.stdin is not None
                 other.stdin.close()
 

@@ -9,9 +9,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import quote
+
+from pydantic_core import from_json
 
 from softal_bench.errors import SoftalError
-from softal_bench.machine.files import disk_errors, write_atomically
+from softal_bench.machine.files import disk_errors, read_regular, write_atomically
 from softal_bench.report.pages.markdown import escape, link
 
 INDEX = "README.md"
@@ -61,9 +64,9 @@ def read_manifest(folder: Path) -> dict[str, list[str]]:
     path = folder / MANIFEST
     try:
         with disk_errors(path):
-            data = path.read_bytes() if path.exists() else b"{}"
-        found = json.loads(data)
-    except (ValueError, RecursionError):
+            data = read_regular(path) if path.exists() else b"{}"
+        found = from_json(data)  # unlike json.loads, it bounds how deep brackets may nest
+    except ValueError:
         return {}
     if not isinstance(found, dict):
         return {}
@@ -123,10 +126,10 @@ def from_comment(line: str) -> Entry | None:
     if not (line.startswith(_COMMENT_START) and line.endswith(_COMMENT_END)):
         return None
     try:
-        data = json.loads(line[len(_COMMENT_START) : -len(_COMMENT_END)])
+        data = from_json(line[len(_COMMENT_START) : -len(_COMMENT_END)])
         texts = {name: str(data[name]) for name in ("title", "summary", "unit")}
         return Entry(**texts, done=int(data["done"]), total=int(data["total"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 
@@ -146,11 +149,12 @@ def write_index(leaderboard: Path) -> Path:
         "| :-- | :-- | --: |",
     ]
     for path in sorted(leaderboard.glob("*.md")):
-        with disk_errors(path), path.open(encoding="utf-8", errors="replace") as file:
-            entry = from_comment(file.readline().rstrip("\n"))
+        with disk_errors(path):
+            first_line = read_regular(path).partition(b"\n")[0]
+        entry = from_comment(first_line.decode(errors="replace"))
         if entry:
             done = f"{entry.done} of {entry.total} {escape(entry.unit)}"
-            lines.append(f"| {link(entry.title, path.name)} | {escape(entry.summary)} | {done} |")
+            lines.append(f"| {link(entry.title, quote(path.name))} | {escape(entry.summary)} | {done} |")
     path = leaderboard / INDEX
     write_atomically(path, ("\n".join(lines) + "\n").encode())
     return path

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import cache
 from multiprocessing.connection import Connection, wait
+from os import _exit  # a call into a plugin replaces `os._exit`
 from pathlib import Path
 
 import filelock
@@ -133,6 +134,6 @@ def _depend_on_parent() -> None:
 
     def watch() -> None:
         wait([parent.sentinel])
-        os._exit(1)
+        _exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
