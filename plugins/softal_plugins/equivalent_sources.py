@@ -19,5 +19,6 @@ EQUIVALENT_SOURCES = {
     "digits_cnn": [("03a49bd489486de3", "399595ec48d84e0d")],
     "lenet5": [("dbdc4368771f9b54", "bf30090f55b02547")],
     "mlp": [("36142aa98ff01a36", "1ad629aeef54584f")],
+    "repeated": [("735cca193585959b", "24f29ad25ee25c9c")],
     "resnet18": [("8fdea09239c392da", "0474756247e2548b")],
 }

@@ -199,7 +199,7 @@ def verify(folder: Path, sample: int, data_dir: Path | None, device: str) -> int
 
     paths = journals_in(folder)
     valid = _valid(paths)
-    same = _rerun(valid, sample, data_root(data_dir), device)
+    same = _rerun(valid, sample, data_dir, device)
     return 0 if same and len(valid) == len(paths) else 1
 
 
@@ -222,7 +222,7 @@ def _valid(paths: list[Path]) -> "list[Submitted]":
     return valid
 
 
-def _rerun(valid: "list[Submitted]", count: int, root: Path, device: str) -> bool:
+def _rerun(valid: "list[Submitted]", count: int, data_dir: Path | None, device: str) -> bool:
     """Rerun some rounds; return whether all of them give the same results."""
     from softal_bench.errors import JournalError
     from softal_bench.machine.device import resolve_device
@@ -235,7 +235,7 @@ def _rerun(valid: "list[Submitted]", count: int, root: Path, device: str) -> boo
     for one, number in drawn:
         assert isinstance(one.condition, Condition)  # cells have no rounds
         try:
-            line = run_again(one.record, one.condition, number, root, chosen)
+            line = run_again(one.record, one.condition, number, data_root(data_dir), chosen, trusted=data_dir)
         except JournalError as error:
             say(f"differs: {error}")
             continue

@@ -1,6 +1,7 @@
 """The contract of a data set: arrays for training and test, and where they come from."""
 
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,6 +98,31 @@ class Splits:
                 f"{self.provenance.name}: overlap is {self.overlap}; {len(self.test)} test examples allow 0 to "
                 f"{len(self.test)}"
             )
+
+
+def require_memory(needed_bytes: int, what: str) -> None:
+    """Raise DataError if this machine cannot hold so many bytes; call it before allocating them.
+
+    The memory that is available is read on Linux; elsewhere, all memory of the machine counts.
+
+    Args:
+        needed_bytes: the number of bytes.
+        what: what needs them, for the message.
+    """
+    available = _available_bytes()
+    if needed_bytes > available:
+        raise DataError(
+            f"{what} needs about {needed_bytes / 2**30:.3g} GiB of memory, and this machine has "
+            f"{available / 2**30:.3g} GiB available; use fewer examples, or a machine with more memory"
+        )
+
+
+def _available_bytes() -> int:
+    try:
+        text = Path("/proc/meminfo").read_text()
+        return next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError, IndexError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def count_overlap(train_inputs: Tensor, test_inputs: Tensor) -> int:

@@ -17,10 +17,11 @@ from torch.nn.functional import one_hot
 from softal_bench.contracts import Examples, FittedModel, Posterior, Splits
 from softal_bench.cost.cell import measurement_lock, sample_seconds, seconds_of
 from softal_bench.errors import StorageError, SuiteError
+from softal_bench.journal.lines import Status
 from softal_bench.machine.memory import prediction_chunk
 from softal_bench.seeding import Seeds
 from softal_bench.suite import CostCondition, SyntheticSource, TrainedSource
-from softal_bench.trial.attribution import AttributedModel, attributed_to
+from softal_bench.trial.attribution import AttributedModel, Ended, attributed_to
 from softal_bench.trial.data import load
 
 _HAS_PROC = Path("/proc/self/fd").is_dir()
@@ -165,19 +166,26 @@ def _store_synthetic(condition: CostCondition, num_classes: int) -> IO[bytes]:
     return _store((size, num_samples, num_classes), chunks())
 
 
+def free_bytes() -> int:
+    """Return the free space of the temporary folder, where log-probs are stored."""
+    return shutil.disk_usage(tempfile.gettempdir()).free
+
+
 def _store(shape: Sequence[int], chunks: Iterable[Tensor]) -> IO[bytes]:
     """Write float32 chunks one after another to one .npy file in the temporary folder; return the open file.
 
     Raises:
-        StorageError: if the disk has too little space, or writing fails.
+        Ended: if the disk has too little space.
+        StorageError: if writing fails.
     """
     folder, needed = Path(tempfile.gettempdir()), 4 * math.prod(shape)
     try:
-        free = shutil.disk_usage(folder).free
+        free = free_bytes()
         if free < needed:
-            raise StorageError(
+            raise Ended(  # of this cell: smaller pools may fit
+                Status.FAILED,
                 f"{folder}: log-probs of shape {tuple(shape)} need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} "
-                "GiB are free; set TMPDIR to another temporary folder, or measure smaller pools"
+                "GiB are free; set TMPDIR to another temporary folder, or measure smaller pools",
             )
         make = tempfile.TemporaryFile if _HAS_PROC else tempfile.NamedTemporaryFile
         file: IO[bytes] = make(suffix=".npy")

@@ -1,9 +1,10 @@
 """Verifying journals from elsewhere: whether each is sound by itself, and whether its rounds come out again."""
 
 import hashlib
+import os
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -118,13 +119,30 @@ def _repeated(indices: list[int]) -> list[int]:
     return [index for index in indices if index in seen or seen.add(index)]  # type: ignore[func-returns-value]
 
 
-def run_again(record: Journal, condition: Condition, number: int, data_root: Path, device: torch.device) -> Round:
-    """The line of a round as it comes out here, after the rounds before it as journalled.
+def run_again(
+    record: Journal,
+    condition: Condition,
+    number: int,
+    data_root: Path,
+    device: torch.device,
+    *,
+    trusted: Path | None = None,
+) -> Round:
+    """Compute a round here, after the rounds before it as journalled, and return its line.
+
+    Args:
+        record: the journal.
+        condition: its condition.
+        number: the round's number.
+        data_root: the folder of data.
+        device: where to compute.
+        trusted: the folder that paths in the journal may lie in; None if none may be opened.
 
     Raises:
-        JournalError: if the journal's data are others than these, a batch cannot have been acquired, or what was run
-            raises.
+        JournalError: if the journal names a path outside the trusted folder, its data differ from these, a batch cannot
+            have been acquired, or what is run raises.
     """
+    _require_trusted_paths(record, data_root, trusted)
     try:
         prepare(condition.dataset, data_root)
         with computing(condition.threads):
@@ -132,6 +150,32 @@ def run_again(record: Journal, condition: Condition, number: int, data_root: Pat
     except (JournalError, DataError, Ended, MemoryError) as error:
         why = str(error) or type(error).__name__
         raise JournalError(f"{record.path}: round {number} cannot be run again: {why}") from error
+
+
+def _require_trusted_paths(record: Journal, data_root: Path, trusted: Path | None) -> None:
+    """Raise JournalError if the journal, which may be a stranger's, names a path outside the trusted folder."""
+    for text in _paths(record.header.condition):
+        try:
+            path = (data_root / text).resolve()
+        except (OSError, ValueError) as error:  # no file has such a name
+            raise JournalError(f"{record.path}: it names the path {shown(text)}: {error}") from error
+        if trusted is None or not path.is_relative_to(trusted.resolve()):
+            raise JournalError(
+                f"{record.path}: it names the path {shown(text)}, which is not opened; if you trust it, pass "
+                "--data-dir with a folder that contains it"
+            )
+
+
+def _paths(value: object, name: str = "") -> Iterator[str]:
+    """All texts in a JSON object that may be paths: values named `path`, and values that contain a separator."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _paths(item, key)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _paths(item, name)
+    elif isinstance(value, str) and name != "label" and (name == "path" or "/" in value or os.sep in value):
+        yield value
 
 
 def unlike_here(record: Journal, condition: Condition, number: int, device: torch.device) -> list[str]:

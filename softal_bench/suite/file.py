@@ -297,6 +297,13 @@ def _require_parameter(report: ReportOptions, conditions: list[Condition]) -> No
             f"report.against: {shown(report.against)} is not a parameter of the acquisition functions"
             f"{suggestion(report.against, known)} Known: {', '.join(sorted(known)) or 'none'}"
         )
+    for each in conditions:
+        value = each.acquisition.parameters.get(report.against or "", 0)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise SuiteError(
+                f"report.against: {report.against} of {each.acquisition.label} is {shown(value)}; a page can only plot "
+                "against a parameter whose values are numbers"
+            )
 
 
 def _require_named(report: CostReportOptions, conditions: list[CostCondition]) -> None:

@@ -8,15 +8,55 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from softal_bench.errors import SuiteError
+from softal_bench.errors import SuiteError, shown
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 200_000
 MAX_DEPTH = 50
+MAX_DIGITS = 400  # of a number: far more than any double has
+
+
+_INTEGER = re.compile(r"[-+]?[0-9]+$")
+_FLOAT = re.compile(
+    r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"
+)
+_NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads `1e-3` as a number, like YAML 1.2, and refuses repeated keys."""
+    """SafeLoader that reads numbers as YAML 1.2 does, and refuses repeated keys.
+
+    `1e-3` is a number. `1:30`, `0x10` and `1_000` are strings. `010` is refused, because YAML 1.1 reads it as 8. The
+    patterns of numbers take time linear in their length.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (a table of PyYAML's)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NUMBER_TAGS]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_integer(self, node: ScalarNode) -> int:
+        """Return a decimal integer of bounded length."""
+        digits = self._number(node, _INTEGER, "an integer").lstrip("-+")
+        if len(digits) > 1 and digits[0] == "0":
+            short = digits.lstrip("0") or "0"
+            problem = f"{shown(node.value)} begins with 0; write {shown(short)}, or put it in quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return int(node.value)
+
+    def construct_float(self, node: ScalarNode) -> float:
+        """Return a decimal number of bounded length."""
+        return float(re.sub("(?i)^([-+]?)\\.(inf|nan)$", "\\1\\2", self._number(node, _FLOAT, "a number")))
+
+    def _number(self, node: ScalarNode, pattern: re.Pattern[str], noun: str) -> str:
+        text = str(node.value)
+        if len(text) > MAX_DIGITS:
+            problem = f"a number of {len(text)} characters; at most {MAX_DIGITS} are read"
+        elif not pattern.match(text):
+            problem = f"{shown(text)} is not {noun}"
+        else:
+            return text
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         self.flatten_mapping(node)
@@ -33,11 +73,11 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
+for _tag, _pattern, _constructor in zip(
+    _NUMBER_TAGS, (_INTEGER, _FLOAT), (_Loader.construct_integer, _Loader.construct_float), strict=True
+):
+    _Loader.add_implicit_resolver(_tag, _pattern, list("-+.0123456789"))
+    _Loader.add_constructor(_tag, _constructor)
 
 
 def parse(text: str, where: str) -> Any:

@@ -92,6 +92,8 @@ def _as_data_error() -> Iterator[None]:
     """Raise a SoftalError of the data set as it is, and DataError for any other failure attributed to it."""
     try:
         yield
+    except MemoryError as error:
+        raise DataError(f"{error}; use fewer examples, or a machine with more memory") from error
     except PluginFailed as error:
         cause = error.__cause__
         if isinstance(cause, SoftalError) and not isinstance(cause, GlobalStateError):

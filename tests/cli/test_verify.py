@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from softal_plugins.datasets.arrays import Arrays
 from suite.example import acquiring, write_suite
+
+from softal_bench.suite import condition_of
 
 from .conftest import CommandLine
 
@@ -96,6 +99,21 @@ def test_a_journal_that_is_not_sound_by_itself_is_named_with_what_is_wrong(run: 
     assert first(run).name in told
     assert what in told
     assert "1 of 2 journals are valid" in outcome.output
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../secret.npz", "arrays.npz"])
+def test_a_path_in_a_journal_is_not_opened(run: CommandLine, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def change_key(lines: Lines) -> None:
+        lines[0]["condition"]["dataset"] = {"name": "arrays", "parameters": {"path": path}, "label": "arrays"}
+        lines[0]["key"] = condition_of(lines[0]["condition"]).key(0)
+
+    change(first(run), change_key)
+    key = json.loads(first(run).read_text().splitlines()[0])["key"]
+    first(run).rename(first(run).with_name(f"{key}.jsonl"))
+    monkeypatch.setattr(Arrays, "load", lambda *_: pytest.fail("a file that a journal names was opened"))
+    outcome = run("verify", "runs", "--sample", 8)
+    assert outcome.exit_code == 1
+    assert f"it names the path {path!r}, which is not opened; if you trust it, pass --data-dir" in outcome.output
 
 
 def unused(lines: Lines) -> int:

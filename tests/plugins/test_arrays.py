@@ -1,6 +1,8 @@
 """A user's own .npz: what is read, how it is scaled, and what is refused."""
 
 import hashlib
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +199,44 @@ def test_test_inputs_that_are_training_inputs_are_counted(tmp_path: Path) -> Non
     copied = np.concatenate([sound["test_images"], sound["train_images"][3:5]])
     path = write(tmp_path, train_images=sound["train_images"], test_images=copied, test_labels=np.array([2, 1, 0, 0]))
     assert load(path).overlap == 2
+
+
+def forged(shape: tuple[int, ...], zeros: int = 0) -> bytes:
+    """A .npy file of bytes whose header has any shape, and which holds so many zeros."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return file.getvalue() + bytes(zeros)
+
+
+@pytest.mark.parametrize(
+    ("shape", "zeros", "problem"),
+    [
+        ((10**13,), 0, "takes 10000000000000 bytes, but holds"),
+        ((10**6, 10**6, 10**6), 100, "but holds"),
+    ],
+)
+def test_a_header_that_promises_more_than_the_file_holds_is_refused(
+    tmp_path: Path, shape: tuple[int, ...], zeros: int, problem: str
+) -> None:
+    path = tmp_path / "forged.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("train_images.npy", forged(shape, zeros))
+    with pytest.raises(DataError, match=problem):
+        load(path)
+
+
+def test_an_archive_that_unpacks_to_more_than_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("softal_bench.contracts.dataset._available_bytes", lambda: 2**20)
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("train_images.npy", forged((2**20,), 2**20))
+    assert path.stat().st_size < 2**14
+    with pytest.raises(DataError, match=r"needs about 0.00293 GiB of memory.*use fewer examples"):
+        load(path)
+
+
+def test_a_huge_label_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"train_labels has the label 1000000000; .* at most 100000"):
+        load(write(tmp_path, train_labels=np.array([0, 1, 2, 0, 1, 10**9])))

@@ -14,6 +14,7 @@ import pytest
 import torch
 import yaml
 
+from softal_bench.cli.plan import outlook_of_cells
 from softal_bench.cost.log_probs import LogProbs
 from softal_bench.errors import SuiteError
 from softal_bench.journal.lines import Status
@@ -148,7 +149,8 @@ def test_the_batch_of_the_first_selection_is_recorded_in_the_order_chosen(load: 
     """It is what the acquisition function chooses from the same log-probs with the generator just seeded."""
     suite = load([{"softmax": {"temperature": 0.5}}], [6])
     run(suite, tmp_path)
-    log_probs = torch.from_numpy(np.load(LogProbs(tmp_path, CPU).pool(suite.conditions[0]).path))
+    pool = LogProbs(tmp_path, CPU).pool(suite.conditions[0])
+    log_probs = torch.from_numpy(np.load(pool.path))
     generator = torch.Generator().manual_seed(Seeds(0, 0).seed("acquisition"))
     batch = suite.conditions[0].acquisition.instance.select(TensorPool(log_probs), 6, generator)
     assert costs(tmp_path)[0]["acquired"] == batch.positions.tolist()
@@ -281,6 +283,17 @@ def test_cells_are_run_pool_by_pool_and_from_the_smallest_batch_to_the_largest(l
 def test_bad_input_is_refused_by_name(load: Loader, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SuiteError, match=message):
         load(**{"acquisition": ["uniform"], **changes})
+
+
+def test_a_pool_that_does_not_fit_on_the_disk_fails_its_own_cell_and_a_dry_run_says_so(
+    load: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = {"acquisition": ["uniform"], "batch_size": [2], "pool_size": [50, 10**9]}
+    suite = load([], matrix=matrix, pool_size=None)
+    assert any(
+        "1 of 2 cells will fail: their log-probs need up to" in line for line in outlook_of_cells(suite).sentences
+    )
+    assert run(suite, tmp_path) == {"done": 1, "failed": 1}
 
 
 def test_a_pool_larger_than_the_data_is_refused_before_anything_runs(load: Loader, tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def test_a_reference_cannot_lead_out_of_its_folder(tmp_path: Path) -> None:
 def test_a_parameter_that_no_function_has_is_an_error(tmp_path: Path) -> None:
     matrix = acquiring({"power": {"temperature": 0.5}})
     assert load_suite(write_suite(tmp_path, matrix=matrix, report={"against": "temperature"})).report.against
+    with pytest.raises(SuiteError, match=r"report\.against: score of power.*; a page can only plot"):
+        load_suite(write_suite(tmp_path, matrix=matrix, report={"against": "score"}))
     with pytest.raises(SuiteError, match=r"report\.against: 'temprature' .*did you mean 'temperature'"):
         load_suite(write_suite(tmp_path, matrix=matrix, report={"against": "temprature"}))
 

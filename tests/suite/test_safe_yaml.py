@@ -2,6 +2,7 @@
 
 import math
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -26,6 +27,11 @@ def refusal(text: str) -> str:
         ("a: -2.5e+3", {"a": -2500.0}),
         ("a: 1e", {"a": "1e"}),
         ("a: e3", {"a": "e3"}),
+        ("a: [-7, +7, 0, 1., .5, -.5]", {"a": [-7, 7, 0, 1.0, 0.5, -0.5]}),
+        (
+            "a: [1:30, 1:1:1, 0x10, 0b1, 1_000, 0o7, 1.2.3]",
+            {"a": ["1:30", "1:1:1", "0x10", "0b1", "1_000", "0o7", "1.2.3"]},
+        ),
         ("a: [1, 0.5, true, null, text]", {"a": [1, 0.5, True, None, "text"]}),
         ('a: "2024-01-01"', {"a": "2024-01-01"}),
         ("power(bald, T=0.125)", "power(bald, T=0.125)"),
@@ -36,6 +42,34 @@ def refusal(text: str) -> str:
 )
 def test_plain_data_are_read(text: str, data: Any) -> None:
     assert parse(text, "x.yaml") == data
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: 0100", "'0100' begins with 0; write '100', or put it in quotes"),
+        ("a: " + "9" * 40_000, "a number of 40000 characters; at most 400 are read"),
+        ("a: 1e" + "9" * 40_000, "a number of 40002 characters"),
+        ("a: !!int 0x" + "f" * 5000, "a number of 5002 characters"),
+        ("a: !!int 1:30", "'1:30' is not an integer"),
+        ("a: !!float 1:30", "'1:30' is not a number"),
+        ("a: .inf", "inf is not a finite number"),
+    ],
+)
+def test_a_number_that_is_too_long_or_ambiguous_is_refused(text: str, problem: str) -> None:
+    assert problem in refusal(text)
+
+
+@pytest.mark.parametrize("text", ["{}x", "1:1{}", "{}.", "1.{}e", "-{}_"])
+def test_reading_a_long_scalar_takes_time_linear_in_its_length(text: str) -> None:
+    def seconds(length: int) -> float:
+        document = "a: " + text.format("1" * length)
+        start = time.process_time()
+        with suppress(SuiteError):
+            parse(document, "x.yaml")
+        return time.process_time() - start
+
+    assert min(seconds(80_000) for _ in range(3)) < 8 * max(seconds(20_000) for _ in range(3)) + 0.1
 
 
 def test_a_number_with_an_exponent_is_a_number_not_a_text() -> None:

@@ -1,19 +1,23 @@
 import hashlib
+import math
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
 
 from softal_bench.contracts import Dataset, Examples, Provenance, Splits
-from softal_bench.contracts.dataset import count_overlap
+from softal_bench.contracts.dataset import count_overlap, require_memory
 from softal_bench.errors import DataError, DataMissingError
 
 _NAMES = ("train_images", "train_labels", "test_images", "test_labels")
+_COPIES_HELD = 3  # the arrays as stored, as float32, and standardised
+_MOST_CLASSES = 100_000
 
 
 @dataclass(frozen=True)
@@ -78,14 +82,38 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             f"arrays: {path} is not there; give `path` absolute or relative to the data folder (--data-dir)"
         )
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = dict(file)
+        with path.open("rb") as stream:
+            _require_plausible(path, stream)
+            with np.load(stream, allow_pickle=False) as file:
+                arrays = dict(file)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise DataError(f"arrays: {path} cannot be read as .npz: {error}; write it with numpy.savez") from error
     missing = [name for name in _NAMES if name not in arrays]
     if missing:
         raise DataError(f"arrays: {path} lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}")
     return arrays
+
+
+def _require_plausible(path: Path, stream: IO[bytes]) -> None:
+    """Check sizes against headers and memory before anything is allocated: a header or an archive may be forged."""
+    total = 0
+    with zipfile.ZipFile(stream) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as array:
+                version = np.lib.format.read_magic(array)
+                read_header = np.lib.format.read_array_header_1_0
+                if version != (1, 0):
+                    read_header = np.lib.format.read_array_header_2_0
+                shape, _, dtype = read_header(array)
+            needed = math.prod(shape) * dtype.itemsize
+            if needed > member.file_size:
+                raise DataError(
+                    f"arrays: {path}: {member.filename} has shape {shape} in its header, which takes {needed} bytes, "
+                    f"but holds {member.file_size}; write it with numpy.savez"
+                )
+            total += member.file_size
+    require_memory(_COPIES_HELD * total, f"arrays: {path}")
+    stream.seek(0)
 
 
 def _images(path: Path, name: str, images: np.ndarray) -> np.ndarray:
@@ -110,5 +138,10 @@ def _labels(path: Path, name: str, labels: np.ndarray) -> np.ndarray:
     if labels.ndim != 1 or labels.dtype.kind not in "ui":
         raise DataError(
             f"arrays: {path}: {name} has shape {labels.shape} and type {labels.dtype}; need whole numbers [n]"
+        )
+    if len(labels) and labels.max() >= _MOST_CLASSES:
+        raise DataError(
+            f"arrays: {path}: {name} has the label {labels.max()}; classes are numbered from 0, and there are at most "
+            f"{_MOST_CLASSES}"
         )
     return labels.astype(np.int64)
