@@ -31,9 +31,10 @@ from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.contracts.acquisition import require_sound_batch
 from softal_bench.errors import StorageError
 from softal_bench.journal.lines import Ending, Status
+from softal_bench.machine.device import computing
 from softal_bench.machine.memory import keep_freed_memory
 from softal_bench.machine.stopwatch import peak_memory, reset_peak_memory, synchronise
-from softal_bench.machine.threads import environment_for, limited
+from softal_bench.machine.threads import environment_for
 from softal_bench.pools import TensorPool
 from softal_bench.registry import acquisitions
 from softal_bench.suite import Limits, Measurement
@@ -148,7 +149,7 @@ def _measure(cell: Cell, connection: Connection) -> None:
         # The lock is held here, not in the runner: others must wait even if the runner dies.
         with measurement_lock(lambda: connection.send("waiting")):
             connection.send("locked")
-            with limited(cell.threads):
+            with computing(cell.threads):
                 connection.send(_outcome(cell, connection))
     except Exception as error:
         ending = ending_of(error) or (Status.FAILED, f"{type(error).__name__}: {error}", traceback.format_exc())

@@ -104,6 +104,8 @@ class Environment:
         platform: the operating system.
         python: its version.
         threads: the number of CPU threads.
+        cudnn, driver: the version of cuDNN, and that of CUDA which the driver supports; None on a CPU.
+        float32_precision: of matrix products on CUDA; None on a CPU.
     """
 
     device: str | None = None
@@ -111,6 +113,9 @@ class Environment:
     platform: str | None = None
     python: str | None = None
     threads: int | None = None
+    cudnn: str | None = None
+    driver: str | None = None
+    float32_precision: str | None = None
 
     @property
     def is_known(self) -> bool:
@@ -161,6 +166,9 @@ class Attempt:
     platform: str | None = None
     python: str | None = None
     threads: int | None = None
+    cudnn: str | None = None
+    driver: str | None = None
+    float32_precision: str | None = None
 
     @classmethod
     def begun(cls, environment: Environment) -> "Attempt":

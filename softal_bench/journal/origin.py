@@ -3,7 +3,7 @@
 import json
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from softal_bench.journal.file import Journal
 from softal_bench.journal.lines import Environment, PluginSource
-from softal_bench.machine.device import device_name
+from softal_bench.machine.device import accelerator_facts, device_name
 from softal_bench.registry import Plugin, registries
 from softal_bench.suite import AnyCondition
 
@@ -75,6 +75,7 @@ def environment(device: torch.device, threads: int) -> Environment:
         platform=platform.platform(),
         python=platform.python_version(),
         threads=threads,
+        **asdict(accelerator_facts(device)),
     )
 
 

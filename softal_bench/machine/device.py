@@ -5,6 +5,7 @@ import platform
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,6 +13,8 @@ import torch
 from softal_bench.errors import DeviceError
 from softal_bench.machine.isolation import restored
 from softal_bench.machine.threads import limited
+
+_PRECISION_OVERRIDES = {"NVIDIA_TF32_OVERRIDE": "0", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "0"}
 
 
 def resolve_device(wanted: str) -> torch.device:
@@ -28,6 +31,12 @@ def resolve_device(wanted: str) -> torch.device:
         return torch.device("cpu")
     index = int(wanted.partition(":")[2] or 0)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    for name, allowed in _PRECISION_OVERRIDES.items():
+        if os.environ.get(name, allowed) != allowed:
+            raise DeviceError(
+                f"the environment variable {name} is {os.environ[name]!r}, which overrides the precision of matrix "
+                f"products on {wanted}, so that results would not be comparable; unset it"
+            )
     if index >= count:
         there = f"there are cuda:0 to cuda:{count - 1}" if count else "torch sees no CUDA device here"
         raise DeviceError(f"device {wanted!r} was asked for, but {there}; use --device cpu or --device auto")
@@ -51,12 +60,59 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
+@dataclass(frozen=True)
+class AcceleratorFacts:
+    """What decides numbers and times on an accelerator, besides its name; None on a CPU.
+
+    Attributes:
+        cudnn: the version of cuDNN.
+        driver: the version of CUDA that the driver supports.
+        float32_precision: of matrix products, as torch names it.
+    """
+
+    cudnn: str | None = None
+    driver: str | None = None
+    float32_precision: str | None = None
+
+
+def accelerator_facts(device: torch.device) -> AcceleratorFacts:
+    """Return the versions and the precision with which this process computes on a CUDA device."""
+    if device.type != "cuda":
+        return AcceleratorFacts()
+    cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    driver = getattr(torch._C, "_cuda_getDriverVersion", lambda: None)()
+    return AcceleratorFacts(
+        None if cudnn is None else str(cudnn),
+        None if driver is None else f"{driver // 1000}.{driver % 1000 // 10}",
+        torch.get_float32_matmul_precision(),
+    )
+
+
+def context_is_lost() -> bool:
+    """Return whether an error has made CUDA unusable for the rest of this process, as a device-side assert does."""
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return False
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
+
+
+def release_cached_memory(device: torch.device) -> None:
+    """Give memory that torch keeps on a CUDA device back, for other processes that share the device."""
+    if device.type == "cuda" and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()
+
+
 @contextmanager
 def computing(threads: int) -> Iterator[None]:
-    """Compute with so many CPU threads in all libraries, and with the same numbers each time on CUDA.
+    """Compute with this number of CPU threads in all libraries, and in full float32 precision and repeatably on CUDA.
 
     Afterwards all global state is as it was before, even where a time limit interrupted what restores it earlier.
     """
     with restored(), limited(threads):
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32 = True, False
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = False
         yield

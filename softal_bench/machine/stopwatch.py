@@ -31,9 +31,12 @@ class Stopwatch:
         self._running.append(name)
         try:
             yield
-        finally:
-            self._book()
+        except BaseException:  # not synchronised: a device on which work failed would raise again, and hide the cause
             self._running.pop()
+            self._since = time.perf_counter()
+            raise
+        self._book()
+        self._running.pop()
 
     def _book(self) -> None:
         if self._device is not None:

@@ -9,10 +9,11 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
+from softal_bench.errors import DeviceError
 from softal_bench.journal.file import Journal
 from softal_bench.journal.lines import Measurement, Status
 from softal_bench.journal.origin import Origin, environment, origin
-from softal_bench.machine.device import computing
+from softal_bench.machine.device import computing, context_is_lost, release_cached_memory
 from softal_bench.suite import AnyCondition
 
 C = TypeVar("C", bound=AnyCondition)
@@ -132,8 +133,14 @@ class LocalWork:
 
     @contextmanager
     def computing(self, job: Job[Any]) -> Iterator[None]:
+        if context_is_lost():
+            raise DeviceError(
+                f"an error in an earlier trial has made {self._device} unusable for this process; to continue, run the "
+                "same command again, or add --executor processes, which then replaces the process"
+            )
         with computing(job.condition.threads):
             yield
+        release_cached_memory(self._device)
 
 
 class Observer(Protocol):

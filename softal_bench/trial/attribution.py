@@ -17,6 +17,7 @@ from torch import Tensor
 from softal_bench.contracts import BayesianModel, FittedModel, Posterior, TrainingRegime
 from softal_bench.errors import GlobalStateError, PredictionError, SoftalError, first_line, message_of
 from softal_bench.journal.lines import Ending, Status
+from softal_bench.machine.device import context_is_lost
 from softal_bench.machine.isolation import unchanged
 from softal_bench.machine.settings import FREQUENT, SETTINGS, Setting
 from softal_bench.registry import Plugin
@@ -119,7 +120,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 def ending_of(error: Exception) -> tuple[Ending, str, str | None] | None:
     """Return the (status, message, details) of an attempt that raised this error; None if the harness is at fault."""
     if not isinstance(error, Ended) and not is_out_of_memory(error):
-        return None
+        hidden = error.__context__  # what restores the state of a device that failed raises once more
+        return ending_of(hidden) if isinstance(hidden, Exception) and context_is_lost() else None
     status = error.status if isinstance(error, Ended) else Status.OUT_OF_MEMORY
     return status, message_of(error), details_of(error)
 

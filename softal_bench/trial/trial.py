@@ -87,7 +87,7 @@ class Trial:
         condition, given, stopwatch = self._condition, self._examples, Stopwatch(self._device)
         reset_peak_memory(self._device)
         examples = given.train.at(torch.tensor(labelled, device=self._device))
-        with stopwatch.phase("train"), attributed_to("model", condition.model):
+        with attributed_to("model", condition.model), stopwatch.phase("train"):
             training = condition.regime
             generator = self._seeds.generator("training", number)
             fitted: FittedModel = AttributedModel(
@@ -95,7 +95,7 @@ class Trial:
                 condition.model,
             )
         _require_epochs(fitted, condition.model)
-        with stopwatch.phase("evaluate"), attributed_to("model", condition.model):
+        with attributed_to("model", condition.model), stopwatch.phase("evaluate"):
             generator = self._seeds.generator("evaluation", number)
             log_probs_n_C = evaluation_log_probs(fitted, given.test.inputs, training.test_samples, training, generator)
             accuracy, nll = accuracy_and_nll(log_probs_n_C, given.test.labels)

@@ -186,6 +186,7 @@ CRASHES: dict[str, Callable[[], object]] = {
     "segfault": lambda: ctypes.string_at(0),
     "exit": lambda: ctypes.CDLL(None)._exit(3),
     "os._exit": lambda: os._exit(0),
+    "assert": lambda: torch.zeros(3, device="cuda")[torch.tensor([7], device="cuda")],
     "unspeakable": lambda: _raise(Unspeakable()),
     "gone": lambda: _raise(Gone(DEATH)),
     "surrogate": lambda: _raise(RuntimeError("half a character: \udc80")),

@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from conftest import needs_cuda
 
 from softal_bench.errors import DeviceError
-from softal_bench.machine.device import device_name, resolve_device
+from softal_bench.journal.lines import Attempt, as_json
+from softal_bench.journal.origin import environment
+from softal_bench.machine.device import computing, device_name, resolve_device
 
 
 def without_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +41,48 @@ def test_a_cuda_device_beyond_the_last_is_an_error_that_says_which_there_are(
     assert resolve_device("cuda:1") == torch.device("cuda", 1)
     with pytest.raises(DeviceError, match="cuda:0 to cuda:1"):
         resolve_device(wanted)
+
+
+@pytest.mark.parametrize("name", ["NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"])
+def test_an_override_of_the_precision_is_refused_on_cuda(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with_cuda(monkeypatch, 1)
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(DeviceError, match=f"{name} is '1', which overrides the precision .*; unset it"):
+        resolve_device("cuda")
+    assert resolve_device("cpu") == torch.device("cpu")
+    monkeypatch.setenv(name, "0")
+    assert resolve_device("cuda") == torch.device("cuda", 0)
+
+
+def test_the_precision_is_pinned_while_a_job_is_computed_and_restored() -> None:
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
+    try:
+        torch.set_float32_matmul_precision("medium")
+        torch.backends.cudnn.benchmark = True
+        with computing(1):
+            assert torch.get_float32_matmul_precision() == "highest"
+            assert not torch.backends.cuda.matmul.allow_tf32
+            assert not torch.backends.cudnn.allow_tf32
+            assert not torch.backends.cudnn.benchmark
+        assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.backends.cudnn.benchmark
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.benchmark = before[1]
+
+
+def test_the_environment_of_a_cpu_names_no_facts_of_an_accelerator() -> None:
+    line = as_json(Attempt.begun(environment(torch.device("cpu"), 1)))
+    assert not {"cudnn", "driver", "float32_precision"} & set(line)
+
+
+@pytest.mark.cuda
+@needs_cuda
+def test_the_environment_of_cuda_names_precision_and_versions() -> None:
+    with computing(1):
+        line = as_json(Attempt.begun(environment(torch.device("cuda:0"), 1)))
+    assert line["float32_precision"] == "highest"
+    assert {"cudnn", "driver"} <= set(line)
 
 
 @pytest.mark.parametrize("wanted", ["gpu", "meta", "mps", "cuda:x", "cuda:-1", "cpu:3", "", "CUDA"])

@@ -135,7 +135,7 @@ class RemoteWork:
                 if self._stopped.wait(_SETTLE_SECONDS):
                     raise KeyboardInterrupt
                 raise Died(how, lost)
-            case Failed(status, text, details):
+            case Failed(status, text, details, _):
                 raise Ended(cast("Ending", Status(status)), text, details)
             case Unreadable(text):
                 raise JournalError(text)

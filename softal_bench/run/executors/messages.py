@@ -128,6 +128,7 @@ class Failed(Last):
     status: str
     text: str
     details: str | None
+    worker_is_lost: bool = False  # its device is of no use any more
 
 
 @dataclass(frozen=True)

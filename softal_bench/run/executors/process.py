@@ -52,7 +52,8 @@ class WorkerProcess:
         finished = False
         try:
             for message in self._answers(request):
-                finished = isinstance(message, Last) and not isinstance(message, Death)
+                lost = isinstance(message, Death) or (isinstance(message, Failed) and message.worker_is_lost)
+                finished = isinstance(message, Last) and not lost
                 yield message
         finally:
             if not finished:

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from softal_bench.errors import JournalError, SoftalError, SuiteError
 from softal_bench.journal.lines import Round, as_json, parse_json
-from softal_bench.machine.device import resolve_device
+from softal_bench.machine.device import context_is_lost, resolve_device
 from softal_bench.run.executors.messages import (
     Computed,
     Deadline,
@@ -79,7 +79,7 @@ def _answers(work: Callable[[], TrialWork], request: Request, fetch: bool) -> It
         yield Refused(str(error))
     except Exception as error:
         ending = ending_of(error)
-        yield Failed(*ending) if ending else Raised(traceback.format_exc())
+        yield Failed(*ending, context_is_lost()) if ending else Raised(traceback.format_exc())
 
 
 def _work(setting: WorkerSetting, send: Callable[[Message], None]) -> TrialWork:
