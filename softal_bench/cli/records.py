@@ -191,9 +191,11 @@ def verify(folder: Path, sample: int, data_dir: Path | None, device: str) -> int
     """Check every journal in DIR, and rerun N of their rounds.
 
     The schema, key, labels and indices of each journal are checked. A rerun compares the acquired indices and the
-    accuracy. The choice of rounds depends only on the journals.
+    accuracy. The choice of rounds depends only on the journals. A round whose journal names a path, such as the file of
+    `arrays`, is only rerun if the path is in the folder given with --data-dir.
 
-    Exit code 0: all journals are valid and the reruns agree; 1: something differs, and the output says what.
+    Exit code 0: all journals are valid and the reruns agree; 1: something differs or is not rerun, and the output says
+    what.
     """
     from softal_bench.records.lookup import journals_in
 
@@ -226,7 +228,7 @@ def _rerun(valid: "list[Submitted]", count: int, data_dir: Path | None, device: 
     """Rerun some rounds; return whether all of them give the same results."""
     from softal_bench.errors import JournalError
     from softal_bench.machine.device import resolve_device
-    from softal_bench.records.verify import compare, run_again, sample, unlike_here
+    from softal_bench.records.verify import NotRerun, compare, run_again, sample, unlike_here
     from softal_bench.suite import Condition
 
     drawn = sample(valid, count)
@@ -236,6 +238,9 @@ def _rerun(valid: "list[Submitted]", count: int, data_dir: Path | None, device: 
         assert isinstance(one.condition, Condition)  # cells have no rounds
         try:
             line = run_again(one.record, one.condition, number, data_root(data_dir), chosen, trusted=data_dir)
+        except NotRerun as error:
+            say(f"not rerun: {error}")
+            continue
         except JournalError as error:
             say(f"differs: {error}")
             continue

@@ -32,7 +32,10 @@ class Arrays(Dataset):
     given.
     """
 
-    path: str = field(default="arrays.npz", metadata={"meaning": "the file, absolute or relative to the data folder"})
+    path: str = field(
+        default="arrays.npz",
+        metadata={"meaning": "the file, absolute or relative to the data folder", "is_path": True},
+    )
     num_classes: int | None = field(
         default=None, metadata={"meaning": "how many classes there are; by default the largest training label plus 1"}
     )
