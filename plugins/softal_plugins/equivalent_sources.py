@@ -1,7 +1,7 @@
 """Digests of plugins' sources that give the same results; see `softal_bench.registry.source`.
 
-The first digest of each pair is that of the published records. The golden trials and the tests of the plugins show that
-the code with the second digest gives the same results.
+The first digest of each group is that of the published records, or of an earlier version. The golden trials and the
+tests of the plugins show that the code with the other digests gives the same results.
 """
 
 EQUIVALENT_SOURCES = {
@@ -19,6 +19,7 @@ EQUIVALENT_SOURCES = {
     "digits_cnn": [("03a49bd489486de3", "399595ec48d84e0d")],
     "lenet5": [("dbdc4368771f9b54", "bf30090f55b02547")],
     "mlp": [("36142aa98ff01a36", "1ad629aeef54584f")],
-    "repeated": [("735cca193585959b", "24f29ad25ee25c9c")],
+    "arrays": [("0041d3ecaee59191", "5c28572790b2d6bd", "454d62010d56e3c5")],
+    "repeated": [("735cca193585959b", "24f29ad25ee25c9c", "5a76d8b682e0bd30")],
     "resnet18": [("8fdea09239c392da", "0474756247e2548b")],
 }

@@ -27,7 +27,7 @@ from softal_bench.report.stats.tables import Table, labels_to_target_tables
 from softal_bench.run.cells import cell_jobs, preflight_cells, run_cells
 from softal_bench.run.executors.contract import Executor
 from softal_bench.run.executors.local import Inline
-from softal_bench.run.jobs import NONE_PUBLISHED, Job, Observer, Published
+from softal_bench.run.jobs import NONE_PUBLISHED, Job, Observer, Preflight, Published
 from softal_bench.run.trials import num_trainings, preflight, run_trials, trial_jobs
 from softal_bench.suite import CostSuite, Suite, find_suite, load_cost_suite, load_suite, suite_kind
 from softal_bench.trial.partition import num_rounds
@@ -108,8 +108,8 @@ class Kind(ABC):
         """
 
     @abstractmethod
-    def preflight(self, data_root: Path, fetch: bool) -> list[str]:
-        """Check the conditions against their data; return what could not be checked."""
+    def preflight(self, data_root: Path, fetch: bool) -> Preflight:
+        """Check the conditions against their data and this machine."""
 
     @abstractmethod
     def outlook(self, runs: Path, data_root: Path, executor: Executor, fresh: bool) -> Outlook:
@@ -179,7 +179,7 @@ class Trials(Kind):
     def counts_on(self, device: torch.device | None, record: Journal) -> bool:
         return True
 
-    def preflight(self, data_root: Path, fetch: bool) -> list[str]:
+    def preflight(self, data_root: Path, fetch: bool) -> Preflight:
         return preflight(self.suite, data_root, fetch)
 
     def outlook(self, runs: Path, data_root: Path, executor: Executor, fresh: bool) -> Outlook:
@@ -246,7 +246,7 @@ class Cost(Kind):
     def counts_on(self, device: torch.device | None, record: Journal) -> bool:
         return device is not None and was_timed_as_on(device, record)
 
-    def preflight(self, data_root: Path, fetch: bool) -> list[str]:
+    def preflight(self, data_root: Path, fetch: bool) -> Preflight:
         return preflight_cells(self.suite, data_root, fetch)
 
     def outlook(self, runs: Path, data_root: Path, executor: Executor, fresh: bool) -> Outlook:

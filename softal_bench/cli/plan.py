@@ -10,7 +10,6 @@ import torch
 
 from softal_bench.cli.options import ExecutorRequest
 from softal_bench.cli.progress import duration
-from softal_bench.cost.log_probs import free_bytes
 from softal_bench.errors import ExecutorError
 from softal_bench.machine.device import resolve_device
 from softal_bench.run.executors.contract import Executor
@@ -18,7 +17,7 @@ from softal_bench.run.executors.local import Inline, Processes
 from softal_bench.run.executors.ray import Ray
 from softal_bench.run.forecast import SAMPLE_SECONDS, Forecast, forecast, seconds_left
 from softal_bench.run.trials import TrialJob
-from softal_bench.suite import Condition, CostSuite, Suite, SyntheticSource
+from softal_bench.suite import Condition, CostSuite, Suite
 
 if TYPE_CHECKING:
     from softal_bench.cli.kinds import Kind
@@ -118,22 +117,9 @@ def outlook_of_trials(
 
 
 def outlook_of_cells(suite: CostSuite) -> Outlook:
-    """Return the time that the limits of a cost suite allow, and the cells whose log-probs do not fit on the disk."""
+    """Return the time that the limits of a cost suite allow."""
     seconds = sum(condition.limits.cell_seconds for condition in suite.conditions)
-    sentences = [f"at most {duration(seconds)} by limits.cell_seconds, plus the time for loading and training"]
-    sizes = [
-        4 * condition.pool_size * condition.posterior_samples * condition.source.num_classes
-        for condition in suite.conditions
-        if isinstance(condition.source, SyntheticSource)
-    ]
-    free = free_bytes()
-    if too_large := sum(size > free for size in sizes):
-        sentences.append(
-            f"{too_large} of {len(suite.conditions)} cells will fail: their log-probs need up to "
-            f"{max(sizes) / 2**30:.3g} GiB, and the temporary folder has {free / 2**30:.3g} GiB free; set TMPDIR to "
-            "another folder, or lower pool_size"
-        )
-    return Outlook(sentences)
+    return Outlook([f"at most {duration(seconds)} by limits.cell_seconds, plus the time for loading and training"])
 
 
 def _time_sentence(

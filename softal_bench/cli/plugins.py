@@ -127,7 +127,8 @@ def check(names: tuple[str, ...], data_dir: Path | None) -> int:
 
     Only the checks of plugins are run, and nothing is written.
 
-    Exit code 0: all are valid; 1: a plugin fails a check or is broken; 2: a suite is invalid or a name is unknown.
+    Exit code 0: all are valid; 1: a plugin fails a check or is broken, or cells of a cost suite cannot run on this
+    machine or with their data; 2: a suite is invalid or a name is unknown.
     """
     return max(_check(name, data_root(data_dir)) for name in names)
 
@@ -158,10 +159,13 @@ def _check_suite(path: Path, root: Path) -> int:
     from softal_bench.cli.kinds import of_request
 
     kind = of_request(SuiteRequest(path))
-    for note in kind.preflight(root, fetch=False):
+    preflight = kind.preflight(root, fetch=False)
+    for note in preflight.unchecked:
         say(f"{path}: not checked against its data: {note}")
     say(f"{path}: valid; {kind.plan()}")
-    return 0
+    for cells in preflight.infeasible:
+        say(f"{path}: will fail: {cells}")
+    return 1 if preflight.infeasible else 0
 
 
 def _check_plugin(name: str, root: Path) -> int:

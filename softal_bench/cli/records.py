@@ -189,10 +189,12 @@ def verify(folder: Path, sample: int, data_dir: Path | None, device: str | None)
     """Check every journal in DIR, and rerun N of their rounds.
 
     The schema, key, labels and indices of each journal are checked. A rerun compares the acquired indices and the
-    accuracy. The choice of rounds depends only on the journals. Numbers are only comparable on the same kind of device;
-    on another one, a rerun checks that the journal is plausible, and says so.
+    accuracy. The choice of rounds depends only on the journals. Numbers are comparable only on the same kind of device:
+    on another one, a rerun checks only that the journal is plausible, and says so. A round whose journal names a path,
+    such as the file of `arrays`, is rerun only if the path is in the folder given with --data-dir.
 
-    Exit code 0: all journals are valid and the reruns agree; 1: something differs, and the output says what.
+    Exit code 0: all journals are valid and the reruns agree; 1: something differs or is not rerun, and the output says
+    what.
     """
     from softal_bench.records.lookup import journals_in
 
@@ -225,7 +227,7 @@ def _rerun(valid: "list[Submitted]", count: int, data_dir: Path | None, device: 
     """Rerun some rounds; return whether all of them give the same results."""
     from softal_bench.errors import DeviceError, JournalError
     from softal_bench.machine.device import resolve_device
-    from softal_bench.records.verify import compare, kind_of_device, run_again, sample, unlike_here
+    from softal_bench.records.verify import NotRerun, compare, kind_of_device, run_again, sample, unlike_here
     from softal_bench.suite import Condition
 
     drawn = sample(valid, count)
@@ -235,6 +237,9 @@ def _rerun(valid: "list[Submitted]", count: int, data_dir: Path | None, device: 
         try:
             chosen = resolve_device(device or kind_of_device(one.record, number))
             line = run_again(one.record, one.condition, number, data_root(data_dir), chosen, trusted=data_dir)
+        except NotRerun as error:
+            say(f"not rerun: {error}")
+            continue
         except JournalError as error:
             say(f"differs: {error}")
             continue

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from softal_bench.cli.kinds import Kind, Page
     from softal_bench.cli.plan import Outlook
     from softal_bench.records.lookup import Problem
+    from softal_bench.run.jobs import Preflight
 
 _WIDTH = 160  # of output that does not go to a terminal, so that the text of a table is not folded
 
@@ -45,16 +46,16 @@ def show_problems(problems: "Iterable[Problem]") -> None:
         say(f"not readable: {with_short_paths(problem.path)}: {problem.message}", err=True)
 
 
-def show_plan(name: str, kind: "Kind", notes: Sequence[str], outlook: "Callable[[], Outlook]") -> None:
+def show_plan(name: str, kind: "Kind", preflight: "Preflight", outlook: "Callable[[], Outlook]") -> None:
     """Show what `run` would do, and the time and memory that it would need.
 
     Args:
         name: the title.
         kind: the suite.
-        notes: what could not be checked against data; if there are any, time and memory are unknown.
+        preflight: what is known before the run; if anything could not be checked, time and memory are unknown.
         outlook: computes time and memory.
     """
-    foreseen = None if notes else outlook()
+    foreseen = None if preflight.unchecked else outlook()
     columns, rows = (foreseen.columns, foreseen.rows) if foreseen else ((), [])
     show_table(
         name,
@@ -64,8 +65,10 @@ def show_plan(name: str, kind: "Kind", notes: Sequence[str], outlook: "Callable[
     say(f"{kind.plan()}; nothing was run")
     for sentence in foreseen.sentences if foreseen else ["time and memory are unknown without the data"]:
         say(sentence)
-    for note in notes:
+    for note in preflight.unchecked:
         say(f"not checked against the data: {note}")
+    for cells in preflight.infeasible:
+        say(f"will fail: {cells}")
 
 
 def show_page(page: "Page", counts: str, quiet: bool) -> None:

@@ -78,8 +78,8 @@ def run(
     if not fresh:
         warn_of_stale(kind, found.recorded, found.survey)
     if dry_run:
-        notes = kind.preflight(root, fetch=False)
-        show_plan(name, kind, notes, lambda: kind.outlook(request.runs, root, crew, fresh))
+        preflight = kind.preflight(root, fetch=False)
+        show_plan(name, kind, preflight, lambda: kind.outlook(request.runs, root, crew, fresh))
         if not fresh:
             report_published(request, found)
         for job in failed:

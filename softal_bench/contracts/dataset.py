@@ -13,6 +13,8 @@ from torch import Tensor
 
 from softal_bench.errors import DataError
 
+_CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -100,29 +102,42 @@ class Splits:
             )
 
 
-def require_memory(needed_bytes: int, what: str) -> None:
+def require_memory(needed_bytes: int, what: str, what_to_do: str) -> None:
     """Raise DataError if this machine cannot hold so many bytes; call it before allocating them.
-
-    The memory that is available is read on Linux; elsewhere, all memory of the machine counts.
 
     Args:
         needed_bytes: the number of bytes.
-        what: what needs them, for the message.
+        what: what needs them, for the message, as a plural: `repeated: 12000 copies`.
+        what_to_do: what the user can change, for the message: `lower times`.
     """
-    available = _available_bytes()
+    available = available_bytes()
     if needed_bytes > available:
         raise DataError(
-            f"{what} needs about {needed_bytes / 2**30:.3g} GiB of memory, and this machine has "
-            f"{available / 2**30:.3g} GiB available; use fewer examples, or a machine with more memory"
+            f"{what} need about {needed_bytes / 2**30:.3g} GiB of memory, but {available / 2**30:.3g} GiB are "
+            f"available on this machine; {what_to_do}, or use a machine with more memory"
         )
 
 
-def _available_bytes() -> int:
+def available_bytes() -> int:
+    """Return the memory that this process can still use.
+
+    On Linux, it is what the system has available, at most the limit of the container. Elsewhere, it is all memory of
+    the machine.
+    """
     try:
-        text = Path("/proc/meminfo").read_text()
-        return next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("MemAvailable:"))
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        available = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
     except (OSError, StopIteration, ValueError, IndexError):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([available, *_container_limits()])
+
+
+def _container_limits() -> Iterator[int]:
+    for limit in _CONTAINER_LIMITS:
+        try:
+            yield int(limit.read_text())
+        except (OSError, ValueError):  # there is no such file, or it says "max"
+            continue
 
 
 def count_overlap(train_inputs: Tensor, test_inputs: Tensor) -> int:

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from softal_bench.contracts import Examples, FittedModel, Posterior, Splits
+from softal_bench.contracts import Examples, FittedModel, Posterior
+from softal_bench.contracts.dataset import available_bytes
 from softal_bench.cost.cell import measurement_lock, sample_seconds, seconds_of
-from softal_bench.errors import StorageError, SuiteError
+from softal_bench.errors import StorageError
 from softal_bench.journal.lines import Status
 from softal_bench.machine.memory import prediction_chunk
 from softal_bench.seeding import Seeds
@@ -24,6 +25,8 @@ from softal_bench.suite import CostCondition, SyntheticSource, TrainedSource
 from softal_bench.trial.attribution import AttributedModel, Ended, attributed_to
 from softal_bench.trial.data import load
 
+_DRAWN_AT_A_TIME = 10_000  # points of a synthetic source; their random numbers depend on it
+_COPIES_HELD = 2  # of the log-probs that are made at a time, besides what they are made from
 _HAS_PROC = Path("/proc/self/fd").is_dir()
 
 
@@ -69,6 +72,8 @@ class LogProbs:
         of_pool = condition.model_dump_json(exclude={"acquisition", "batch_size", "limits", "source"})
         identity = f"{_identity(condition.source)} {of_pool}"
         if self._pool is None or self._pool[0] != identity:
+            if self._pool is not None:
+                self._pool[1].file.close()  # which frees its space on the disk before the next one needs it
             self._pool = None
             with measurement_lock(self._on_wait):  # because prediction is timed
                 self._pool = (identity, self._made(condition))
@@ -76,10 +81,12 @@ class LogProbs:
 
     def _made(self, condition: CostCondition) -> StoredPool:
         if isinstance(condition.source, SyntheticSource):
+            _require_feasible(condition, condition.pool_size, condition.source.num_classes)
             file = _store_synthetic(condition, condition.source.num_classes)
             return StoredPool(file, condition.source.num_classes, [])
         source = condition.source
         fitted, points = self._trained(condition, source)
+        _require_feasible(condition, len(points), points.num_classes)
         inputs = points.inputs[: condition.pool_size]
 
         def predict() -> Tensor:
@@ -104,15 +111,48 @@ class LogProbs:
         return self._fitted[1:]
 
 
-def require_enough(condition: CostCondition, source: TrainedSource, splits: Splits) -> None:
-    """Raise SuiteError if the source's data set leaves fewer points than the condition's N."""
-    left = len(splits.train) - source.validation_size - source.labels
-    if condition.pool_size > left:
-        raise SuiteError(
-            f"pool_size: N = {condition.pool_size}, but {source.dataset.label} has {len(splits.train)} training "
-            f"examples, which leaves {max(left, 0)} after {source.validation_size} for validation and {source.labels} "
-            "labels; lower pool_size"
+def num_points(source: TrainedSource, num_examples: int) -> int:
+    """Return how many of the training examples a source can predict; negative if it needs more than there are."""
+    return num_examples - source.validation_size - source.labels
+
+
+def why_infeasible(condition: CostCondition, points: int, num_classes: int) -> str | None:
+    """Return why the log-probs of a condition cannot be made on this machine; None if they can.
+
+    Args:
+        condition: asks for N points and K posterior samples.
+        points: the number of points that its source has; N if it draws them at random.
+        num_classes: C.
+    """
+    source, size = condition.source, condition.pool_size
+    if isinstance(source, TrainedSource) and size > points:
+        return (
+            f"pool_size: N = {size}, but {source.dataset.label} has {points + source.validation_size + source.labels} "
+            f"training examples, which leaves {max(points, 0)} after {source.validation_size} for validation and "
+            f"{source.labels} labels; lower pool_size"
         )
+    shape = (size, condition.posterior_samples, num_classes)
+    needed = f"log-probs of shape {shape} need {4 * math.prod(shape) / 2**30:.3g} GiB"
+    if 4 * math.prod(shape) > (free := free_bytes()):
+        return (
+            f"{needed}, but {free / 2**30:.3g} GiB are free in {tempfile.gettempdir()}; set TMPDIR to another folder, "
+            "or lower pool_size or posterior_samples"
+        )
+    drawn = min(size, _DRAWN_AT_A_TIME) if isinstance(source, SyntheticSource) else size
+    held = _COPIES_HELD * 4 * drawn * condition.posterior_samples * num_classes
+    if held > (available := available_bytes()):
+        return (
+            f"{needed}, and {held / 2**30:.3g} GiB of memory while they are made, but {available / 2**30:.3g} GiB are "
+            "available on this machine; lower posterior_samples or pool_size"
+        )
+    return None
+
+
+def _require_feasible(condition: CostCondition, points: int, num_classes: int) -> None:
+    """Raise Ended, of this cell alone, if its log-probs cannot be made: other cells may need less."""
+    why = why_infeasible(condition, points, num_classes)
+    if why is not None:
+        raise Ended(Status.FAILED, why)
 
 
 def _train(
@@ -121,10 +161,10 @@ def _train(
     """Fit the model to a random labelled set. Return it, and the other points in random order."""
     seeds = Seeds(condition.seed, 0)
     train = load(source.dataset, data_root, seeds.generator("dataset")).train
+    points = num_points(source, len(train))
+    _require_feasible(condition, points, train.num_classes)  # before the model is trained for nothing
     order = torch.randperm(len(train), generator=seeds.generator("validation"))
-    validation, labelled, pool = torch.split(
-        order, [source.validation_size, source.labels, len(train) - source.validation_size - source.labels]
-    )
+    validation, labelled, pool = torch.split(order, [source.validation_size, source.labels, points])
     with attributed_to("model", source.model):
         fitted = source.model.instance.fit(
             train.at(labelled).to(device),
@@ -155,8 +195,8 @@ def _store_synthetic(condition: CostCondition, num_classes: int) -> IO[bytes]:
     size, num_samples = condition.pool_size, condition.posterior_samples
 
     def chunks() -> Iterator[Tensor]:
-        for start in range(0, size, 10_000):
-            count = min(10_000, size - start)
+        for start in range(0, size, _DRAWN_AT_A_TIME):
+            count = min(_DRAWN_AT_A_TIME, size - start)
             scale_n_1_1 = torch.randn(count, 1, 1, generator=generator).mul(0.3).add(1).exp()
             favoured_n = torch.randint(num_classes, (count,), generator=generator)
             common_n_C = torch.randn(count, num_classes, generator=generator) + 3.5 * one_hot(favoured_n, num_classes)
@@ -175,18 +215,10 @@ def _store(shape: Sequence[int], chunks: Iterable[Tensor]) -> IO[bytes]:
     """Write float32 chunks one after another to one .npy file in the temporary folder; return the open file.
 
     Raises:
-        Ended: if the disk has too little space.
         StorageError: if writing fails.
     """
-    folder, needed = Path(tempfile.gettempdir()), 4 * math.prod(shape)
+    folder = Path(tempfile.gettempdir())
     try:
-        free = free_bytes()
-        if free < needed:
-            raise Ended(  # of this cell: smaller pools may fit
-                Status.FAILED,
-                f"{folder}: log-probs of shape {tuple(shape)} need {needed / 2**30:.1f} GiB, {free / 2**30:.1f} "
-                "GiB are free; set TMPDIR to another temporary folder, or measure smaller pools",
-            )
         make = tempfile.TemporaryFile if _HAS_PROC else tempfile.NamedTemporaryFile
         file: IO[bytes] = make(suffix=".npy")
         header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}

@@ -6,7 +6,8 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
 import torch
 
@@ -19,6 +20,8 @@ from softal_bench.machine.device import computing
 from softal_bench.records.cells import checked_line
 from softal_bench.records.lookup import place_of, require_of
 from softal_bench.records.trials import checked_rounds
+from softal_bench.registry import Plugin
+from softal_bench.registry.parameters import fields_of
 from softal_bench.suite import Condition, CostCondition, condition_of
 from softal_bench.trial.attribution import Ended
 from softal_bench.trial.data import load_splits, prepare
@@ -26,10 +29,15 @@ from softal_bench.trial.trial import Trial
 
 TOLERANCE = 0.02  # of the accuracy, where another machine rounds otherwise
 ANOTHER_DEVICE = "kind of device"
+_SEPARATORS = tuple(filter(None, {"/", os.sep, os.altsep}))
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # What decides how numbers are rounded, besides the condition (in which the number of threads is).
 _HARDWARE = ("device_name", "platform")
 _SOFTWARE = ("softal-bench", "torch", "numpy")
+
+
+class NotRerun(JournalError):
+    """A round is not run again, because its journal names a path that must not be opened."""
 
 
 @dataclass(frozen=True)
@@ -140,10 +148,10 @@ def run_again(
         trusted: the folder that paths in the journal may lie in; None if none may be opened.
 
     Raises:
-        JournalError: if the journal names a path outside the trusted folder, its data differ from these, a batch cannot
-            have been acquired, or what is run raises.
+        NotRerun: if the journal names a path outside the trusted folder; nothing was opened.
+        JournalError: if the journal's data differ from these, a batch cannot have been acquired, or what is run raises.
     """
-    _require_trusted_paths(record, data_root, trusted)
+    _require_trusted_paths(record, condition, data_root, trusted)
     try:
         prepare(condition.dataset, data_root)
         with computing(condition.threads):
@@ -153,30 +161,44 @@ def run_again(
         raise JournalError(f"{record.path}: round {number} cannot be run again: {why}") from error
 
 
-def _require_trusted_paths(record: Journal, data_root: Path, trusted: Path | None) -> None:
-    """Raise JournalError if the journal, which may be a stranger's, names a path outside the trusted folder."""
-    for text in _paths(record.header.condition):
+def _require_trusted_paths(record: Journal, condition: Condition, data_root: Path, trusted: Path | None) -> None:
+    """Raise NotRerun if a plugin in the journal, which may be a stranger's, is given a path outside `trusted`."""
+    folder = None if trusted is None else trusted.resolve()
+    for text in dict.fromkeys(path for plugin in condition.plugins() for path in _paths_of(plugin)):
         try:
             path = (data_root / text).resolve()
-        except (OSError, ValueError) as error:  # no file has such a name
-            raise JournalError(f"{record.path}: it names the path {shown(text)}: {error}") from error
-        if trusted is None or not path.is_relative_to(trusted.resolve()):
-            raise JournalError(
+        except (OSError, ValueError, RuntimeError) as error:  # no file has such a name, or its links form a loop
+            raise NotRerun(
+                f"{record.path}: it names the path {shown(text)}, which no file can have: {error}"
+            ) from error
+        if folder is None or not path.is_relative_to(folder):
+            raise NotRerun(
                 f"{record.path}: it names the path {shown(text)}, which is not opened; if you trust it, pass "
                 "--data-dir with a folder that contains it"
             )
 
 
-def _paths(value: object, name: str = "") -> Iterator[str]:
-    """All texts in a JSON object that may be paths: values named `path`, and values that contain a separator."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _paths(item, key)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _paths(item, name)
-    elif isinstance(value, str) and name != "label" and (name == "path" or "/" in value or os.sep in value):
+def _paths_of(plugin: Plugin[Any]) -> Iterator[str]:
+    """All parameters of a plugin, and of the plugins in it, that are declared as paths or look like paths."""
+    for name, field in fields_of(type(plugin.instance)).items():
+        is_declared = field.metadata.get("is_path") or isinstance(getattr(plugin.instance, name), PurePath)
+        is_path = bool(is_declared) or name == "path"
+        yield from (text for text in _strings(plugin.parameters[name]) if is_path or _looks_like_a_path(text))
+    for nested in plugin.nested:
+        yield from _paths_of(nested)
+
+
+def _strings(value: object) -> Iterator[str]:
+    """All strings in a JSON value, keys included."""
+    if isinstance(value, str):
         yield value
+    elif isinstance(value, list | dict):
+        for item in (*value, *value.values()) if isinstance(value, dict) else value:
+            yield from _strings(item)
+
+
+def _looks_like_a_path(text: str) -> bool:
+    return text == os.pardir or any(separator in text for separator in _SEPARATORS)
 
 
 def kind_of_device(record: Journal, number: int) -> str:

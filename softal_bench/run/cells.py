@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 from softal_bench.cost.cell import Cell, Outcome, measure_cell
-from softal_bench.cost.log_probs import LogProbs, require_enough
+from softal_bench.cost.log_probs import LogProbs, num_points, why_infeasible
 from softal_bench.errors import SoftalError, SuiteError
 from softal_bench.journal.lines import OVER_A_LIMIT, Cost, Measurement, Status
-from softal_bench.run.jobs import NONE_PUBLISHED, Computation, Job, LocalWork, Observer, Published
+from softal_bench.run.jobs import NONE_PUBLISHED, Computation, Job, LocalWork, Observer, Preflight, Published
 from softal_bench.run.runner import Runner
 from softal_bench.seeding import Seeds
-from softal_bench.suite import CostCondition, CostSuite, TrainedSource
+from softal_bench.suite import CostCondition, CostSuite, SyntheticSource
 from softal_bench.trial.attribution import Ended
 from softal_bench.trial.data import load_if_there, require_accepted
 
@@ -44,26 +44,48 @@ def cell_jobs(suite: CostSuite, runs: Path, published: Mapping[str, Published] =
     ]
 
 
-def preflight_cells(suite: CostSuite, data_root: Path, fetch: bool) -> list[str]:
-    """Check every cell against its source's data; as `softal_bench.run.trials.preflight`."""
+def preflight_cells(suite: CostSuite, data_root: Path, fetch: bool) -> Preflight:
+    """Check every cell against this machine and its source's data.
+
+    Arguments are those of `softal_bench.run.trials.preflight`.
+
+    Raises:
+        SuiteError: if a source's model rejects its data.
+        DataError: if the data are not as expected, or, with `fetch`, cannot be downloaded.
+    """
     notes: list[str] = []
-    trained = [condition for condition in suite.conditions if isinstance(condition.source, TrainedSource)]
-    for label in dict.fromkeys(condition.source.label for condition in trained):
-        conditions = [condition for condition in trained if condition.source.label == label]
+    reasons: list[tuple[CostCondition, str | None]] = []
+    by_source: dict[str, list[CostCondition]] = {}
+    for condition in suite.conditions:
+        by_source.setdefault(condition.source.label, []).append(condition)
+    for conditions in by_source.values():
         source = conditions[0].source
-        assert isinstance(source, TrainedSource)
+        if isinstance(source, SyntheticSource):
+            reasons += [(each, why_infeasible(each, each.pool_size, source.num_classes)) for each in conditions]
+            continue
         generator = Seeds(conditions[0].seed, 0).generator("dataset")
         splits = load_if_there(source.dataset, data_root, generator, fetch, notes)
         if splits is None:
             continue
         try:
-            for condition in conditions:
-                assert isinstance(condition.source, TrainedSource)
-                require_enough(condition, condition.source, splits)
             require_accepted(source.model, splits)
         except SoftalError as error:
             raise SuiteError(f"{suite.path}: {error}") from error
-    return notes
+        points = num_points(source, len(splits.train))
+        reasons += [(each, why_infeasible(each, points, splits.train.num_classes)) for each in conditions]
+    return Preflight(tuple(notes), tuple(_by_pool(reasons)))
+
+
+def _by_pool(reasons: Sequence[tuple[CostCondition, str | None]]) -> list[str]:
+    """Return a sentence about each pool that cannot be made; all its cells will fail for the same reason."""
+    cells: dict[tuple[str, int, int, int], list[str]] = {}
+    for condition, why in reasons:
+        if why is not None:
+            cells.setdefault(_pool(condition), []).append(why)
+    return [
+        f"{len(whys)} {'cells' if len(whys) > 1 else 'cell'} with N={size}, K={num_samples}, {label}: {whys[0]}"
+        for (label, _, num_samples, size), whys in cells.items()
+    ]
 
 
 def run_cells(

@@ -38,6 +38,19 @@ NONE_PUBLISHED: Mapping[str, Published] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
+class Preflight:
+    """What is known about a suite before it runs.
+
+    Attributes:
+        unchecked: why conditions could not be checked against their data.
+        infeasible: which jobs will fail, and why; the other jobs can run.
+    """
+
+    unchecked: tuple[str, ...] = ()
+    infeasible: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Job(Generic[C]):
     """A trial of a suite, or a cell of a cost suite.
 

@@ -11,7 +11,7 @@ from softal_bench.contracts import Splits
 from softal_bench.errors import SoftalError, SuiteError
 from softal_bench.journal.lines import Measurement, Round, Status
 from softal_bench.run.executors.contract import Executor, Setting
-from softal_bench.run.jobs import NONE_PUBLISHED, Computation, Job, LocalWork, Observer, Published
+from softal_bench.run.jobs import NONE_PUBLISHED, Computation, Job, LocalWork, Observer, Preflight, Published
 from softal_bench.run.runner import Runner
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition, Suite, TrialLimits
@@ -51,11 +51,11 @@ def num_trainings(suite: Suite) -> int:
     return suite.trials * sum(num_rounds(condition) for condition in suite.conditions)
 
 
-def preflight(suite: Suite, data_root: Path, fetch: bool) -> list[str]:
+def preflight(suite: Suite, data_root: Path, fetch: bool) -> Preflight:
     """Check every condition against its data. Writes nothing but, if `fetch`, data that are missing.
 
     Returns:
-        Without `fetch`: why conditions could not be checked against data that are not there.
+        Without `fetch`: which conditions could not be checked, because their data are missing.
 
     Raises:
         SuiteError: if a condition asks for more than there is.
@@ -74,7 +74,7 @@ def preflight(suite: Suite, data_root: Path, fetch: bool) -> list[str]:
                 require_accepted(condition.model, splits)
         except SoftalError as error:
             raise SuiteError(f"{suite.path}: {error}") from error
-    return notes
+    return Preflight(unchecked=tuple(notes))
 
 
 def run_trials(

@@ -297,13 +297,25 @@ def _require_parameter(report: ReportOptions, conditions: list[Condition]) -> No
             f"report.against: {shown(report.against)} is not a parameter of the acquisition functions"
             f"{suggestion(report.against, known)} Known: {', '.join(sorted(known)) or 'none'}"
         )
+    if report.against is None:
+        return
     for each in conditions:
-        value = each.acquisition.parameters.get(report.against or "", 0)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        value = each.acquisition.parameters.get(report.against, 0)  # a function without the parameter is fine
+        if not _is_number(value):
+            numeric = sorted(name for name in known if all(map(_is_number, _values(conditions, name))))
             raise SuiteError(
-                f"report.against: {report.against} of {each.acquisition.label} is {shown(value)}; a page can only plot "
-                "against a parameter whose values are numbers"
+                f"report.against: {report.against} of {each.acquisition.label} is {shown(value)}; need a parameter "
+                f"whose values are all numbers: {', '.join(numeric) or 'there is none, so leave out report.against'}"
             )
+
+
+def _values(conditions: list[Condition], parameter: str) -> list[Any]:
+    found = [each.acquisition.parameters for each in conditions]
+    return [parameters[parameter] for parameters in found if parameter in parameters]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _require_named(report: CostReportOptions, conditions: list[CostCondition]) -> None:

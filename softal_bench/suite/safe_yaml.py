@@ -13,8 +13,9 @@ from softal_bench.errors import SuiteError, shown
 MAX_BYTES = 1_000_000
 MAX_NODES = 200_000
 MAX_DEPTH = 50
+MAX_SCALAR = 20_000  # characters of one value
 MAX_DIGITS = 400  # of a number: far more than any double has
-
+MAX_INTEGER = 2**63 - 1  # larger ones fit neither tensors nor, from 309 digits on, doubles
 
 _INTEGER = re.compile(r"[-+]?[0-9]+$")
 _FLOAT = re.compile(
@@ -26,8 +27,9 @@ _NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 class _Loader(yaml.SafeLoader):
     """SafeLoader that reads numbers as YAML 1.2 does, and refuses repeated keys.
 
-    `1e-3` is a number. `1:30`, `0x10` and `1_000` are strings. `010` is refused, because YAML 1.1 reads it as 8. The
-    patterns of numbers take time linear in their length.
+    `1e-3` is a number. `1:30`, `0x10` and `1_000` are strings. `010` is refused, because YAML 1.1 reads it as 8 and
+    YAML 1.2 as 10. The patterns of numbers take time linear in their length, and the length of every scalar is bounded
+    before it is compared with them.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012 (a table of PyYAML's)
@@ -35,12 +37,23 @@ class _Loader(yaml.SafeLoader):
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def compose_scalar_node(self, anchor: Any) -> ScalarNode:
+        """Return the next scalar, of bounded length."""
+        event: yaml.ScalarEvent = self.peek_event()  # type: ignore[no-untyped-call]
+        if len(event.value) > MAX_SCALAR:
+            problem = f"a value of {len(event.value)} characters; at most {MAX_SCALAR} are read"
+            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)  # type: ignore[arg-type]
+        return super().compose_scalar_node(anchor)
+
     def construct_integer(self, node: ScalarNode) -> int:
-        """Return a decimal integer of bounded length."""
+        """Return a decimal integer of bounded size."""
         digits = self._number(node, _INTEGER, "an integer").lstrip("-+")
         if len(digits) > 1 and digits[0] == "0":
             short = digits.lstrip("0") or "0"
             problem = f"{shown(node.value)} begins with 0; write {shown(short)}, or put it in quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        if not -MAX_INTEGER <= int(node.value) <= MAX_INTEGER:
+            problem = f"{node.value[:20]}... is an integer of {len(digits)} digits; at most {MAX_INTEGER} is read"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         return int(node.value)
 
@@ -65,10 +78,12 @@ class _Loader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is not a string; put it in quotes", key_node.start_mark
+                    None, None, f"the key {shown(key)} is not a string; put it in quotes", key_node.start_mark
                 )
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is repeated", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {shown(key)} is repeated", key_node.start_mark
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -124,7 +139,9 @@ def require_plain(data: Any, where: str) -> None:
     elif isinstance(data, float) and not math.isfinite(data):
         raise SuiteError(f"{where}: {data} is not a finite number")
     elif data is not None and not isinstance(data, str | int | float | bool):
-        raise SuiteError(f"{where}: {data!r} is a {type(data).__name__}; put it in quotes if it is meant as a string")
+        raise SuiteError(
+            f"{where}: {shown(data)} is a {type(data).__name__}; put it in quotes if it is meant as a string"
+        )
 
 
 def _require_bounded(root: Node, where: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from softal_bench.contracts import BayesianModel, Dataset, Splits, TrainingRegime
+from softal_bench.contracts.dataset import available_bytes
 from softal_bench.errors import DataError, DataMissingError, GlobalStateError, SoftalError
 from softal_bench.machine.isolation import restored
 from softal_bench.registry import Plugin
@@ -56,7 +57,7 @@ def load_if_there(
         The data, or None if they are missing.
 
     Raises:
-        DataError: if the data are not as expected, or, with `fetch`, cannot be downloaded.
+        DataError: if the data are not as expected, do not fit in memory, or, with `fetch`, cannot be downloaded.
     """
     if fetch:
         prepare(dataset, data_root)
@@ -93,7 +94,11 @@ def _as_data_error() -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
-        raise DataError(f"{error}; use fewer examples, or a machine with more memory") from error
+        available = f"{available_bytes() / 2**30:.3g} GiB available on this machine"
+        raise DataError(
+            f"{error}; memory ran out while the data were loaded, with {available}; use fewer examples, or a machine "
+            "with more memory"
+        ) from error
     except PluginFailed as error:
         cause = error.__cause__
         if isinstance(cause, SoftalError) and not isinstance(cause, GlobalStateError):

@@ -96,6 +96,23 @@ def test_a_bad_request_is_refused_and_nothing_written(
     assert cli.files() == before
 
 
+def test_an_infeasible_pool_is_named_before_the_run_and_ends_no_other_cell(cli: CommandLine) -> None:
+    matrix = {"batch_size": [1, 2], "pool_size": [10**15, 30], "acquisition": ["bald", "softmax"]}
+    suite = write(cli, matrix=matrix, report={})
+    suite.write_text(suite.read_text().replace("pool_size: 30\n", ""))
+    sentence = "will fail: 4 cells with N=1000000000000000, K=3, synthetic (C = 3): log-probs of shape"
+    before = cli.files()
+    planned, checked = cli("run", suite, "--dry-run"), cli("check", suite)
+    assert (planned.exit_code, checked.exit_code) == (0, 1)
+    assert sum(sentence in line for line in planned.lines) == sum(sentence in line for line in checked.lines) == 1
+    assert cli.files() == before
+    outcome = cli("run", suite)
+    assert outcome.exit_code == 1
+    assert "cells: 4 done, 4 failed" in outcome.output
+    assert "lower pool_size or posterior_samples" in outcome.output
+    assert "Traceback" not in outcome.output
+
+
 @pytest.mark.slow
 def test_an_interrupted_cost_suite_ends_with_130_and_goes_on(cli: CommandLine) -> None:
     measurement = {"min_samples": 2, "max_samples": 100, "max_seconds": 1.0}

@@ -145,6 +145,13 @@ def test_a_suite_that_asks_for_more_than_the_data_have_is_refused(
     assert all(fragment in told for fragment in fragments), told
 
 
+@pytest.mark.parametrize("command", [["run"], ["run", "--dry-run"], ["check"]], ids=" ".join)
+def test_more_copies_than_the_memory_holds_are_refused(cli: CommandLine, command: list[str]) -> None:
+    told = refused(cli, *command, write_suite(cli.folder, dataset={"repeated": {"of": "digits", "times": 10_000_000}}))
+    for fragment in ("repeated: times is 10000000", "need about", "GiB are available", "lower times"):
+        assert fragment in told
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_a_suite_that_is_not_there_is_refused(cli: CommandLine, command: list[str]) -> None:
     assert refused(cli, *command, "no.yaml").startswith("no.yaml: no such suite file")

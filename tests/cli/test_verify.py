@@ -1,15 +1,19 @@
 """Verify passes what a run wrote, and names what was changed in it."""
 
 import json
+import os
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from softal_plugins.datasets.arrays import Arrays
 from suite.example import acquiring, write_suite
 
+from softal_bench.records.verify import _paths_of
+from softal_bench.registry import Plugin
 from softal_bench.suite import condition_of
 
 from .conftest import CommandLine
@@ -101,19 +105,120 @@ def test_a_journal_that_is_not_sound_by_itself_is_named_with_what_is_wrong(run: 
     assert "1 of 2 journals are valid" in outcome.output
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "../secret.npz", "arrays.npz"])
-def test_a_path_in_a_journal_is_not_opened(run: CommandLine, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def change_key(lines: Lines) -> None:
-        lines[0]["condition"]["dataset"] = {"name": "arrays", "parameters": {"path": path}, "label": "arrays"}
+def of_a_stranger(cli: CommandLine, *keys: str, value: Any) -> Path:
+    """Give the first journal another condition, whose value at the keys is `value`, and the key that belongs to it."""
+    path = first(cli)
+
+    def condition_and_key(lines: Lines) -> None:
+        *above, last = keys
+        inner = lines[0]["condition"]
+        for key in above:
+            inner = inner[key]
+        inner[last] = value
         lines[0]["key"] = condition_of(lines[0]["condition"]).key(0)
 
-    change(first(run), change_key)
-    key = json.loads(first(run).read_text().splitlines()[0])["key"]
-    first(run).rename(first(run).with_name(f"{key}.jsonl"))
-    monkeypatch.setattr(Arrays, "load", lambda *_: pytest.fail("a file that a journal names was opened"))
-    outcome = run("verify", "runs", "--sample", 8)
+    change(path, condition_and_key)
+    key = json.loads(path.read_text().splitlines()[0])["key"]
+    return path.rename(path.with_name(f"{key}.jsonl"))
+
+
+def arrays(path: str) -> dict[str, Any]:
+    return {"name": "arrays", "parameters": {"path": path}, "label": "arrays"}
+
+
+def nested(name: str, path: str) -> dict[str, Any]:
+    return {"name": name, "parameters": {"of": {"arrays": {"path": path}}}, "label": name}
+
+
+@pytest.fixture
+def opened() -> Iterator[list[str]]:
+    """All paths that are opened while the test runs."""
+    paths: list[str] = []
+    listening = True
+
+    def listen(event: str, arguments: tuple[Any, ...]) -> None:
+        if listening and event == "open":
+            paths.append(os.fsdecode(arguments[0]) if isinstance(arguments[0], str | bytes) else "")
+
+    sys.addaudithook(listen)  # hooks cannot be removed
+    yield paths
+    listening = False
+
+
+STRANGE_PATHS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "a data set": arrays,
+    "a nested data set": lambda path: nested("repeated", path),
+    "a data set nested twice": lambda path: {
+        "name": "label_noise",
+        "parameters": {"of": {"repeated": {"of": {"arrays": {"path": path}}}}},
+        "label": "no path",
+    },
+}
+
+
+@pytest.mark.parametrize("dataset", STRANGE_PATHS)
+@pytest.mark.parametrize(
+    ("path", "data_dir"),
+    [
+        *[(path, None) for path in ("SECRET", "../secret.npz", "link/secret.npz", "arrays.npz")],
+        *[(path, "other") for path in ("SECRET", "../secret.npz", "link/secret.npz")],
+    ],
+)
+def test_a_path_in_a_journal_is_not_opened(
+    run: CommandLine,
+    opened: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    dataset: str,
+    path: str,
+    data_dir: str | None,
+) -> None:
+    """Neither `$SOFTAL_DATA` nor a link makes a folder one that the user named."""
+    secret = run.folder / "secret.npz"
+    secret.write_bytes(b"")
+    (run.folder / "other").mkdir()
+    (run.folder / "other" / "link").symlink_to(run.folder)
+    (run.folder / "arrays.npz").write_bytes(b"")
+    monkeypatch.setenv("SOFTAL_DATA", str(run.folder))
+    named = str(secret) if path == "SECRET" else path
+    journal = of_a_stranger(run, "dataset", value=STRANGE_PATHS[dataset](named))
+    opened.clear()
+    outcome = run("verify", "runs", "--sample", 8, *(["--data-dir", data_dir] if data_dir else []))
     assert outcome.exit_code == 1
-    assert f"it names the path {path!r}, which is not opened; if you trust it, pass --data-dir" in outcome.output
+    assert not [path for path in opened if path.endswith(".npz")]
+    lines = [line for line in outcome.lines if line.startswith("not rerun: ")]
+    assert len(lines) == 4
+    assert all(journal.name in line for line in lines)
+    assert "it names the path" in lines[0]
+    assert lines[0].endswith("which is not opened; if you trust it, pass --data-dir with a folder that contains it")
+
+
+def test_a_path_in_the_folder_that_the_user_names_is_opened(run: CommandLine) -> None:
+    (run.folder / "mine").mkdir()
+    of_a_stranger(run, "dataset", value=arrays("missing.npz"))
+    outcome = run("verify", "runs", "--sample", 8, "--data-dir", "mine")
+    assert "not rerun" not in outcome.output
+    assert "missing.npz is not there" in outcome.output
+
+
+@dataclass(frozen=True)
+class NamesFiles:
+    """A plugin's parameters, of which some are paths."""
+
+    declared: str = field(default="weights.pt", metadata={"is_path": True})
+    typed: Path = Path("folder")
+    path: str = "file"
+    label: str = "a/b"
+    above: str = ".."
+    several: tuple[str, ...] = ("plain", "/etc/passwd")
+    by_name: dict[str, str] = field(default_factory=lambda: {"x/y": "plain"})
+    plain: str = "relu"
+    number: int = 3
+
+
+def test_parameters_that_are_declared_as_paths_or_look_like_paths_are_found() -> None:
+    parameters: dict[str, Any] = json.loads(json.dumps(asdict(NamesFiles()), default=str))
+    plugin = Plugin("models", "names_files", parameters, "names_files", NamesFiles(), "1", ())
+    assert set(_paths_of(plugin)) == {"weights.pt", "folder", "file", "a/b", "..", "/etc/passwd", "x/y"}
 
 
 def unused(lines: Lines) -> int:

@@ -1,11 +1,13 @@
 """What splits say of themselves, and the count of test inputs that are training inputs too."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
 from softal_bench.contracts import Examples, Provenance, Splits
-from softal_bench.contracts.dataset import count_overlap
+from softal_bench.contracts.dataset import available_bytes, count_overlap, require_memory
 from softal_bench.errors import DataError
 
 
@@ -50,3 +52,20 @@ def test_splits_have_no_overlap_unless_they_say_so() -> None:
 def test_an_overlap_that_the_test_set_cannot_have_is_an_error_that_says_what_it_can(overlap: int) -> None:
     with pytest.raises(DataError, match=f"made: overlap is {overlap}; 2 test examples allow 0 to 2"):
         Splits(examples(3), examples(2), Provenance("made", 3, ""), overlap=overlap)
+
+
+@pytest.mark.parametrize(
+    ("limit", "counts"), [("1048576\n", True), ("max\n", False), (str(2**63), False), (None, False)]
+)
+def test_the_limit_of_a_container_counts_as_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str | None, counts: bool
+) -> None:
+    file = tmp_path / "memory.max"
+    if limit is not None:
+        file.write_text(limit)
+    monkeypatch.setattr("softal_bench.contracts.dataset._CONTAINER_LIMITS", (file,))
+    assert (available_bytes() == 2**20) == counts
+    require_memory(2**20, "a million bytes", "use fewer")
+    if counts:
+        with pytest.raises(DataError, match=r"they need about 0\.00195 GiB .* 0\.000977 GiB are .*; use fewer, or"):
+            require_memory(2**21, "they", "use fewer")

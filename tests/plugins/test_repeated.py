@@ -12,6 +12,7 @@ from torch import Tensor
 
 from softal_bench.contracts import Dataset, Examples, Provenance, Splits
 from softal_bench.contracts.dataset import count_overlap
+from softal_bench.errors import DataError
 
 NOWHERE = Path("/nowhere")
 INPUTS = torch.linspace(-3, 3, 40 * 6).view(40, 1, 2, 3)
@@ -126,3 +127,16 @@ def test_without_noise_the_overlap_stays_and_with_noise_none_is_left() -> None:
 def test_noise_too_small_to_change_an_input_leaves_its_overlap() -> None:
     splits = load(Repeated(Numbered(), noise_std=1e-30))
     assert splits.overlap == count_overlap(splits.train.inputs, splits.test.inputs) == 6
+
+
+@pytest.mark.parametrize("times", [1001, 12_000, 10**15])
+def test_more_copies_than_the_memory_holds_are_refused_before_any_is_made(
+    monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    monkeypatch.setattr("softal_bench.contracts.dataset.available_bytes", lambda: 2 * 1000 * INPUTS.nbytes)
+    assert len(load(Repeated(Forty(), times=1000)).train) == 40_000
+    assert len(load(Repeated(Repeated(Forty()), times=500)).train) == 40_000
+    monkeypatch.setattr(torch.Tensor, "repeat", lambda *_: pytest.fail("copies were made"))
+    message = rf"times is {times}, and so many copies of 40 examples need about .* are available .*; lower times, or"
+    with pytest.raises(DataError, match=message):
+        load(Repeated(Forty(), times=times))

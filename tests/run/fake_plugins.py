@@ -133,6 +133,19 @@ class Naps(AcquisitionFunction):
 
 
 @dataclass(frozen=True)
+class Names(AcquisitionFunction):
+    """Has parameters of many types, and reads none of them."""
+
+    number: float = 1.0
+    word: str = "word"
+    flag: bool = False
+    maybe: int | None = None
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        return top(batch_size)
+
+
+@dataclass(frozen=True)
 class Crashes(AcquisitionFunction):
     """Where there are so many labels, does what `how` says: so many times, each noted in the file `notes`."""
 
@@ -523,6 +536,7 @@ PLUGINS = {
         "hungry_on_cuda": "HungryOnCUDA",
         "vanishes": "Vanishes",
         "crashes": "Crashes",
+        "names": "Names",
         "naps": "Naps",
         "wants_targets": "WantsTargets",
         "changes_in_select": "ChangesInSelect",

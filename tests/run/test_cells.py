@@ -15,7 +15,6 @@ import pytest
 import torch
 import yaml
 
-from softal_bench.cli.plan import outlook_of_cells
 from softal_bench.cost.log_probs import LogProbs
 from softal_bench.errors import SuiteError
 from softal_bench.journal.lines import Status
@@ -286,20 +285,59 @@ def test_bad_input_is_refused_by_name(load: Loader, changes: dict[str, Any], mes
         load(**{"acquisition": ["uniform"], **changes})
 
 
-def test_a_pool_that_does_not_fit_on_the_disk_fails_its_own_cell_and_a_dry_run_says_so(
-    load: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+INFEASIBLE: dict[str, tuple[dict[str, Any], dict[str, int], str, str]] = {
+    "too little space on the disk": (
+        {"pool_size": [50, 5000]},
+        {"free_bytes": 100_000},
+        "1 cell with N=5000, K=3, synthetic (C = 4)",
+        "log-probs of shape (5000, 3, 4) need 0.000224 GiB, but 9.31e-05 GiB are free in",
+    ),
+    "too little memory": (
+        {"pool_size": [50], "posterior_samples": [3, 300]},
+        {"available_bytes": 100_000},
+        "1 cell with N=50, K=300, synthetic (C = 4)",
+        "need 0.000224 GiB, and 0.000447 GiB of memory while they are made, but 9.31e-05 GiB are available",
+    ),
+    "too few examples": (
+        {"pool_size": [50, 5000], "source": [TRAINED]},
+        {},
+        "1 cell with N=5000, K=3, digits_cnn on digits, 30 labels",
+        "pool_size: N = 5000, but digits has 1297 training examples, which leaves 1203 after 64 for validation and 30",
+    ),
+    "too few examples for the source": (
+        {
+            "pool_size": [50],
+            "source": [{"synthetic": {"num_classes": 4}}, {"trained": {**TRAINED["trained"], "labels": 1290}}],
+        },
+        {},
+        "1 cell with N=50, K=3, digits_cnn on digits, 1290 labels",
+        "pool_size: N = 50, but digits has 1297 training examples, which leaves 0 after 64",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", INFEASIBLE)
+def test_a_cell_that_cannot_be_measured_is_foreseen_and_fails_alone(
+    load: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    matrix = {"acquisition": ["uniform"], "batch_size": [2], "pool_size": [50, 1000]}
-    suite = load([], matrix=matrix, pool_size=None)
-    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10_000))
-    assert "1 of 2 cells will fail: their log-probs need up to" in outlook_of_cells(suite).sentences[-1]
-    assert run(suite, tmp_path) == {"done": 1, "failed": 1}
+    keys, machine, cell, reason = INFEASIBLE[case]
+    for name, size in machine.items():
+        monkeypatch.setattr(f"softal_bench.cost.log_probs.{name}", lambda size=size: size)
+    matrix = {"acquisition": ["uniform"], "batch_size": [2], **keys}
+    suite = load([], matrix=matrix, **dict.fromkeys(keys))
+    (foreseen,) = preflight_cells(suite, tmp_path, fetch=True).infeasible
+    assert foreseen.startswith(f"{cell}: ")
+    assert reason in foreseen
+    recorder = Recorder()
+    assert run(suite, tmp_path, recorder) == {"done": 1, "failed": 1}
+    (error,) = filter(None, recorder.errors.values())
+    assert foreseen == f"{cell}: {error}"
 
 
-def test_a_pool_larger_than_the_data_is_refused_before_anything_runs(load: Loader, tmp_path: Path) -> None:
-    suite = load(["uniform"], source=TRAINED, pool_size=5000)
-    with pytest.raises(SuiteError, match="pool_size: N = 5000, but digits has 1297 training examples"):
-        preflight_cells(suite, tmp_path, fetch=True)
+def test_cells_of_one_pool_are_foreseen_together(load: Loader, tmp_path: Path) -> None:
+    suite = load(["uniform", "bald"], [1, 2, 3], pool_size=10**15)
+    (foreseen,) = preflight_cells(suite, tmp_path, fetch=False).infeasible
+    assert foreseen.startswith("6 cells with N=1000000000000000, K=3, synthetic (C = 4): log-probs of shape")
 
 
 def test_two_sources_that_read_alike_are_refused(load: Loader) -> None:

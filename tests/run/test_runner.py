@@ -15,7 +15,7 @@ from suite.example import acquiring
 from softal_bench.errors import DataMissingError, StorageError, SuiteError
 from softal_bench.journal.file import locked, read
 from softal_bench.journal.lines import Measurement, Status
-from softal_bench.run.jobs import Job
+from softal_bench.run.jobs import Job, Preflight
 from softal_bench.run.trials import num_trainings, preflight, trial_jobs
 from softal_bench.suite import Suite
 
@@ -413,7 +413,7 @@ def test_a_runs_folder_that_cannot_be_written_is_a_storage_error(suite: Suite, t
 def test_preflight_passes_what_can_be_run_and_writes_nothing(load: Loader, tmp_path: Path) -> None:
     suite = load()
     before = sorted(tmp_path.rglob("*"))
-    assert preflight(suite, tmp_path / "data", fetch=True) == []
+    assert preflight(suite, tmp_path / "data", fetch=True) == Preflight()
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -441,7 +441,7 @@ def test_preflight_refuses_what_the_data_cannot_give(
 
 def test_preflight_without_fetching_notes_data_that_are_not_there(load: Loader, tmp_path: Path) -> None:
     suite = load(dataset="mnist", model="lenet5")
-    (note,) = preflight(suite, tmp_path / "data", fetch=False)
+    (note,) = preflight(suite, tmp_path / "data", fetch=False).unchecked
     assert "train-images-idx3-ubyte" in note
     assert not (tmp_path / "data").exists()
 

@@ -88,10 +88,27 @@ def test_a_reference_cannot_lead_out_of_its_folder(tmp_path: Path) -> None:
 def test_a_parameter_that_no_function_has_is_an_error(tmp_path: Path) -> None:
     matrix = acquiring({"power": {"temperature": 0.5}})
     assert load_suite(write_suite(tmp_path, matrix=matrix, report={"against": "temperature"})).report.against
-    with pytest.raises(SuiteError, match=r"report\.against: score of power.*; a page can only plot"):
-        load_suite(write_suite(tmp_path, matrix=matrix, report={"against": "score"}))
     with pytest.raises(SuiteError, match=r"report\.against: 'temprature' .*did you mean 'temperature'"):
         load_suite(write_suite(tmp_path, matrix=matrix, report={"against": "temprature"}))
+
+
+@pytest.mark.parametrize(
+    ("acquisition", "parameter", "message"),
+    [
+        ({"power": {"temperature": 0.5}}, "score", r"is \{'bald': \{\}\}; need .* all numbers: temperature"),
+        ({"names": {"word": "top"}}, "word", r"is 'top'; need .* all numbers: number"),
+        ({"names": {"flag": True}}, "flag", r"is True; need .* all numbers: number"),
+        ({"names": {"maybe": None}}, "maybe", r"is None; need .* all numbers: number"),
+    ],
+)
+def test_a_page_against_a_parameter_whose_values_are_not_numbers_is_refused(
+    tmp_path: Path, fakes: None, acquisition: Any, parameter: str, message: str
+) -> None:
+    """Some of its values may be numbers, as those of the first method here."""
+    others = [] if parameter == "score" else [{"names": {parameter: 3}}] if parameter == "maybe" else []
+    path = write_suite(tmp_path, matrix=acquiring(*others, acquisition), report={"against": parameter})
+    with pytest.raises(SuiteError, match=rf"report\.against: {parameter} of .*{message}"):
+        load_suite(path)
 
 
 def test_table_1_is_as_published() -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from softal_bench.contracts.dataset import count_overlap, require_memory
 from softal_bench.errors import DataError, DataMissingError
 
 _NAMES = ("train_images", "train_labels", "test_images", "test_labels")
-_COPIES_HELD = 3  # the arrays as stored, as float32, and standardised
+_FLOATS_HELD = 3  # of each stored number at a time: as float32, centred, and standardised
 _MOST_CLASSES = 100_000
 
 
@@ -32,14 +32,17 @@ class Arrays(Dataset):
     given.
     """
 
-    path: str = field(default="arrays.npz", metadata={"meaning": "the file, absolute or relative to the data folder"})
+    path: str = field(
+        default="arrays.npz",
+        metadata={"meaning": "the file, absolute or relative to the data folder", "is_path": True},
+    )
     num_classes: int | None = field(
         default=None, metadata={"meaning": "how many classes there are; by default the largest training label plus 1"}
     )
 
     def __post_init__(self) -> None:
-        if self.num_classes is not None and self.num_classes < 2:
-            raise ValueError(f"num_classes is {self.num_classes}; need at least 2")
+        if self.num_classes is not None and not 2 <= self.num_classes <= _MOST_CLASSES:
+            raise ValueError(f"num_classes is {self.num_classes}; need 2 to {_MOST_CLASSES}")
 
     def load(self, root: Path, generator: torch.Generator) -> Splits:
         path = (root / self.path).resolve()
@@ -58,8 +61,13 @@ def _splits(path: Path, num_classes: int | None, modified: int) -> Splits:
     with _located(path):
         train = _examples("train", (train_x - mean) / std, train_y, num_classes)
         test = _examples("test", (test_x - mean) / std, test_y, num_classes)
-        provenance = Provenance(path.name, len(train_y), hashlib.sha256(path.read_bytes()).hexdigest())
+        provenance = Provenance(path.name, len(train_y), _sha256(path))
         return Splits(train, test, provenance, overlap=count_overlap(train.inputs, test.inputs))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _examples(name: str, inputs: np.ndarray, labels: np.ndarray, num_classes: int) -> Examples:
@@ -82,38 +90,54 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             f"arrays: {path} is not there; give `path` absolute or relative to the data folder (--data-dir)"
         )
     try:
-        with path.open("rb") as stream:
-            _require_plausible(path, stream)
-            with np.load(stream, allow_pickle=False) as file:
-                arrays = dict(file)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-        raise DataError(f"arrays: {path} cannot be read as .npz: {error}; write it with numpy.savez") from error
-    missing = [name for name in _NAMES if name not in arrays]
-    if missing:
-        raise DataError(f"arrays: {path} lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}")
-    return arrays
-
-
-def _require_plausible(path: Path, stream: IO[bytes]) -> None:
-    """Check sizes against headers and memory before anything is allocated: a header or an archive may be forged."""
-    total = 0
-    with zipfile.ZipFile(stream) as archive:
-        for member in archive.infolist():
-            with archive.open(member) as array:
-                version = np.lib.format.read_magic(array)
-                read_header = np.lib.format.read_array_header_1_0
-                if version != (1, 0):
-                    read_header = np.lib.format.read_array_header_2_0
-                shape, _, dtype = read_header(array)
-            needed = math.prod(shape) * dtype.itemsize
-            if needed > member.file_size:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+            missing = [name for name in _NAMES if f"{name}.npy" not in archive.namelist()]
+            if missing:
                 raise DataError(
-                    f"arrays: {path}: {member.filename} has shape {shape} in its header, which takes {needed} bytes, "
-                    f"but holds {member.file_size}; write it with numpy.savez"
+                    f"arrays: {path} lacks {', '.join(missing)}; it has {', '.join(names[:20]) or 'nothing'}"
                 )
-            total += member.file_size
-    require_memory(_COPIES_HELD * total, f"arrays: {path}")
-    stream.seek(0)
+            _require_plausible(path, archive)
+            return {name: _array(archive, name) for name in _NAMES}
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:  # of many types, for a file that is damaged or forged
+        raise DataError(f"arrays: {path} cannot be read as .npz: {error}; write it with numpy.savez") from error
+
+
+def _require_plausible(path: Path, archive: zipfile.ZipFile) -> None:
+    """Check the sizes in headers against the archive and the memory before anything is allocated."""
+    total = 0
+    for name in _NAMES:
+        shape, dtype = _header(archive, name)
+        if dtype.hasobject:
+            raise ValueError(f"{name}: Object arrays cannot be loaded")
+        if min(shape, default=1) < 1:
+            raise DataError(f"arrays: {path}: {name} has shape {shape}; every dimension must be at least 1")
+        count, held = math.prod(shape), archive.getinfo(f"{name}.npy").file_size
+        if count * dtype.itemsize > held:
+            raise DataError(
+                f"arrays: {path}: {name} has shape {shape} in its header, which takes {count * dtype.itemsize} bytes, "
+                f"but holds {held}; write it with numpy.savez"
+            )
+        total += count * (dtype.itemsize + _FLOATS_HELD * np.dtype(np.float32).itemsize)
+    require_memory(total, f"arrays: {path}: its examples", "store fewer or smaller ones")
+
+
+def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    with archive.open(f"{name}.npy") as member:
+        is_first = np.lib.format.read_magic(member) == (1, 0)
+        read = np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
+        try:
+            shape, _, dtype = read(member)
+        except MemoryError as error:  # of the parser, for deep nesting
+            raise ValueError(f"the header of {name} is nested too deeply") from error
+    return shape, dtype
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with archive.open(f"{name}.npy") as member:
+        return np.lib.format.read_array(member, allow_pickle=False)
 
 
 def _images(path: Path, name: str, images: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import torch
 from softal_bench.contracts import Dataset, Examples, Provenance, Splits
 from softal_bench.contracts.dataset import count_overlap, require_memory
 
-_COPIES_HELD = 2  # the copies, and the noise that is added to them
+_COPIES_HELD = 2  # of all inputs at a time: the copies, and the noise that is added to them
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Repeated(Dataset):
         splits = self.of.load(root, generator)
         once = splits.train
         copies_bytes = self.times * once.inputs.nbytes
-        require_memory(_COPIES_HELD * copies_bytes, f"repeated: {self.times} copies of {len(once)} examples")
+        copies = f"repeated: times is {self.times}, and so many copies of {len(once)} examples"
+        require_memory(_COPIES_HELD * copies_bytes, copies, "lower times")
         inputs = once.inputs.repeat(self.times, *[1] * (once.inputs.ndim - 1))
         if self.noise_std > 0:
             inputs.add_(torch.randn(inputs.shape, generator=generator), alpha=self.noise_std)
