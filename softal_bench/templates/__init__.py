@@ -1,8 +1,8 @@
-"""A small distribution with one plugin that works, for an author to start from: `softal-bench new`.
+"""The distribution that `softal-bench new` writes: a small one with a working plugin, for authors to start from.
 
-The files are in the folders beside this one, `common` and one a kind. `NAME` in a path and `$name`, `$package`,
-`$distribution`, `$class_name`, `$group` and `$noun` in a text are filled in; `.txt` ends each name, so that no tool
-takes a template for what will be made of it.
+The templates are in the folder `common` and in one folder for each kind. `NAME` in a path, and `$name`, `$package`,
+`$distribution`, `$class_name`, `$group` and `$noun` in a text, are replaced. File names end with `.txt`, so that no
+tool treats a template as a source file.
 """
 
 import importlib.util
@@ -25,7 +25,7 @@ _LONGEST = 40
 
 @dataclass(frozen=True)
 class Kind:
-    """What is made: `group` is the registry's kind, `noun` what a plugin of it is called."""
+    """A kind of plugin: `group` is its registry, and `noun` its name in messages."""
 
     name: str
     group: str
@@ -40,15 +40,15 @@ KINDS = {
 
 
 def distribution_of(name: str) -> str:
-    """The name of the distribution made for a plugin of this name, and of its folder."""
+    """Return the name of the distribution for a plugin of this name, which is also the name of its folder."""
     return f"softal-bench-{name.replace('_', '-')}"
 
 
 def write_distribution(kind: Kind, name: str, into: Path) -> list[Path]:
-    """Write the distribution under `into`; the files written, its folder first.
+    """Write the distribution under `into`; return its folder, followed by its files.
 
     Raises:
-        PluginError: if the name is not valid or taken.
+        PluginError: if the name is invalid or taken.
         StorageError: if its folder exists or cannot be written.
     """
     _require_usable(kind, name)
@@ -66,7 +66,7 @@ def write_distribution(kind: Kind, name: str, into: Path) -> list[Path]:
 
 
 def _texts(kind: Kind, name: str) -> Iterator[tuple[str, str]]:
-    """Of each file its path in the distribution and its text."""
+    """Yield the path in the distribution and the text of each file."""
     values = {
         "name": name,
         "distribution": distribution_of(name),
@@ -86,7 +86,7 @@ def _class_name(name: str) -> str:
 
 
 def _means_something_else(kind: Kind, name: str) -> bool:
-    """Whether the name, or that of the class, stands for something else in the files that are written."""
+    """Whether the name, or the class name, has another meaning in the files that are written."""
     texts = "".join(path.read_text(encoding="utf-8") for path in (_FOLDER / kind.name).rglob("*.py.txt"))
     words = {word for line in texts.splitlines() if "import " in line for word in re.findall(r"\w+", line)}
     python = keyword.iskeyword(name) or keyword.iskeyword(_class_name(name))

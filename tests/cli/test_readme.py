@@ -1,7 +1,4 @@
-"""The README's examples work: blocks marked `<!-- test: run -->` in bash, `<!-- test: python -->` in Python.
-
-And `<!-- test: pytest -->` as a test of the package that the Python block before it makes.
-"""
+"""The README's examples work: blocks marked `<!-- test: run -->` in bash, `<!-- test: python -->` in Python."""
 
 import os
 import shutil
@@ -59,7 +56,7 @@ def test_the_readme_has_marked_blocks_of_the_languages_that_their_marks_say() ->
     assert {block.mark for block in found} <= set(LANGUAGES)
     assert [block.line for block in found if block.language not in LANGUAGES[block.mark]] == []
     text = README.read_text(encoding="utf-8")
-    assert text.count("<!-- test: ") == len(found)  # every mark stands right before a block
+    assert text.count("<!-- test: ") == len(found)  # every mark is right before a block
 
 
 @pytest.mark.slow
@@ -71,14 +68,3 @@ def test_a_marked_block_of_commands_runs(block: Block, workplace: Path) -> None:
 @pytest.mark.parametrize("block", identified(marked("python")))
 def test_a_marked_block_of_python_runs(block: Block, workplace: Path) -> None:
     execute([sys.executable, "-c", block.code], block, workplace)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("block", identified(marked("pytest")))
-def test_a_marked_test_of_an_authors_package_runs(block: Block, tmp_path: Path) -> None:
-    package = [other for other in marked("python") if other.line < block.line][-1]
-    (tmp_path / "my_package.py").write_text(package.code)
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "conftest.py").write_text('pytest_plugins = ["softal_bench.conformance.timing"]\n')
-    (tmp_path / "tests" / "test_speed.py").write_text(block.code)
-    execute([sys.executable, "-m", "pytest", "--gate=show", "tests"], block, tmp_path)

@@ -1,7 +1,6 @@
 """The fenced blocks of a Markdown page, and the marks that say how each is tested.
 
 - `run`: bash commands. `python`: Python that has to run.
-- `pytest`: a test of the package that the Python block before it makes (README only).
 - `file PATH`: the block is written to this file, relative to the folder that the commands before it ended in.
 - `is PATH`: the file is this block; `python -m docs.fill` in tests/ fills it.
 - `keys`: keys of a suite of trials. `none, WHY`: it cannot be run in a test, which says why; bash has to be sound.
@@ -18,7 +17,7 @@ MARKED = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
-LANGUAGES = {"run": {"bash"}, "none": {"bash"}, "keys": {"yaml"}, "python": {"python"}, "pytest": {"python"}}
+LANGUAGES = {"run": {"bash"}, "none": {"bash"}, "keys": {"yaml"}, "python": {"python"}}
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Example(OneSampleScore):
-    """1 - sum_c p̄_c^power of p̄ = mean_k p_k: at power 2 how often two labels drawn from p̄ differ.
+    """The score 1 - sum_c p̄_c^power of the mean prediction p̄ = mean_k p_k.
 
-    Larger is less certain: 0 where p̄ is one-hot. N pool points, K posterior samples, C classes.
+    At power 2 it is the probability that two labels drawn from p̄ differ. A larger score means a less certain prediction,
+    and the score is 0 if p̄ is one-hot. N is the number of pool points, K of posterior samples, and C of classes.
     """
 
-    power: float = field(default=2.0, metadata={"meaning": "Above 1; the larger, the less the small p̄ count."})
+    power: float = field(default=2.0, metadata={"meaning": "Above 1; a larger power gives small p̄ less weight."})
 
     citation = "Gini 1912"
     cost = "O(N K C) time, O(N) memory"

@@ -1,3 +1,3 @@
-"""The fixture `against_control`, which times a function beside a control."""
+"""Load the fixture `against_control`, which compares the time of a function with that of a control."""
 
 pytest_plugins = ["softal_bench.conformance.timing"]

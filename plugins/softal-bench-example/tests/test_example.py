@@ -1,4 +1,4 @@
-"""example against a computation by hand, and against the rules of every acquisition function."""
+"""Test example against a computation by hand and against the rules of all acquisition functions."""
 
 import math
 
@@ -16,7 +16,7 @@ class TestExample(AcquisitionFunctionTests):
         return Example()
 
 
-def test_its_scores_are_those_computed_by_hand() -> None:
+def test_its_scores_equal_those_computed_by_hand() -> None:
     probs_N_K_C = [[[1.0, 0.0], [0.5, 0.5]], [[0.2, 0.8], [0.4, 0.6]]]  # p̄ is (0.75, 0.25) and (0.3, 0.7)
     pool = TensorPool(torch.tensor(probs_N_K_C).log())
     assert Example().scores(pool).tolist() == pytest.approx([0.375, 0.42])
@@ -25,6 +25,6 @@ def test_its_scores_are_those_computed_by_hand() -> None:
 
 
 @pytest.mark.parametrize("power", [1.0, -2.0, math.inf, math.nan])
-def test_a_power_that_makes_no_sense_is_refused(power: float) -> None:
+def test_an_invalid_power_is_rejected(power: float) -> None:
     with pytest.raises(ValueError, match="power is"):
         Example(power)

@@ -1,4 +1,4 @@
-"""The seconds of example beside those of a control: work of like size that does not touch it."""
+"""Compare the time of example with that of a control, which is work of similar size that does not use it."""
 
 import torch
 from softal_bench.conformance.timing import AgainstControl
