@@ -1,9 +1,6 @@
-"""Runs on a CUDA device: a plugin that breaks it fails its own trial, and workers alone use it."""
+"""Runs on a CUDA device: a plugin that breaks it fails its own trial."""
 
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import needs_cuda
@@ -55,18 +52,3 @@ def test_inline_the_run_ends_with_advice_and_the_same_command_continues(cli: Com
     assert statuses(cli.folder) == ["failed"]
     assert cli.alone("run", suite).exit_code == 1
     assert statuses(cli.folder) == ["done", "failed"]
-
-
-def test_the_runner_does_not_initialise_cuda_if_workers_compute(cli: CommandLine) -> None:
-    suite = write_suite(cli.folder, model="flat", device="cuda", matrix=acquiring("uniform"))
-    watched = (
-        "import sys, torch; from softal_bench.cli import main\n"
-        "if __name__ == '__main__':\n"
-        "    try:\n        main(sys.argv[1:])\n"
-        "    finally:\n        print('initialised:', torch.cuda.is_initialized())\n"
-    )
-    (cli.folder / "watched.py").write_text(watched)
-    command: list[Any] = [sys.executable, "watched.py", "run", suite, "--executor", "processes", "--jobs", "1"]
-    ended = subprocess.run(command, cwd=cli.folder, capture_output=True, text=True, timeout=240, check=False)
-    assert ended.returncode == 0, ended.stderr
-    assert "initialised: False" in ended.stdout

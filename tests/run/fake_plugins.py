@@ -235,7 +235,7 @@ class FlatPosterior(Posterior):
         return self._shape[0]
 
     def log_probs(self, inputs: Tensor) -> Tensor:
-        flat: Tensor = torch.full((len(inputs), *self._shape), self._value).log_softmax(dim=-1)
+        flat: Tensor = torch.full((len(inputs), *self._shape), self._value, device=inputs.device).log_softmax(dim=-1)
         return flat
 
 

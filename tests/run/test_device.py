@@ -82,7 +82,7 @@ def test_the_environment_of_cuda_names_precision_and_versions() -> None:
     with computing(1):
         line = as_json(Attempt.begun(environment(torch.device("cuda:0"), 1)))
     assert line["float32_precision"] == "highest"
-    assert {"cudnn", "driver"} <= set(line)
+    assert "cudnn" in line
 
 
 @pytest.mark.parametrize("wanted", ["gpu", "meta", "mps", "cuda:x", "cuda:-1", "cpu:3", "", "CUDA"])
