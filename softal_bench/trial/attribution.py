@@ -41,6 +41,10 @@ class Ended(Exception):
         self.details = details
 
 
+class TimedOut(BaseException):
+    """A time limit has passed. Not an Exception, so that a plugin that catches every Exception does not catch it."""
+
+
 class Died(Exception):
     """The process that computed an attempt died without reporting an error. The message says how.
 
@@ -85,7 +89,7 @@ def attributed_to(noun: str, plugin: Plugin[Any], settings: Sequence[Setting] = 
         raise PluginFailed(str(error)) from error  # it names the model, also inside an acquisition function
     except SoftalError as error:
         raise PluginFailed(f"{noun} {plugin.label!r}: {error}") from error
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TimedOut):
         raise
     except BaseException as error:
         if is_out_of_memory(error):

@@ -21,7 +21,7 @@ from softal_bench.machine.isolation import snapshot
 from softal_bench.machine.settings import TIMER
 from softal_bench.suite import TrialLimits
 from softal_bench.trial import attribution
-from softal_bench.trial.attribution import Ended
+from softal_bench.trial.attribution import Ended, TimedOut
 
 T = TypeVar("T")
 OnDeadline = Callable[[float | None, str], None]
@@ -31,10 +31,6 @@ _SOON = 0.01  # seconds until the handler tries again when it could not raise
 
 def ignore_deadline(seconds: float | None, message: str) -> None:
     """Do nothing: the default of `Clock`, for when no other process watches."""
-
-
-class _TimedOut(BaseException):
-    """Not an Exception, so that a plugin that catches every Exception does not catch it."""
 
 
 class Clock:
@@ -85,7 +81,7 @@ class Clock:
             result = _interruptible(call)
             armed.require_unchanged()  # before `_arm` sets the timer again
             return result
-        except _TimedOut as error:
+        except TimedOut as error:
             raise Ended(Status.TIMEOUT, str(error)) from None
         finally:
             self._deadlines.remove(deadline)
@@ -107,7 +103,7 @@ class Clock:
         if not due:  # the signal came just as the call ended
             return
         if _can_be_interrupted(frame):
-            raise _TimedOut(due[0])
+            raise TimedOut(due[0])
         signal.setitimer(signal.ITIMER_REAL, _SOON, _AGAIN)
 
 

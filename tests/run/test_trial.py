@@ -223,7 +223,7 @@ def raising(error: BaseException) -> Callable[..., Any]:
         (RuntimeError("no luck"), r"'chooses\(label\)' raised RuntimeError: no luck"),
         (KeyError("k"), r"'chooses\(label\)' raised KeyError: 'k'"),
         (SystemExit(0), r"'chooses\(label\)' raised SystemExit: 0"),
-        (AssertionError(), r"'chooses\(label\)' raised AssertionError: "),
+        (AssertionError(), r"'chooses\(label\)' raised AssertionError: AssertionError"),
         (SelectionError("score of point 3 is NaN"), r"'chooses\(label\)': score of point 3 is NaN"),
     ],
     ids=repr,
