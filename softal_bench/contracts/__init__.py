@@ -1,7 +1,8 @@
-"""What a plugin implements, and what it is handed. The letters mean the same everywhere:
+"""The interfaces that plugins implement, and the types that the harness passes to them.
 
-N pool points, K posterior samples, C classes, B acquisition batch size, D embedding dimensions, T temperature.
-A lower-case letter is a chunk: `log_probs_n_K_C` holds n of the N points.
+The letters in names of tensors mean the same everywhere: N pool points, K posterior samples, C classes, B points in an
+acquisition batch, D embedding dimensions, L labelled points, T temperature. A lower-case letter is a chunk:
+`log_probs_n_K_C` holds n of the N points.
 """
 
 from .acquisition import AcquiredBatch, AcquisitionFunction, OneSampleScore

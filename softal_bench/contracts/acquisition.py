@@ -15,13 +15,13 @@ from softal_bench.errors import SelectionError
 
 @dataclass(frozen=True)
 class AcquiredBatch:
-    """The points chosen, in the order in which they were chosen.
+    """The chosen points, in the order in which they were chosen.
 
     Attributes:
         positions: LongTensor [B], distinct positions in the pool, each in 0 .. N-1.
-        scores: Tensor [B], what the function thought of each point when it took it; larger is better, finite.
+        scores: Tensor [B], the score of each point when it was chosen; finite, larger is better.
 
-    `require_sound_batch` checks all of this.
+    `require_sound_batch` checks both.
     """
 
     positions: Tensor
@@ -29,22 +29,24 @@ class AcquiredBatch:
 
 
 class AcquisitionFunction(ABC):
-    """Chooses an acquisition batch. Subclasses are frozen dataclasses whose fields are their parameters in YAML.
+    """A method that chooses an acquisition batch.
 
-    Everything but `select` is an optional declaration. The harness reads declarations; it never tests for a name.
+    Subclasses are frozen dataclasses whose fields are their parameters in YAML. They implement `select`; all attributes
+    are optional declarations. The harness reads these declarations and never compares names of methods.
 
     Attributes:
-        needs: what `select` reads beyond log-probs, of "embeddings", "labelled", "targets", "evaluation".
-        least_samples: the fewest posterior samples K that it can say anything with; BALD needs 2.
-        stochastic: whether another generator state can give another batch from the same pool.
-        citation: where the method comes from.
-        cost: time and memory in terms of N, K, C and B, for readers.
-        time_order: p such that time grows no faster than N^p at fixed K, C and B, logarithms aside; conformance holds
-            the method to it.
-        memory_order: the same of the memory that a selection takes beyond the pool.
-        ranks_points: whether the scores of a batch say how points compare. The harness warns where they are all equal,
-            unless this is False, as for uniform sampling.
-        revision: raised by one when a change alters results, so that older trials are not taken for newer ones.
+        needs: what `select` reads beyond log-probs: any of "embeddings", "labelled", "targets" and "evaluation".
+        least_samples: the smallest number K of posterior samples for which the method is defined; BALD needs 2.
+        stochastic: whether the batch from a given pool depends on the state of the generator.
+        citation: the publication that describes the method.
+        cost: time and memory in terms of N, K, C and B, as text for readers.
+        time_order: the exponent p such that time is O(N^p) at fixed K, C and B, up to logarithms. Conformance checks
+            this bound.
+        memory_order: the exponent p such that the memory that a selection uses in addition to the pool is O(N^p).
+        ranks_points: whether the scores of a batch rank its points. The harness warns if all scores of a batch are
+            equal, unless this is False, as for uniform sampling.
+        revision: increased by one when a change alters results, so that results of older code are not mistaken for
+            results of newer code.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -62,31 +64,35 @@ class AcquisitionFunction(ABC):
         """Choose `batch_size` points of the pool.
 
         Args:
-            pool: the candidates; its tensors are to be read only.
+            pool: the candidates. `select` must not write to its tensors.
             batch_size: B, with 1 <= B <= pool.size.
-            generator: the only source of randomness, always a CPU generator, whatever the pool's device.
+            generator: the only source of randomness; a CPU generator on every device.
+
+        Returns:
+            The chosen points with their scores, in the order in which they were chosen.
 
         Raises:
             SelectionError: if the pool has fewer than B points.
         """
 
     def peak_bytes(self, pool_size: int, num_samples: int, num_classes: int, batch_size: int) -> int | None:
-        """About how many bytes `select` holds at a time, for a forecast; None where it is O(N)."""
+        """Estimate the bytes that `select` holds at its peak, for a forecast. Return None if it is O(N)."""
         return None
 
 
 class OneSampleScore(AcquisitionFunction):
     """An acquisition function that scores each point on its own and takes the B points with the highest scores.
 
-    A subclass implements `score_chunk` if log-probs are all that it needs. Otherwise it overrides `scores`. The scores
-    also serve the stochastic rules, which sample the batch from them. Ties go to the lower position.
+    A subclass implements `score_chunk` if it needs only log-probs. Otherwise it overrides `scores`. The stochastic
+    rules sample their batch from the same scores. Of points with equal scores, the one at the lower position is chosen
+    first.
     """
 
     def score_chunk(self, log_probs_n_K_C: Tensor) -> Tensor:
         """Return scores_n, float64, one for each of n points; larger is better.
 
         Args:
-            log_probs_n_K_C: natural logarithms of p(y=c | x_n, w_k), float32 or float64, read-only.
+            log_probs_n_K_C: natural logarithms of p(y=c | x_n, w_k), float32 or float64; must not be written to.
         """
         name = type(self).__name__
         raise NotImplementedError(f"{name} implements neither score_chunk nor scores; implement one of them")
@@ -94,7 +100,8 @@ class OneSampleScore(AcquisitionFunction):
     def scores(self, pool: Pool) -> Tensor:
         """Return scores_N, float64 on the pool's device, one for each point of the pool; larger is better.
 
-        The default scores one chunk of the pool at a time with `score_chunk`, so it holds O(N) memory and one chunk.
+        The default implementation calls `score_chunk` on one chunk of the pool at a time. It uses O(N) memory and the
+        memory of one chunk.
 
         Raises:
             NumericalError: if `score_chunk` raises it; the error names the position in the pool.
@@ -110,9 +117,9 @@ class OneSampleScore(AcquisitionFunction):
 
 
 def scores_by_chunk(pool: Pool, score_chunk: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return scores_N, float64 on the pool's device, from a function log_probs_n_K_C -> scores_n.
+    """Return scores_N, float64 on the pool's device; `score_chunk` maps log_probs_n_K_C to scores_n.
 
-    Holds O(N) memory and one chunk of the pool.
+    Uses O(N) memory and the memory of one chunk of the pool.
 
     Raises:
         NumericalError: if `score_chunk` raises it; the error names the position in the pool.
@@ -133,12 +140,20 @@ def require_batch_fits(pool: Pool, batch_size: int) -> None:
 
 
 def require_sound_batch(batch: object, batch_size: int, pool_size: int) -> AcquiredBatch:
-    """Return what `select` returned if it can be acquired: B distinct positions in 0 .. N-1 and B finite scores.
+    """Check the return value of `select`: it must hold B distinct positions in 0 .. N-1 and B finite scores.
 
     Trials, cost cells and conformance all use this check.
 
+    Args:
+        batch: the return value of `select`.
+        batch_size: B.
+        pool_size: N.
+
+    Returns:
+        `batch`.
+
     Raises:
-        SelectionError: otherwise; says what is wrong with which pick, and what is allowed.
+        SelectionError: if it cannot be acquired; the message names the pick, the problem and the allowed values.
     """
     if not isinstance(batch, AcquiredBatch):
         raise SelectionError(f"select returned a {type(batch).__name__}; it has to return an AcquiredBatch")
@@ -159,7 +174,7 @@ def require_sound_batch(batch: object, batch_size: int, pool_size: int) -> Acqui
 
 
 def require_sound_positions(positions: Tensor, pool_size: int) -> None:
-    """Raise SelectionError unless these are distinct integers [n], each in 0 .. N-1."""
+    """Raise SelectionError unless the positions are distinct integers of shape [n], each in 0 .. N-1."""
     if positions.ndim != 1 or positions.dtype not in (torch.int64, torch.int32):
         raise SelectionError(
             f"positions are {positions.dtype} of shape {tuple(positions.shape)}; need int64 of shape [B]"

@@ -1,4 +1,4 @@
-"""The contract of a data set: arrays for training and test, and where they come from."""
+"""The contract of a data set: examples for training and test, with their provenance."""
 
 import hashlib
 import os
@@ -18,10 +18,15 @@ _CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/mem
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs [n, ...] (float32) with their labels_n (int64, in 0 .. C-1) and C.
+    """Inputs with their labels.
+
+    Attributes:
+        inputs: float32 Tensor [n, ...].
+        labels: int64 Tensor [n], each label in 0 .. C-1.
+        num_classes: C.
 
     Raises:
-        DataError: if shapes or types do not fit together or a label is out of range.
+        DataError: if shapes or dtypes do not match, or a label is out of range.
     """
 
     inputs: Tensor
@@ -31,9 +36,11 @@ class Examples:
     def __post_init__(self) -> None:
         if self.labels.ndim != 1 or len(self.inputs) != len(self.labels):
             shapes = f"{tuple(self.inputs.shape)} inputs and {tuple(self.labels.shape)} labels"
-            raise DataError(f"{shapes} do not fit together; need [n, ...] and [n]")
+            raise DataError(f"{shapes} do not fit together; they must be [n, ...] and [n]")
         if self.inputs.dtype != torch.float32 or self.labels.dtype != torch.int64:
-            raise DataError(f"inputs are {self.inputs.dtype} and labels {self.labels.dtype}; need float32 and int64")
+            raise DataError(
+                f"inputs are {self.inputs.dtype} and labels {self.labels.dtype}; they must be float32 and int64"
+            )
         if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < self.num_classes:
             low, high = int(self.labels.min()), int(self.labels.max())
             raise DataError(
@@ -44,17 +51,23 @@ class Examples:
         return len(self.labels)
 
     def at(self, indices: Tensor) -> "Examples":
-        """The examples at these indices."""
+        """Return the examples at these indices."""
         return Examples(self.inputs[indices], self.labels[indices], self.num_classes)
 
     def to(self, device: torch.device) -> "Examples":
-        """The same examples on a device."""
+        """Return the same examples on a device."""
         return Examples(self.inputs.to(device), self.labels.to(device), self.num_classes)
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Which bytes a data set is made of: its name, its number of training examples, and the SHA-256 of their source."""
+    """The origin of a data set, as journals record it.
+
+    Attributes:
+        name: the name of the data set.
+        size: its number of training examples.
+        sha256: the SHA-256 of the bytes that it was read from, in hexadecimal.
+    """
 
     name: str
     size: int
@@ -68,12 +81,17 @@ class Splits:
     Every class has an example in `train`.
 
     Attributes:
-        source_N: of each training example the number of the one that it is a copy of (int64), where a wrapper repeated
-            examples; None where all are originals. Copies of one example have its label.
-        overlap: test examples whose input is that of a training example too, known and left in; see `count_overlap`.
+        train: the training examples.
+        test: the test examples.
+        provenance: the origin of the data.
+        source_N: int64 Tensor [N] if a wrapper repeated examples: for each training example, the index of the original
+            that it copies. All copies of an original have the same label. None if there are no copies.
+        overlap: the number of test examples whose input is also a training input. These examples remain in the test
+            set; see `count_overlap`.
 
     Raises:
-        DataError: if a part is empty, the two do not fit together, or the overlap is no number of test examples.
+        DataError: if a part is empty, the parts have different shapes or classes, or `overlap` is not in
+            0 .. number of test examples.
     """
 
     train: Examples
@@ -85,10 +103,14 @@ class Splits:
     def __post_init__(self) -> None:
         if self.source_N is not None and self.source_N.shape != (len(self.train),):
             raise DataError(
-                f"{self.provenance.name}: source_N has shape {tuple(self.source_N.shape)}; need ({len(self.train)},)"
+                f"{self.provenance.name}: source_N has shape {tuple(self.source_N.shape)}; it must be "
+                f"({len(self.train)},)"
             )
         if not len(self.train) or not len(self.test):
-            raise DataError(f"{self.provenance.name}: {len(self.train)} training and {len(self.test)} test examples")
+            raise DataError(
+                f"{self.provenance.name}: {len(self.train)} training and {len(self.test)} test examples; need at least "
+                "1 of each"
+            )
         if self.train.num_classes != self.test.num_classes or self.train.inputs.shape[1:] != self.test.inputs.shape[1:]:
             raise DataError(
                 f"{self.provenance.name}: training inputs have shape {tuple(self.train.inputs.shape[1:])} and "
@@ -141,14 +163,15 @@ def _container_limits() -> Iterator[int]:
 
 
 def count_overlap(train_inputs: Tensor, test_inputs: Tensor) -> int:
-    """How many test inputs equal a training input byte for byte; one that stands twice in the test set counts twice.
+    """Return how many test inputs equal a training input byte for byte.
 
-    The classes play no part: a test input that is a training input under another label counts too.
+    A test input that occurs twice in the test set counts twice. Labels are ignored.
 
     Args:
-        train_inputs, test_inputs: [n, ...] and [m, ...] of one shape and type, of any type.
+        train_inputs: Tensor [n, ...] of any dtype.
+        test_inputs: Tensor [m, ...] of the same dtype, with inputs of the same shape.
 
-    Costs one pass over both: a 128-bit digest of each example, of which those of the training set are kept.
+    Takes one pass over both sets to compute a 128-bit digest of each input; keeps the digests of the training set.
     """
     seen = set(_digests(train_inputs))
     return sum(digest in seen for digest in _digests(test_inputs))
@@ -162,25 +185,31 @@ class Dataset(ABC):
     """A data set. Subclasses are frozen dataclasses whose fields are their parameters in YAML.
 
     Attributes:
-        citation: where the data come from.
-        revision: raised by one when a change alters results.
+        citation: the publication that describes the data.
+        revision: increased by one when a change alters results.
     """
 
     citation: ClassVar[str] = ""
     revision: ClassVar[int] = 1
 
-    def prepare(self, root: Path) -> None:  # noqa: B027 (most data sets need nothing fetched)
-        """Fetch what is missing under `root`. Called once before the first trial; `load` itself never downloads.
+    def prepare(self, root: Path) -> None:  # noqa: B027 (most data sets have nothing to download)
+        """Download the files that are missing under `root`.
+
+        The harness calls this once before the first trial; `load` never downloads.
 
         Raises:
-            DataMissingError: if it cannot be fetched; says which files, where, and how to get them.
+            DataMissingError: if a download fails; the message says which files are missing, where, and how to get them.
         """
 
     @abstractmethod
     def load(self, root: Path, generator: torch.Generator) -> Splits:
-        """Read the data under `root`. What is random about it (noise, say) is drawn from the generator (CPU).
+        """Read the data.
+
+        Args:
+            root: the folder of all data sets.
+            generator: the only source of randomness, for example for label noise; a CPU generator.
 
         Raises:
-            DataMissingError: if files are not there.
-            DataError: if they are not what they should be.
+            DataMissingError: if files are missing.
+            DataError: if their contents are not valid.
         """

@@ -1,4 +1,4 @@
-"""The contract of a Bayesian model: fit it, draw a posterior, read log-probs."""
+"""The contract of a Bayesian model: fit it, draw posterior samples, and predict log-probs with them."""
 
 from abc import ABC, abstractmethod
 from typing import Annotated, Any, ClassVar, Literal
@@ -17,18 +17,18 @@ from torch import Tensor
 
 from softal_bench.contracts.dataset import Examples
 
-EVALUATION_SAMPLES = 100  # of a model that does not say how many it needs; enough for MC dropout
+EVALUATION_SAMPLES = 100  # the default number of posterior samples of a test prediction; enough for MC dropout
 Count = Annotated[int, Field(ge=1)]
 
 
-def _told_as_one(value: object, check: ValidatorFunctionWrapHandler) -> Any:
+def _in_one_message(value: object, check: ValidatorFunctionWrapHandler) -> Any:
     try:
         return check(value)
     except ValidationError as error:
         raise PydanticCustomError("patience", "need a whole number from 1, or a list of them") from error
 
 
-Patience = Annotated[Count | Annotated[list[Count], Field(min_length=1)], WrapValidator(_told_as_one)]
+Patience = Annotated[Count | Annotated[list[Count], Field(min_length=1)], WrapValidator(_in_one_message)]
 
 
 class TrainingRegime(BaseModel):
@@ -36,23 +36,28 @@ class TrainingRegime(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    batch_size: int = Field(64, ge=1, description="Examples in a gradient step.")
+    batch_size: int = Field(64, ge=1, description="Number of examples in a gradient step.")
     epoch_draws: int = Field(
         24576,
         ge=1,
-        description="Examples drawn in an epoch: near-equal repeats of the labelled points, shuffled.",
+        description="Number of examples drawn in an epoch: the labelled points repeated about equally often, shuffled.",
     )
-    max_epochs: int = Field(10, ge=1, description="Epochs at most.")
+    max_epochs: int = Field(10, ge=1, description="Maximum number of epochs.")
     patience: Patience = Field(
         3,
-        description="Stop after this many epochs without a better validation result. Of a list, each number but the "
-        "last lowers the learning rate in place of stopping: [6, 4, 2] lowers it after 6, again after 4 more, and "
-        "stops after 2 more.",
+        description="Stop after this many epochs without a better validation result. In a list, each number except "
+        "the last lowers the learning rate instead: [6, 4, 2] lowers it after 6 epochs, lowers it again after 4 more, "
+        "and stops after 2 more.",
     )
-    monitor: Literal["nll", "accuracy"] = Field("nll", description="What the validation set is watched for.")
+    monitor: Literal["nll", "accuracy"] = Field(
+        "nll", description="Validation metric that decides which epoch is better."
+    )
     learning_rate: float = Field(1e-3, gt=0, description="Adam's learning rate.")
     learning_rate_decay: float | None = Field(
-        None, gt=0, lt=1, description="What a patience but the last multiplies the learning rate by; 0.1 if absent."
+        None,
+        gt=0,
+        lt=1,
+        description="Factor that multiplies the learning rate at each patience except the last; 0.1 if absent.",
     )
     augmentation: Literal["crop_and_flip"] | None = Field(
         None, description="crop_and_flip shifts training images by up to 4 pixels and mirrors half of them."
@@ -61,31 +66,31 @@ class TrainingRegime(BaseModel):
     evaluation_samples: int | None = Field(
         None,
         ge=1,
-        description="Posterior samples of a test prediction. If absent, the model's own number: all members of an "
-        "ensemble, 100 for MC dropout.",
+        description="Number of posterior samples of a test prediction. If absent, the model declares it: all members "
+        "of an ensemble, 100 for MC dropout.",
     )
     validation_samples: int | None = Field(
         None,
         ge=1,
-        description="Posterior samples of a validation prediction, and of the targets of a distillation; as many as "
-        "evaluation_samples if absent.",
+        description="Number of posterior samples of a validation prediction and of the targets of a distillation. If "
+        "absent, evaluation_samples.",
     )
     evaluation_batch_size: int | None = Field(
         None,
         ge=1,
-        description="Number of inputs of a validation or test prediction that share posterior samples; the next ones "
-        "share new samples, so that the error of drawing averages out. If absent, all inputs share one draw.",
+        description="Number of inputs of a validation or test prediction that share posterior samples. The next inputs "
+        "share new samples, so that sampling errors average out. If absent, all inputs share the same samples.",
     )
     evaluation_mean: Literal["geometric", "arithmetic"] = Field(
         "geometric",
-        description="How these samples are averaged: mean of log-probs, or log of the mean of probs.",
+        description="How these samples are averaged: mean of log-probs, or logarithm of the mean of probs.",
     )
 
     def for_model(self, model: "BayesianModel") -> "TrainingRegime":
-        """The same regime, with the model's own number of evaluation samples where it has none.
+        """Return the regime with the model's number of evaluation samples if it does not set its own.
 
         Raises:
-            ValueError: if the model's number is not a whole number from 1.
+            ValueError: if the model's number is not an integer of at least 1.
         """
         if self.evaluation_samples is not None:
             return self
@@ -96,12 +101,12 @@ class TrainingRegime(BaseModel):
 
     @property
     def test_samples(self) -> int:
-        """K of a test prediction."""
+        """K, the number of posterior samples of a test prediction."""
         return EVALUATION_SAMPLES if self.evaluation_samples is None else self.evaluation_samples
 
     @property
     def samples_in_training(self) -> int:
-        """K of a validation prediction and of the targets of a distillation."""
+        """K, the number of posterior samples of a validation prediction and of the targets of a distillation."""
         return self.test_samples if self.validation_samples is None else self.validation_samples
 
     @property
@@ -111,31 +116,34 @@ class TrainingRegime(BaseModel):
 
     @property
     def decay(self) -> float:
-        """What the learning rate is multiplied by at each patience but the last."""
+        """The factor that multiplies the learning rate at each patience except the last."""
         return 0.1 if self.learning_rate_decay is None else self.learning_rate_decay
 
 
 class Posterior(ABC):
-    """K samples of the weights, fixed for the life of this object."""
+    """K samples of the weights. They do not change during the lifetime of the object."""
 
     @property
     @abstractmethod
     def num_samples(self) -> int:
-        """K."""
+        """K, the number of posterior samples."""
 
     @abstractmethod
     def log_probs(self, inputs: Tensor) -> Tensor:
-        """Return log_probs_n_K_C for inputs [n, ...]. However the inputs are chunked, an input's result is the same."""
+        """Return log_probs_n_K_C for inputs [n, ...], the natural logarithms of p(y=c | x_n, w_k).
+
+        The result for an input does not depend on the other inputs in the chunk.
+        """
 
 
 class FittedModel(ABC):
     """A trained model, on the device of the examples that it was fitted to.
 
     Attributes:
-        epochs: how many epochs its training ran; None if it is not trained in epochs, or does not count them.
-        best_epoch: the epoch whose weights it has, from 1; its distillation takes as many epochs.
-        stochastic_posterior: whether another generator state can give another posterior; not so where the samples are
-            members or snapshots that are always the same.
+        epochs: the number of epochs of its training; None if it is not trained in epochs or does not count them.
+        best_epoch: the epoch, counted from 1, whose weights were kept. A distillation runs as many epochs.
+        stochastic_posterior: whether the posterior depends on the state of the generator. False if the samples are
+            fixed members or snapshots.
     """
 
     epochs: int | None = None
@@ -144,10 +152,14 @@ class FittedModel(ABC):
 
     @abstractmethod
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
-        """Draw K posterior samples with the generator (CPU)."""
+        """Draw K = `num_samples` posterior samples with the generator (CPU)."""
 
     def embeddings(self, inputs: Tensor) -> Tensor:
-        """Return embeddings_n_D of inputs [n, ...]: the last hidden layer without dropout."""
+        """Return embeddings_n_D of inputs [n, ...]: the last hidden layer without dropout.
+
+        Raises:
+            NotImplementedError: if the model offers no embeddings.
+        """
         raise NotImplementedError(f"{type(self).__name__} offers no embeddings")
 
     def distil(
@@ -158,7 +170,18 @@ class FittedModel(ABC):
         training: TrainingRegime,
         generator: torch.Generator,
     ) -> "FittedModel":
-        """Fit a fresh copy of the model to soft targets, one pass over all inputs an epoch (see the EPIG family)."""
+        """Fit a newly initialised copy of the model to soft targets. The EPIG family acquires with such a copy.
+
+        Args:
+            inputs: Tensor [N, ...].
+            target_log_probs_N_C: natural logarithms of the target probabilities.
+            epochs: the number of passes over all inputs.
+            training: the regime of the training.
+            generator: the only source of randomness; a CPU generator.
+
+        Raises:
+            NotImplementedError: if the model cannot be distilled.
+        """
         raise NotImplementedError(f"{type(self).__name__} cannot be distilled")
 
 
@@ -166,8 +189,8 @@ class BayesianModel(ABC):
     """The specification of a model. Subclasses are frozen dataclasses whose fields are their parameters in YAML.
 
     Attributes:
-        citation: where the model comes from.
-        revision: raised by one when a change alters results.
+        citation: the publication that describes the model.
+        revision: increased by one when a change alters results.
     """
 
     citation: ClassVar[str] = ""
@@ -175,8 +198,10 @@ class BayesianModel(ABC):
 
     @property
     def evaluation_samples(self) -> int:
-        """How many posterior samples a test prediction needs, where a suite does not say: all members of an ensemble,
-        enough masks for MC dropout."""
+        """The number of posterior samples of a test prediction if the suite does not set one.
+
+        All members of an ensemble; enough masks for MC dropout.
+        """
         return EVALUATION_SAMPLES
 
     @abstractmethod
@@ -188,10 +213,15 @@ class BayesianModel(ABC):
         device: torch.device,
         generator: torch.Generator,
     ) -> FittedModel:
-        """Train from fresh weights on the labelled set, watching the validation set as `training` says.
+        """Train a newly initialised model on the labelled set.
 
-        Weights, order of examples and dropout follow from the generator (CPU) alone.
+        Args:
+            labelled: the training examples.
+            validation: the examples that decide when training stops.
+            training: the regime of the training.
+            device: the device of the fitted model.
+            generator: the only source of randomness (weights, order of examples, dropout); a CPU generator.
 
         Raises:
-            DataError: if it does not take inputs of this shape.
+            DataError: if the model does not accept inputs of this shape.
         """

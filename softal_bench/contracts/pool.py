@@ -11,11 +11,11 @@ from softal_bench.errors import NumericalError
 
 
 class Pool(ABC):
-    """N unlabelled points under K posterior samples. Read its tensors; never write to them.
+    """N unlabelled points under K posterior samples. Its tensors must not be written to.
 
-    Log-probs come in chunks, so that a one-sample score never holds an N x K x C tensor, and always from the same K
-    posterior samples, so that reading twice gives the same numbers. What an acquisition function reads beyond log-probs
-    it has to declare in its `needs`.
+    Log-probs are read in chunks, so that a one-sample score never holds an N x K x C tensor. All chunks use the same K
+    posterior samples, so that reading twice gives the same numbers. An acquisition function has to declare in its
+    `needs` what it reads in addition to log-probs.
     """
 
     @property
@@ -26,7 +26,7 @@ class Pool(ABC):
     @property
     @abstractmethod
     def num_classes(self) -> int:
-        """C."""
+        """C, the number of classes."""
 
     @property
     @abstractmethod
@@ -36,13 +36,14 @@ class Pool(ABC):
     @property
     @abstractmethod
     def device(self) -> torch.device:
-        """Where the log-probs live."""
+        """The device of the log-probs."""
 
     @abstractmethod
     def log_probs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (positions_n, log_probs_n_K_C) until every position came once, in increasing order.
+        """Yield (positions_n, log_probs_n_K_C), chunk by chunk, for all positions in increasing order.
 
-        positions_n is a LongTensor on the pool's device; log_probs_n_K_C are natural logarithms of p(y=c | x_n, w_k).
+        positions_n is a LongTensor on the pool's device. log_probs_n_K_C are the natural logarithms of
+        p(y=c | x_n, w_k), float32 or float64.
         """
 
     @abstractmethod
@@ -50,27 +51,27 @@ class Pool(ABC):
         """Return log_probs_n_K_C at the given positions (LongTensor [n]), in their order, from the same K samples."""
 
     def embeddings(self) -> Tensor:
-        """Return embeddings_N_D, one vector a point; to be declared as "embeddings"."""
-        raise self._lacks("embeddings")
+        """Return embeddings_N_D, one vector for each point. Needs the declaration "embeddings"."""
+        raise self._missing("embeddings")
 
     @property
     def labelled(self) -> Tensor:
-        """embeddings_L_D of the labelled set; to be declared as "labelled"."""
-        raise self._lacks("labelled")
+        """embeddings_L_D of the labelled set. Needs the declaration "labelled"."""
+        raise self._missing("labelled")
 
     @property
     def targets(self) -> "Pool":
-        """A pool of target inputs under the same K samples; to be declared as "targets"."""
-        raise self._lacks("targets")
+        """A pool of target inputs under the same K samples. Needs the declaration "targets"."""
+        raise self._missing("targets")
 
     @property
     def evaluation(self) -> "Pool":
-        """The same points under the evaluation posterior; to be declared as "evaluation"."""
-        raise self._lacks("evaluation")
+        """The same points under the evaluation posterior. Needs the declaration "evaluation"."""
+        raise self._missing("evaluation")
 
-    def _lacks(self, what: str) -> Exception:
+    def _missing(self, what: str) -> Exception:
         return LookupError(
-            f"this pool has no {what!r}; an acquisition function that reads it has to declare it, needs = "
+            f"this pool does not offer {what!r}; an acquisition function that reads it has to declare it, needs = "
             f"frozenset({{{what!r}}}), and the suite has to offer it"
         )
 
