@@ -27,20 +27,21 @@ class Stopwatch:
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Count the time inside the `with` block as `name`."""
+        self._synchronise()
         self._book()
         self._running.append(name)
         try:
             yield
-        except BaseException:  # not synchronised: a device on which work failed would raise again, and hide the cause
+            self._synchronise()  # not after an error: a device that failed would raise again, and hide the cause
+        finally:
+            self._book()
             self._running.pop()
-            self._since = time.perf_counter()
-            raise
-        self._book()
-        self._running.pop()
 
-    def _book(self) -> None:
+    def _synchronise(self) -> None:
         if self._device is not None:
             synchronise(self._device)
+
+    def _book(self) -> None:
         now = time.perf_counter()
         if self._running:
             self.seconds[self._running[-1]] += now - self._since

@@ -20,11 +20,15 @@ def failed(results: list[Result]) -> list[str]:
     return [result.name for result in results if result.failed]
 
 
+def failures(results: list[Result]) -> list[str]:
+    return [str(result) for result in results if result.failed]
+
+
 @pytest.mark.parametrize("name", acquisitions.names())
 def test_built_in_acquisition_functions_keep_every_rule(name: str, tmp_path: Path) -> None:
     results = check_plugin(acquisitions, name, tmp_path)
     assert [result.name for result in results] == RULES
-    assert [str(result) for result in results if result.failed] == []
+    assert failures(results) == []
 
 
 @pytest.mark.parametrize(
@@ -71,7 +75,7 @@ class EmbedsAndSaysSo(Embeds):
 
 
 def test_needs_have_to_be_declared() -> None:
-    assert failed(check_acquisition(EmbedsAndSaysSo())) == []
+    assert failures(check_acquisition(EmbedsAndSaysSo())) == []
     assert "distinct_positions" in failed(check_acquisition(Embeds()))
 
 
@@ -102,7 +106,7 @@ class AllPairs(AcquisitionFunction):
 
 
 def test_a_function_declared_quadratic_is_measured_on_pools_that_fit_in_memory() -> None:
-    assert failed(check_acquisition(AllPairs())) == []
+    assert failures(check_acquisition(AllPairs())) == []
 
 
 @dataclass(frozen=True)
@@ -122,10 +126,10 @@ class BreaksTies(AcquisitionFunction):
 
 
 def test_a_stochastic_function_may_rarely_be_random_and_return_its_batch_in_any_order() -> None:
-    assert failed(check_acquisition(BreaksTies())) == []
+    assert failures(check_acquisition(BreaksTies())) == []
 
 
 @pytest.mark.parametrize("rule", ["time", "memory"])
 def test_growth_that_is_declared_passes(rule: str) -> None:
     (broken,) = (acquisition for name, acquisition in BROKEN if name == rule)
-    assert failed(check_acquisition(SaysItIsQuadratic(broken))) == []
+    assert failures(check_acquisition(SaysItIsQuadratic(broken))) == []

@@ -38,7 +38,7 @@ def test_a_message_is_read_as_it_was_sent(message: Message) -> None:
 
 
 def test_the_json_of_a_message_is_a_list_that_begins_with_its_kind() -> None:
-    assert Failed("timeout", "too long", None).to_json() == b'["ended", "timeout", "too long", null]'
+    assert Failed("timeout", "too long", None).to_json() == b'["ended", "timeout", "too long", null, false]'
 
 
 def test_a_request_is_read_as_it_was_sent() -> None:
