@@ -8,10 +8,10 @@ DEVELOP := $(VENV)/installed-dev
 PEERS := .venv-peers/installed
 PEERS_BIN := .venv-peers/bin
 # Tests run in two processes. Benchmarks run on their own, because pytest-benchmark measures nothing in such a process.
-APART := -n 2 --dist loadfile --ignore tests/benchmarks
+APART := -n 2 --dist loadfile --ignore tests/benchmarks --ignore tests/endurance
 
 .DELETE_ON_ERROR:
-.PHONY: quickstart cost test test-all bench bench-check bench-baseline bench-prove test-peers test-pretend-cuda compare lint types clean
+.PHONY: quickstart cost test test-all bench bench-check bench-baseline bench-prove test-peers test-pretend-cuda endurance compare lint types clean
 
 # A clone contains the published records of this suite, which `run` counts as done. The first `make quickstart` therefore uses
 # --fresh to recompute them. This creates the folder .fresh; if it exists, the command continues what the first one began.
@@ -34,6 +34,11 @@ test: $(DEVELOP) lint types
 test-all: $(DEVELOP) lint types
 	$(BIN)/python -m pytest $(APART)
 	$(BIN)/python -m pytest tests/benchmarks
+
+# 500 trials in one run, 50 merges during runs, 800 kills and 100 000 damaged files. It takes about 15 minutes.
+endurance: $(DEVELOP)
+	SOFTAL_TEST_EFFORT=5 $(BIN)/python -m pytest --log-cli-level=INFO --durations=10 tests/endurance \
+	    tests/run/test_random_deaths.py tests/run/test_fuzz_journal.py tests/suite/test_fuzz_suites.py
 
 # The gate for speed compares ratios to controls with the baseline for this kind of CPU in tests/benchmarks/baseline.json.
 bench: $(DEVELOP)

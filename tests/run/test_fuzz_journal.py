@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import EFFORT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -158,7 +159,7 @@ def test_the_journal_that_is_damaged_below_is_sound(header: dict[str, Any], fold
 
 
 @pytest.mark.long
-@settings(max_examples=10_000)
+@settings(max_examples=10_000 * EFFORT)
 @given(
     st.booleans(),
     st.lists(changes, max_size=3),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from effort import EFFORT
 from suite.example import acquiring, write_suite
 
 from softal_bench.suite import load_suite
@@ -100,7 +101,7 @@ def complete_lines(runs: Path) -> dict[Path, bytes]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("workers", "moments"), [(0, 60), (2, 40)], ids=["inline", "processes"])
+@pytest.mark.parametrize(("workers", "moments"), [(0, 60 * EFFORT), (2, 40 * EFFORT)], ids=["inline", "processes"])
 def test_a_runner_killed_at_any_moment_loses_no_round(
     nursery: Nursery, suite: Path, tmp_path: Path, workers: int, moments: int
 ) -> None:
@@ -128,7 +129,7 @@ def test_a_runner_killed_at_any_moment_loses_no_round(
 def test_a_worker_killed_at_any_moment_loses_no_round(nursery: Nursery, suite: Path, tmp_path: Path) -> None:
     run(load_suite(suite), tmp_path / "undisturbed")
     chance, deaths = random.Random(0), 0
-    for moment in range(60):
+    for moment in range(60 * EFFORT):
         runs = tmp_path / f"runs{moment}"
         child = nursery(suite, runs, 2, chance.uniform(0, 0.1))
         until(lambda group=child: is_gone(group))  # type: ignore[misc]
@@ -136,4 +137,4 @@ def test_a_worker_killed_at_any_moment_loses_no_round(nursery: Nursery, suite: P
         assert ended["statuses"] == {"done": 4}
         deaths += ended["deaths"]
         assert settled(runs) == settled(tmp_path / "undisturbed")
-    assert deaths > 15
+    assert deaths > 15 * EFFORT

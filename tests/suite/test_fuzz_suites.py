@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import EFFORT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -119,7 +120,7 @@ def test_the_suites_that_are_damaged_below_are_sound(path: Path, cost: bool) -> 
 
 
 @pytest.mark.long
-@settings(max_examples=10_000)
+@settings(max_examples=10_000 * EFFORT)
 @given(
     st.booleans(),
     st.lists(changes, max_size=3),
