@@ -117,7 +117,7 @@ def batch_epig_bald(
 def batch_bald_bytes(
     pool_size: int, num_samples: int, num_classes: int, batch_size: int, max_configurations: int
 ) -> int:
-    """About how many bytes `batch_bald` holds at its peak on a CPU, for float32 log-probs.
+    """About how many bytes `batch_bald` holds at its peak on torch's default device, for float32 log-probs.
 
     The shortlist, O(N) bounds and places, and, while the configurations are extended, `_TABLES` tables of D x K
     float64, where D = min(M, C^(B-1)) configurations are kept.
@@ -142,7 +142,8 @@ def batch_epig_bald_bytes(
 
 
 def _pool_bytes(pool_size: int, num_samples: int, num_classes: int) -> int:
-    return min(shortlist_bytes("cpu"), 4 * pool_size * num_samples * num_classes) + 32 * pool_size
+    kept = shortlist_bytes(torch.get_default_device().type)
+    return min(kept, 4 * pool_size * num_samples * num_classes) + 32 * pool_size
 
 
 def _table_bytes(num_samples: int, num_classes: int, batch_size: int, max_configurations: int) -> int:

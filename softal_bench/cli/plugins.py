@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from softal_bench.cli.command import command
-from softal_bench.cli.options import FILES, SuiteRequest, data_dir_option, data_root, option, say
+from softal_bench.cli.options import EXECUTION, FILES, SuiteRequest, data_dir_option, data_root, option, say
 
 if TYPE_CHECKING:
+    import torch
+
     from softal_bench.registry import Registry
 
 _PLUGINS = ("acquisitions", "models", "datasets")
@@ -122,7 +124,15 @@ def _describe(registry: "Registry[Any]", name: str) -> None:
 @command(short_help="Check suite files and plugins.")
 @click.argument("names", metavar="SUITE_OR_PLUGIN...", nargs=-1, required=True)
 @data_dir_option
-def check(names: tuple[str, ...], data_dir: Path | None) -> int:
+@option(
+    EXECUTION,
+    "--device",
+    default="cpu",
+    show_default=True,
+    metavar="auto|cpu|cuda[:i]",
+    help="Device on which acquisition functions and models are checked.",
+)
+def check(names: tuple[str, ...], data_dir: Path | None, device: str) -> int:
     """Check suites and plugins: a suite file, the name of a shipped suite, or the name of an installed plugin.
 
     Only the checks of plugins are run, and nothing is written.
@@ -130,10 +140,13 @@ def check(names: tuple[str, ...], data_dir: Path | None) -> int:
     Exit code 0: all are valid; 1: a plugin fails a check or is broken, or cells of a cost suite cannot run on this
     machine or with their data; 2: a suite is invalid or a name is unknown.
     """
-    return max(_check(name, data_root(data_dir)) for name in names)
+    from softal_bench.machine.device import resolve_device
+
+    on = resolve_device(device)
+    return max(_check(name, data_root(data_dir), on) for name in names)
 
 
-def _check(name: str, root: Path) -> int:
+def _check(name: str, root: Path, device: "torch.device") -> int:
     """Check a suite file, or the shipped suite and the plugins that have this name."""
     from softal_bench.errors import PluginError, SoftalError, suggestion
     from softal_bench.registry import plugin_names
@@ -149,7 +162,7 @@ def _check(name: str, root: Path) -> int:
                 "`softal-bench list suites` list the known names; name a suite file with its suffix"
             )
         results = [_check_suite(Path(name), root)] if name in suites else []
-        return max([*results, *([_check_plugin(name, root)] if name in plugins else [])])
+        return max([*results, *([_check_plugin(name, root, device)] if name in plugins else [])])
     except SoftalError as error:
         say(f"Error: {error}", err=True)
         return 2
@@ -168,13 +181,13 @@ def _check_suite(path: Path, root: Path) -> int:
     return 1 if preflight.infeasible else 0
 
 
-def _check_plugin(name: str, root: Path) -> int:
+def _check_plugin(name: str, root: Path, device: "torch.device") -> int:
     from softal_bench.conformance import check_plugin
     from softal_bench.registry import registries_with
 
     failures = 0
     for registry in registries_with(name):
-        results = check_plugin(registry, name, root)
+        results = check_plugin(registry, name, root, device)
         for result in results:
             say(f"{name} ({registry.noun}): {result}")
         failures += any(result.failed for result in results)

@@ -15,7 +15,8 @@ from typing import Any
 import torch
 
 from softal_bench.conformance import acquisitions, datasets, models
-from softal_bench.conformance.rules import Check, NotApplicable, Result, Rule, Violation, bind
+from softal_bench.conformance.acquisitions.example_pools import OnDevice
+from softal_bench.conformance.rules import CPU, Check, NotApplicable, Result, Rule, Violation, bind
 from softal_bench.contracts import AcquisitionFunction, BayesianModel, Dataset
 from softal_bench.errors import DataMissingError, PluginError
 from softal_bench.registry import Registry, parameters_of, registries
@@ -47,20 +48,24 @@ def rules_of(contract: type) -> tuple[Rule[Any], ...]:
     return rules[contract]
 
 
-def checks_of(plugin: object, data_root: Path = Path()) -> list[Check]:
+def checks_of(plugin: object, data_root: Path = Path(), device: torch.device = CPU) -> list[Check]:
     """One check for each rule of the plugin's kind. A check runs when it is called.
 
     Args:
         plugin: an AcquisitionFunction, a BayesianModel or a Dataset.
         data_root: the folder of the data sets' files.
+        device: where acquisition functions and models compute. On another device than a CPU, an acquisition function
+            also has to acquire the batch that it acquires on the CPU, and its time and memory are not checked.
 
     Raises:
         PluginError: if there are no rules for objects of this type.
     """
     if isinstance(plugin, AcquisitionFunction):
+        if device.type != "cpu":
+            return bind(acquisitions.RULES_ON_DEVICE, OnDevice(plugin, device))
         return bind(acquisitions.RULES, plugin)
     if isinstance(plugin, BayesianModel):
-        return bind(models.RULES, models.ToyProblem(plugin))
+        return bind(models.RULES, models.ToyProblem(plugin, device))
     if isinstance(plugin, Dataset):
         return bind(datasets.RULES, datasets.LoadedDataset(plugin, data_root))
     raise PluginError(
@@ -97,7 +102,7 @@ def check_dataset(dataset: Dataset, data_root: Path) -> list[Result]:
     return [check.result() for check in checks_of(dataset, data_root)]
 
 
-def check_plugin(registry: Registry[Any], name: str, data_root: Path) -> list[Result]:
+def check_plugin(registry: Registry[Any], name: str, data_root: Path, device: torch.device = CPU) -> list[Result]:
     """Check an installed plugin with its default parameters. A wrapper is checked around another installed plugin.
 
     If the plugin is broken, or needs parameters or files that are not available, there is one result, which says so.
@@ -109,7 +114,7 @@ def check_plugin(registry: Registry[Any], name: str, data_root: Path) -> list[Re
         plugin = registry.build(name, _required_plugins(registry.load(name), data_root))
         if isinstance(plugin, Dataset):
             return check_dataset(plugin, data_root)
-        return [check.result() for check in checks_of(plugin)]
+        return [check.result() for check in checks_of(plugin, device=device)]
     except DataMissingError as error:
         return [Result("loads", "has its files in the data folder", "skipped", str(error))]
     except NotApplicable as error:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from softal_bench.conformance.rules import (
+    CPU,
     NotApplicable,
     Rule,
     require,
@@ -34,8 +35,9 @@ class ToyProblem:
         NotApplicable: if a property needs a fit and the model accepts none of the shapes.
     """
 
-    def __init__(self, model: BayesianModel) -> None:
+    def __init__(self, model: BayesianModel, device: torch.device = CPU) -> None:
         self.model = model
+        self.device = device
 
     @cached_property
     def examples(self) -> Examples:
@@ -44,7 +46,7 @@ class ToyProblem:
 
     def untouched(self) -> Examples:
         """A new copy of the examples."""
-        return _separable(tuple(self.examples.inputs.shape[1:]))
+        return _separable(tuple(self.examples.inputs.shape[1:])).to(self.device)
 
     @cached_property
     def fitted(self) -> FittedModel:
@@ -63,7 +65,7 @@ class ToyProblem:
     def _first_fit(self) -> tuple[FittedModel, Examples]:
         refusals: list[Exception] = []
         for shape in _SHAPES:
-            examples = _separable(shape)
+            examples = _separable(shape).to(self.device)
             try:
                 return _fit(self.model, examples, _BRIEF), examples
             except Exception as error:  # the model may accept one of the other shapes
@@ -81,7 +83,7 @@ def _generator(seed: int) -> torch.Generator:
 
 
 def _fit(model: BayesianModel, examples: Examples, training: TrainingRegime) -> FittedModel:
-    return model.fit(examples, examples, training.for_model(model), torch.device("cpu"), _generator(0))
+    return model.fit(examples, examples, training.for_model(model), examples.inputs.device, _generator(0))
 
 
 def _separable(shape: tuple[int, ...]) -> Examples:

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Literal, TypeVar
 
+import torch
+
 from softal_bench.machine.isolation import restored, snapshot
 from softal_bench.machine.settings import GENERATORS, SETTINGS
 
-S = TypeVar("S")
+S_contra = TypeVar("S_contra", contravariant=True)  # a rule for all acquisition functions is one for each kind of them
+CPU = torch.device("cpu")
 
 
 class Violation(Exception):
@@ -20,7 +23,7 @@ class NotApplicable(Exception):
 
 
 @dataclass(frozen=True)
-class Rule(Generic[S]):
+class Rule(Generic[S_contra]):
     """A rule that every plugin of a kind has to keep.
 
     Attributes:
@@ -32,7 +35,7 @@ class Rule(Generic[S]):
 
     name: str
     text: str
-    check: Callable[[S], None]
+    check: Callable[[S_contra], None]
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,10 @@ class Check:
         return Result(self.name, self.rule, "passed")
 
 
-def bind(rules: Sequence[Rule[S]], subject: S) -> list[Check]:
+def bind(rules: Sequence[Rule[S_contra]], subject: S_contra) -> list[Check]:
     """Bind rules to one subject, which they share. Each check restores the settings of the process that it changes."""
 
-    def run(rule: Rule[S]) -> None:
+    def run(rule: Rule[S_contra]) -> None:
         with restored():
             rule.check(subject)
 

@@ -76,7 +76,10 @@ class AcquisitionFunction(ABC):
         """
 
     def peak_bytes(self, pool_size: int, num_samples: int, num_classes: int, batch_size: int) -> int | None:
-        """Estimate the bytes that `select` holds at its peak, for a forecast. Return None if it is O(N)."""
+        """Estimate the bytes that `select` holds at its peak, for a forecast. Return None if it is O(N).
+
+        It is called with the device of the forecast as torch's default device.
+        """
         return None
 
 

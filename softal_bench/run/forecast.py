@@ -74,7 +74,7 @@ def _sampled(
     sample: ModelSample | None = None
     condition = jobs[0].condition
     with LocalWork(device).computing(jobs[0]):
-        for job in sorted(jobs, key=_weight):
+        for job in sorted(jobs, key=lambda job: _weight(job, device)):
             try:
                 sample = sample or ModelSample(condition, splits, device, until)
                 seconds, peak_bytes = sample.round(job.condition)
@@ -90,11 +90,11 @@ def _declared_bytes(sample: ModelSample | None, condition: Condition) -> int | N
         return None
 
 
-def _weight(job: TrialJob) -> tuple[int, int]:
+def _weight(job: TrialJob, device: torch.device) -> tuple[int, int]:
     """What needs much memory takes long too, and comes last, so that it does not keep the others from being sampled."""
     condition = job.condition
     try:
-        declared = declared_peak(condition, 10_000, 10)
+        declared = declared_peak(condition, 10_000, 10, device)
     except (Ended, MemoryError):
         declared = None
     return declared or 0, condition.batch_size

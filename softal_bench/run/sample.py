@@ -76,7 +76,8 @@ class ModelSample:
         Raises:
             PluginFailed: if its `peak_bytes` raises.
         """
-        declared = declared_peak(condition, self._num_points(condition), self._points.num_classes)
+        points, num_classes = self._num_points(condition), self._points.num_classes
+        declared = declared_peak(condition, points, num_classes, self._device)
         return None if declared is None else self._base_bytes + declared
 
     def _in_time(self, call: Callable[[], T]) -> T:
@@ -143,13 +144,13 @@ class ModelSample:
         return time.perf_counter()
 
 
-def declared_peak(condition: Condition, pool_size: int, num_classes: int) -> int | None:
+def declared_peak(condition: Condition, pool_size: int, num_classes: int, device: torch.device) -> int | None:
     """The bytes that the acquisition function declares for a selection from such a pool; None where it is O(N).
 
     Raises:
         PluginFailed: if its `peak_bytes` raises, or returns something that is not a number.
     """
-    with attributed_to("acquisition function", condition.acquisition):
+    with attributed_to("acquisition function", condition.acquisition), device:
         declared = condition.acquisition.instance.peak_bytes(
             pool_size, condition.posterior_samples, num_classes, condition.batch_size
         )

@@ -1,5 +1,7 @@
 """Runs on a CUDA device: a plugin that breaks it fails its own trial."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,20 @@ def breaking(cli: CommandLine) -> Path:
         device="cuda",
         matrix=acquiring({"crashes": {"how": "assert", "notes": str(notes)}}, "uniform"),
     )
+
+
+def test_a_runner_with_workers_does_not_occupy_the_device(cli: CommandLine) -> None:
+    suite = write_suite(cli.folder, model="flat", device="cuda", matrix=acquiring("uniform"))
+    program = (
+        "import sys, torch\nfrom softal_bench.cli import main\n"
+        "try: main(sys.argv[1:])\nfinally: print('occupied' if torch.cuda.is_initialized() else 'free')"
+    )
+    arguments = ["run", suite, "--runs", cli.folder / "runs", "--executor", "processes", "--jobs", "1"]
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert statuses(cli.folder) == ["done"]
+    assert done.stdout.splitlines()[-1] == "free"
 
 
 def test_an_assert_on_the_device_fails_its_trial_and_the_worker_is_replaced(cli: CommandLine) -> None:

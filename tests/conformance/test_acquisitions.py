@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import needs_cuda
 from softal_plugins.acquisitions.bald import BALD
 
-from softal_bench.conformance import Result, check_acquisition, check_plugin, rules_of
+from softal_bench.conformance import Result, check_acquisition, check_plugin, checks_of, rules_of
 from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.registry import acquisitions
 
@@ -133,3 +134,60 @@ def test_a_stochastic_function_may_rarely_be_random_and_return_its_batch_in_any_
 def test_growth_that_is_declared_passes(rule: str) -> None:
     (broken,) = (acquisition for name, acquisition in BROKEN if name == rule)
     assert failures(check_acquisition(SaysItIsQuadratic(broken))) == []
+
+
+@pytest.mark.cuda
+@needs_cuda
+@pytest.mark.parametrize("name", acquisitions.names())
+def test_built_in_acquisition_functions_keep_the_rules_on_a_gpu(name: str, tmp_path: Path) -> None:
+    results = check_plugin(acquisitions, name, tmp_path, torch.device("cuda", 0))
+    assert len(results) > 15
+    assert failures(results) == []
+
+
+@dataclass(frozen=True)
+class OnTheCpu(AcquisitionFunction):
+    """BALD's batch, always on the CPU."""
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        batch = BALD().select(pool, batch_size, generator)
+        return AcquiredBatch(batch.positions.cpu(), batch.scores.cpu())
+
+
+@dataclass(frozen=True)
+class OtherwiseElsewhere(BALD):
+    """BALD, with the opposite sign on devices that are not CPUs."""
+
+    def scores(self, pool: Pool) -> torch.Tensor:
+        scores_N = super().scores(pool)
+        return scores_N if pool.device.type == "cpu" else -scores_N
+
+
+@dataclass(frozen=True)
+class WritesElsewhere(AcquisitionFunction):
+    """BALD's batch; writes to a pool that is not on a CPU."""
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        batch = BALD().select(pool, batch_size, generator)
+        for _, log_probs_n_K_C in pool.log_probs():
+            log_probs_n_K_C[:, 0] += pool.device.type != "cpu"
+        return batch
+
+
+@pytest.mark.cuda
+@needs_cuda
+@pytest.mark.parametrize(
+    ("broken", "rule", "message"),
+    [
+        (OnTheCpu(), "distinct_positions", "expected the positions of the batch there, got them on cpu"),
+        (OtherwiseElsewhere(), "as_on_the_cpu", "on the CPU"),
+        (WritesElsewhere(), "one_point", "it changed the pool's log_probs_N_K_C in place"),
+    ],
+)
+def test_a_function_that_is_wrong_only_on_a_gpu_fails_there_alone(
+    broken: AcquisitionFunction, rule: str, message: str
+) -> None:
+    assert failures(check_acquisition(broken)) == []
+    on_gpu = {check.name: check.result() for check in checks_of(broken, device=torch.device("cuda", 0))}
+    assert on_gpu[rule].failed
+    assert message in on_gpu[rule].detail

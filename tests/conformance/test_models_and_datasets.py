@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+import torch
+from conftest import needs_cuda
 
 from softal_bench.conformance import check_dataset, check_plugin, checks_of, rules_of
 from softal_bench.contracts import BayesianModel, Dataset
@@ -25,6 +27,15 @@ def broken_by(plugin: object) -> list[str]:
 @pytest.mark.parametrize("name", models.names())
 def test_built_in_models_keep_every_rule(name: str, tmp_path: Path) -> None:
     results = check_plugin(models, name, tmp_path)
+    assert [result.name for result in results] == MODEL_RULES
+    assert [str(result) for result in results if result.status != "passed"] == []
+
+
+@pytest.mark.cuda
+@needs_cuda
+@pytest.mark.parametrize("name", ["ensemble", "lenet5", "mlp"])
+def test_built_in_models_keep_every_rule_on_a_gpu(name: str, tmp_path: Path) -> None:
+    results = check_plugin(models, name, tmp_path, torch.device("cuda", 0))
     assert [result.name for result in results] == MODEL_RULES
     assert [str(result) for result in results if result.status != "passed"] == []
 

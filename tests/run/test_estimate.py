@@ -117,3 +117,10 @@ def test_the_peak_that_a_joint_search_declares_is_that_of_the_published_cells_to
     assert len(ratios) > 20
     assert min(ratios) > 1 / 2
     assert max(ratios) < 2
+
+
+def test_the_peak_that_a_joint_search_declares_depends_on_the_device() -> None:
+    sizes = [10**6, 100, 10, 10]
+    with torch.device("cuda", 0):  # nothing is computed there
+        on_gpu = bytes_of(sizes, 10_000)
+    assert on_gpu - bytes_of(sizes, 10_000) == 4_000_000_000 - 2**29  # a GPU keeps log-probs of 4 GiB, a CPU of 0.5

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from softal_bench.contracts import AcquiredBatch, AcquisitionFunction
+from softal_bench.conformance.rules import require
+from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
 from softal_bench.pools import TensorPool
 
 N, K, C, D, LABELLED, TARGETS = 40, 8, 4, 5, 6, 9
@@ -36,9 +37,9 @@ class ExamplePool:
         per_point = ("log_probs_N_K_C", "evaluation_N_K_C", "embeddings_N_D")
         return replace(self, **{name: getattr(self, name)[positions] for name in per_point})
 
-    def to(self, dtype: torch.dtype) -> "ExamplePool":
-        """The pool with all tensors converted to `dtype`."""
-        return replace(self, **{name: tensor.to(dtype) for name, tensor in self.tensors().items()})
+    def to(self, place: torch.dtype | torch.device) -> "ExamplePool":
+        """The pool with all tensors converted to a dtype or moved to a device."""
+        return replace(self, **{name: tensor.to(place) for name, tensor in self.tensors().items()})
 
     def predicting(self, log_probs_N_K_C: Tensor) -> "ExamplePool":
         """The pool with these predictions.
@@ -74,11 +75,47 @@ def example_pool(size: int = N) -> ExamplePool:
     )
 
 
+@dataclass(frozen=True)
+class OnDevice(AcquisitionFunction):
+    """An acquisition function that `select` gives pools on a device. Its declarations are those of the function."""
+
+    acquisition: AcquisitionFunction
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        for name in ("needs", "stochastic"):
+            object.__setattr__(self, name, getattr(self.acquisition, name))
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        return self.acquisition.select(pool, batch_size, generator)
+
+    def select_there(
+        self, example: ExamplePool, batch_size: int, generator: torch.Generator, chunk_size: int
+    ) -> AcquiredBatch:
+        """The batch that it acquires from a copy of the pool on the device, moved to the CPU.
+
+        Raises:
+            Violation: if the batch is not on the device, or the copy has changed.
+        """
+        there = example.to(self.device)
+        batch = self.select(there.pool(self.needs, chunk_size), batch_size, generator)
+        for name, tensor in vars(batch).items():
+            on = torch.as_tensor(tensor).device
+            wrong = f"the pool is on {self.device}: expected the {name} of the batch there, got them on {on}"
+            require(on.type == self.device.type, wrong)
+        for name, tensor in there.tensors().items():
+            same = torch.equal(tensor.cpu(), getattr(example, name))
+            require(same, f"{batch_size} of {example.size} points: it changed the pool's {name} in place")
+        return AcquiredBatch(batch.positions.cpu(), batch.scores.cpu())
+
+
 def select(
     acquisition: AcquisitionFunction, example: ExamplePool, batch_size: int, seed: int = 0, chunk_size: int = N
 ) -> AcquiredBatch:
     """The batch that the acquisition function acquires from an example pool with a generator of this seed."""
     generator = torch.Generator().manual_seed(seed)
+    if isinstance(acquisition, OnDevice):
+        return acquisition.select_there(example, batch_size, generator, chunk_size)
     return acquisition.select(example.pool(acquisition.needs, chunk_size), batch_size, generator)
 
 

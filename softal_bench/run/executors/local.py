@@ -49,8 +49,10 @@ class Processes:
 
     @property
     def place(self) -> str:
-        first = device_name(torch.device(self.devices[0]))
-        return f"{', '.join(dict.fromkeys(self.devices))} ({first}), {self.jobs} processes"
+        """The devices; a GPU without its name, because asking for it would occupy memory on it in this process too."""
+        here = torch.device(self.devices[0])
+        name = f" ({device_name(here)})" if here.type == "cpu" else ""
+        return f"{', '.join(dict.fromkeys(self.devices))}{name}, {self.jobs} processes"
 
     @contextmanager
     def started(self, setting: Setting) -> Iterator[Crew]:
