@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from softal_bench.bayes.captured_step import CapturedStep, Step, captures
 from softal_bench.bayes.fourier_convolution import training_log_probs
 from softal_bench.bayes.mc_dropout import FittedMCDropout, masked_batches
 from softal_bench.contracts import Examples, FittedModel, TrainingRegime
@@ -109,8 +110,13 @@ def make_optimiser(network: nn.Sequential, training: TrainingRegime) -> torch.op
     """
     network.to(memory_format=torch.channels_last)
     keep_freed_memory(_KEPT_BLOCK, 2 * _KEPT_BLOCK)
+    together = _in_one_tensor(network)
     return torch.optim.Adam(
-        [_in_one_tensor(network)], lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
+        [together],
+        lr=training.learning_rate,
+        weight_decay=training.weight_decay,
+        fused=True,
+        capturable=captures(together.device),
     )
 
 
@@ -178,11 +184,14 @@ def _train(
 ) -> tuple[int, int]:
     """Train the network and leave it with the weights of its best epoch; (epochs run, best epoch from 1)."""
     optimiser = make_optimiser(network, training)
+    step: Step = functools.partial(training_step, network, optimiser)
+    if captures(labelled.labels.device):
+        step = CapturedStep(step, network, optimiser)
     validating = torch.Generator().manual_seed(int(torch.randint(2**63 - 1, (), generator=generator)))
     plateau = Plateau(training.patiences)
     best_epoch, best_weights = 0, copy.deepcopy(network.state_dict())
     for epoch in range(1, training.max_epochs + 1):
-        _train_epoch(network, optimiser, labelled, training, generator)
+        _train_epoch(network, step, labelled, training, generator)
         value = _validate(network, validation, training, validating)
         if math.isnan(value):
             raise NumericalError(f"validation {training.monitor}", f"is NaN after epoch {epoch}; training diverged")
@@ -225,7 +234,7 @@ class Plateau:
 
 def _train_epoch(
     network: nn.Sequential,
-    optimiser: torch.optim.Optimizer,
+    step: Step,
     labelled: Examples,
     training: TrainingRegime,
     generator: torch.Generator,
@@ -238,7 +247,7 @@ def _train_epoch(
         inputs_b, labels_b = labelled.inputs[order[batch]], labelled.labels[order[batch]]
         if crops_n_3 is not None:
             inputs_b = crop_and_flip(inputs_b, crops_n_3[batch])
-        training_step(network, optimiser, inputs_b, labels_b)
+        step(inputs_b, labels_b)
 
 
 def _validate(

@@ -33,13 +33,13 @@ def test_the_learning_rate_falls_by_the_decay_at_each_patience_but_the_last(
     patience: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rates: list[float] = []
-    usual = training._train_epoch
+    usual = training.training_step
 
-    def noted(network: nn.Sequential, optimiser: torch.optim.Optimizer, *rest: object) -> None:
-        rates.append(optimiser.param_groups[0]["lr"])
-        usual(network, optimiser, *rest)  # type: ignore[arg-type]
+    def noted(network: nn.Sequential, optimiser: torch.optim.Optimizer, *batch: torch.Tensor) -> torch.Tensor:
+        rates.append(optimiser.param_groups[0]["lr"])  # an epoch is one step
+        return usual(network, optimiser, *batch)
 
-    monkeypatch.setattr(training, "_train_epoch", noted)
+    monkeypatch.setattr(training, "training_step", noted)
     monkeypatch.setattr(training, "_validate", lambda *_: 1.0)  # the first epoch is the best
     examples = Examples(torch.randn(8, 4), torch.arange(8) % 2, 2)
     regime = TrainingRegime(epoch_draws=8, patience=patience, learning_rate=0.1, learning_rate_decay=0.5)
