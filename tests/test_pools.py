@@ -220,6 +220,6 @@ def test_a_pool_over_a_posterior_offers_only_what_the_method_has_declared(what: 
     def read(of: PosteriorPool) -> object:
         return of.embeddings() if what == "embeddings" else getattr(of, what)
 
-    with pytest.raises(LookupError, match=rf"has no '{what}'.* needs = frozenset\(\{{'{what}'\}}\)"):
+    with pytest.raises(LookupError, match=rf"does not offer '{what}'.* needs = frozenset\(\{{'{what}'\}}\)"):
         read(pool(NEEDS - {what}))
     assert read(pool(frozenset({what}))) is not None
