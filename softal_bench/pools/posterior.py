@@ -31,7 +31,7 @@ class Predictor:
 
     @property
     def num_samples(self) -> int:
-        """The number of posterior samples, K."""
+        """K, the number of posterior samples."""
         return self._posterior.num_samples
 
     def log_probs(self, inputs: Tensor, indices_n: Tensor) -> Tensor:
