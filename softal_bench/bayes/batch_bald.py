@@ -52,7 +52,7 @@ def batch_bald(
     """Search greedily for the batch with the largest I[Y_1..Y_B; Ω] = H[Y_1..Y_B] - sum_i E_w H[Y_i | w].
 
     Each step takes the point with the largest gain I[Y; Ω | Y_1..Y_b]; ties go to the lower position. The total is at
-    least (1 - 1/e) of that of the best batch, since I[.; Ω] is submodular. While joint entropies are exact, the batch
+    least (1 - 1/e) times the optimum, since I[.; Ω] is submodular. While joint entropies are exact, the batch
     equals that of full greedy search. If they are sampled, it equals that of full greedy search on the same draws,
     unless the error of an estimate exceeds its slack.
 

@@ -1,11 +1,11 @@
-"""Joint entropies of a batch's labels under K posterior samples, and what another point adds to them, in nats.
+"""Joint entropies of a batch's labels under K posterior samples, and the contribution of another point, in nats.
 
 For a batch with labels Y_1..Y_b, a *configuration* y is one value for each label. The distinct configurations are
 kept, each with its weight v_m (the weights sum to 1) and its posterior over the K samples,
 
     r_mk = p(w_k | y_m) = p(y_m | w_k) / sum_j p(y_m | w_j).
 
-By the chain rule, they determine what another point adds, its entropy and its mutual information with the weights:
+By the chain rule, they determine the entropy of another point and its mutual information with the weights:
 
     H[Y | Y_1..Y_b]    = sum_m v_m H[ sum_k r_mk p(Y | x, w_k) ],
     I[Y; Ω | Y_1..Y_b] = sum_m v_m ( H[ sum_k r_mk p(Y | x, w_k) ] - sum_k r_mk H[Y | x, w_k] ).

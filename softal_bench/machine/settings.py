@@ -228,7 +228,7 @@ class _Armed:
 def _read_timer() -> _Armed | None:
     now = time.monotonic()
     left, interval = signal.getitimer(signal.ITIMER_REAL)
-    is_armed = left > 0 or interval > 0  # nothing is left between the end of a timer and the arrival of its signal
+    is_armed = left > 0 or interval > 0  # `left` is 0 between the end of a timer and the arrival of its signal
     return _Armed(now + left, interval) if is_armed else None
 
 
