@@ -1,4 +1,4 @@
-"""Seeds from purposes, so that every random choice has one of its own and no method's name is in any of them.
+"""Seeds of random choices. Each purpose has its own seed, and no seed depends on the name of a method.
 
 Methods therefore share the start set, the initial weights, the mask draws and the noise of a trial ("common random
 numbers"), and differences between them are paired.
@@ -21,7 +21,7 @@ class Seeds:
     trial: int
 
     def seed(self, purpose: str, round_: int | None = None) -> int:
-        """A 63-bit seed. The same arguments always give the same seed; any other argument gives another.
+        """Return a 63-bit seed. Equal arguments always give the same seed; different arguments give different seeds.
 
         >>> Seeds(0, 1).seed("posterior", 3) == Seeds(0, 1).seed("posterior", 3)
         True
@@ -32,7 +32,7 @@ class Seeds:
         return int.from_bytes(hashlib.sha256(parts.encode()).digest()[:8], "big") >> 1
 
     def generator(self, purpose: str, round_: int | None = None) -> torch.Generator:
-        """A CPU generator at that seed. Draws are made on the CPU and moved, so CUDA and CPU trials share them."""
+        """Return a CPU generator with that seed. CUDA and CPU trials share its draws, which are moved to the device."""
         return torch.Generator().manual_seed(self.seed(purpose, round_))
 
 
@@ -42,7 +42,7 @@ def seeded_global_rng(generator: torch.Generator, device: torch.device) -> Itera
     seed = int(torch.randint(2**63 - 1, (), generator=generator))
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.default_generator.manual_seed(seed)  # `torch.manual_seed` would seed every accelerator too
+        torch.default_generator.manual_seed(seed)  # `torch.manual_seed` would also seed every accelerator
         if device.type == "cuda":
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)

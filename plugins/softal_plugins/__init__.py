@@ -1,1 +1,1 @@
-"""The built-in plugins of softal-bench: one method, model or data set a file."""
+"""The built-in plugins of softal-bench: one method, model or data set per file."""

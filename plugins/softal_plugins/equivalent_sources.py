@@ -1,6 +1,6 @@
 """Digests of plugins' sources that give the same results; see `softal_bench.registry.source`.
 
-The first digest of each group is that of the published records, or of an earlier version. The golden trials and the
+The first digest of each group is that of the published records or of an earlier version. The golden trials and the
 tests of the plugins show that the code with the other digests gives the same results.
 """
 

@@ -1,29 +1,29 @@
-"""BatchBALD and BatchEPIG-BALD by accelerated greedy search, which looks only at points that can be the best.
+"""BatchBALD and BatchEPIG-BALD by accelerated greedy search, which evaluates only points that can be the best.
 
-The gain of a point is its mutual information with the weights given the batch so far. Three upper bounds of it, each
-cheaper than the gain, rule most points out:
+The gain of a point is its mutual information with the weights given the batch so far. Three upper bounds, each cheaper
+than the gain, rule out most points:
 
-- what was known of it in an earlier step, since I[Y; Ω | Y_1..Y_b] never grows with b where it is exact (Minoux 1978,
-  "Accelerated greedy algorithms"; at first that is its BALD). Where gains are estimated from drawn configurations, the
-  estimate of that step and of this one each get a slack of `_STANDARD_ERRORS` standard errors. The squared error of a
-  small gain is in proportion to it (a mean of M terms between 0 and log C); the proportion is measured at a few points;
-- its gain given configurations that are told apart less (`Configurations.coarser`), in two stages. That is a bound for
-  the same draws, so it needs no slack.
+- the gain or bound from an earlier step, since I[Y; Ω | Y_1..Y_b] never grows with b if it is exact (Minoux 1978,
+  "Accelerated greedy algorithms"); initially this is BALD. If gains are estimated from drawn configurations, both the
+  earlier and the current estimate have a slack of `_STANDARD_ERRORS` standard errors. The squared error of a small gain
+  is proportional to it (a mean of M terms between 0 and log C); the factor is measured at a few points;
+- the gain given coarser configurations (`Configurations.coarser`), in two stages. These are bounds for the same draws,
+  so they need no slack.
 
-BatchEPIG-BALD takes the difference of two such gains, one under the model and one under the evaluation posterior. The
-difference is not submodular, so an earlier difference bounds nothing. An upper bound of the first gain minus a lower
-bound of the second is an upper bound of the difference:
+BatchEPIG-BALD uses the difference of two such gains, one under the model and one under the evaluation posterior. The
+difference is not submodular, so an earlier difference is not a bound. An upper bound of the first gain minus a lower
+bound of the second gain is an upper bound of the difference:
 
-- the second gain is at least 0, so every bound of the first gain bounds the difference too;
-- merged configurations bound the second gain from below (`MergedConfigurations`), again for the same draws. That bound
-  is about as tight as `Configurations.coarser` is from above, at the price of a few hundred rows.
+- the second gain is at least 0, so every upper bound of the first gain also bounds the difference;
+- merged configurations bound the second gain from below (`MergedConfigurations`), again for the same draws. This bound
+  is about as tight as the upper bound from `Configurations.coarser`, and costs a few hundred rows.
 
-The points of largest difference in the step before come first: they give a difference that others are compared with.
-Then every point that its bounds of the first gain do not rule out gets a bound of the difference, and differences are
-computed by falling bound until the largest one found is above all bounds that remain.
+A step first computes the differences of the points that had the largest differences in the previous step, for
+comparison. Then it bounds the difference of every point that the bounds of the first gain do not rule out, and computes
+differences in order of decreasing bound until the largest one found exceeds all remaining bounds.
 
-All is in float64, so that gains are told apart however small they get in a large batch. Once no point can gain more
-than `_TIE` the weights are known, as far as K samples go, and the points left are taken by position.
+All computations use float64, to distinguish the very small gains in a large batch. Once no point can gain more than
+`_TIE`, the weights are known as far as K samples allow, and the remaining points are taken by position.
 """
 
 import torch
@@ -35,42 +35,42 @@ from softal_bench.bayes.shortlist import Shortlist, shortlist_bytes
 from softal_bench.contracts import Pool
 from softal_bench.contracts.pool import errors_at
 
-_STANDARD_ERRORS = 2.0  # slack of each of the two estimates that are compared
-_TIE = 1e-12  # nats; gains closer than this are equal, and the lower position is taken,
-_RELATIVE_TIE = 1e-3  # but small gains only if closer than this part of them,
-_ROUNDING = 1e-14  # or than this
-_PARTS = (1, 8)  # how far configurations are told apart in the two stages of bounds
-_FIRST = 16  # points whose gain is computed at once, to have a gain that others are compared with
-_GAINS_AT_ONCE = 32  # points whose gain is computed before bounds are compared again
-_DIFFERENCES_AT_ONCE = 8  # the same of BatchEPIG-BALD, whose bounds are sharper and whose points are in order
-_TABLES = 6  # of the joint distribution of configurations and samples, held at a time; as measured, 4 to 8
+_STANDARD_ERRORS = 2.0  # the slack of each of the two estimates that are compared
+_TIE = 1e-12  # nats; gains that differ by less are equal, and the lower position is taken,
+_RELATIVE_TIE = 1e-3  # but small gains must differ by less than this fraction of the largest gain
+_ROUNDING = 1e-14  # or by less than this
+_PARTS = (1, 8)  # the resolution of the configurations in the two stages of bounds
+_FIRST = 16  # points whose gains are computed first, for comparison with the other points
+_GAINS_AT_ONCE = 32  # points whose gains are computed before bounds are compared again
+_DIFFERENCES_AT_ONCE = 8  # the same for BatchEPIG-BALD, whose bounds are tighter and whose points are sorted
+_TABLES = 6  # tables of the joint distribution of configurations and samples held at once; 4 to 8 were measured
 
 
 def batch_bald(
     pool: Pool, batch_size: int, max_configurations: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Greedy search for the batch of largest I[Y_1..Y_B; Ω] = H[Y_1..Y_B] - sum_i E_w H[Y_i | w].
+    """Search greedily for the batch with the largest I[Y_1..Y_B; Ω] = H[Y_1..Y_B] - sum_i E_w H[Y_i | w].
 
-    Each step takes the point of largest gain I[Y; Ω | Y_1..Y_b]; ties go to the lower position. The total is at least
-    (1 - 1/e) of the best batch's, since I[.; Ω] is submodular. While joint entropies are exact the batch is that of
-    full greedy search; where they are sampled it is that of full greedy search on the same draws, unless an estimate
-    is off by more than its slack.
+    Each step takes the point with the largest gain I[Y; Ω | Y_1..Y_b]; ties go to the lower position. The total is at
+    least (1 - 1/e) times the optimum, since I[.; Ω] is submodular. While joint entropies are exact, the batch
+    equals that of full greedy search. If they are sampled, it equals that of full greedy search on the same draws,
+    unless the error of an estimate exceeds its slack.
 
     Costs one pass over the pool, O(N K C), then O(M K C) time for each point whose gain is computed and at most
-    O(8 K² C) for each whose bounds are: O(B N M K C) at worst, in practice a small part of it. Memory: the log-probs of
-    candidates within the budget of `Shortlist`, a few tables of M x K float64, and O(N).
+    O(8 K² C) for each point whose bounds are computed: O(B N M K C) in the worst case, in practice a small part of it.
+    Memory: the log-probs of candidates within the budget of `Shortlist`, a few tables of M x K float64, and O(N).
 
     Args:
         pool: the candidates; log-probs in any floating dtype.
         batch_size: B <= N.
-        max_configurations: M, the most label configurations kept of the batch.
+        max_configurations: M, the maximum number of label configurations of the batch that are kept.
         generator: a CPU generator, used only once C^b > M.
 
     Returns:
         (positions_B, gains_B): the points in the order taken, LongTensor, and the gain of each, float64 nats.
 
     Raises:
-        NumericalError: if a log-prob is NaN or BALD out of its bounds by more than rounding.
+        NumericalError: if a log-prob is NaN or BALD is out of its bounds by more than rounding.
 
     Source: Kirsch et al. 2019, arXiv:1906.08158, algorithm 1 and section 3.
     """
@@ -80,12 +80,13 @@ def batch_bald(
 def batch_epig_bald(
     pool: Pool, evaluation: Pool, batch_size: int, max_configurations: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Greedy search for the batch of largest I[Y_1..Y_B; Ω] - I'[Y_1..Y_B; Ω], I' under the evaluation posterior.
+    """Search greedily for the batch with the largest I[Y_1..Y_B; Ω] - I'[Y_1..Y_B; Ω].
 
-    Each step takes the point of largest I[Y; Ω | Y_1..Y_b] - I'[Y; Ω | Y_1..Y_b], which may be negative; ties go to the
-    lower position. The two terms keep label configurations of their own, exact or drawn as in `batch_bald`. The
-    objective is a difference of submodular functions and not submodular itself, so its greedy batch comes with no
-    guarantee; the points taken are those of full greedy search, as in `batch_bald`.
+    I' is the information under the evaluation posterior. Each step takes the point with the largest
+    I[Y; Ω | Y_1..Y_b] - I'[Y; Ω | Y_1..Y_b], which may be negative; ties go to the lower position. Each term has its
+    own label configurations, exact or drawn as in `batch_bald`. The objective is a difference of submodular functions
+    and not submodular itself, so the greedy batch has no guarantee; it equals that of full greedy search, as in
+    `batch_bald`.
 
     Costs one pass over each pool, O(N K C); in each step O(M K²) to merge configurations and O(K² C) for each point
     that the first gain does not rule out; then O(M K C) for each point whose difference is computed, in practice few.
@@ -102,7 +103,7 @@ def batch_epig_bald(
         (positions_B, gains_B): the points in the order taken, LongTensor, and the gain of each, float64 nats.
 
     Raises:
-        NumericalError: if a log-prob is NaN or BALD out of its bounds by more than rounding.
+        NumericalError: if a log-prob is NaN or BALD is out of its bounds by more than rounding.
         ValueError: if the two pools differ in size.
 
     Source: Kirsch et al. 2021, arXiv:2106.12059, first version.
@@ -117,10 +118,10 @@ def batch_epig_bald(
 def batch_bald_bytes(
     pool_size: int, num_samples: int, num_classes: int, batch_size: int, max_configurations: int
 ) -> int:
-    """About how many bytes `batch_bald` holds at its peak on torch's default device, for float32 log-probs.
+    """Estimate the bytes that `batch_bald` holds at its peak on torch's default device, for float32 log-probs.
 
-    The shortlist, O(N) bounds and places, and, while the configurations are extended, `_TABLES` tables of D x K
-    float64, where D = min(M, C^(B-1)) configurations are kept.
+    They are the shortlist, O(N) bounds and places, and, while the configurations are extended, `_TABLES` tables of
+    D x K float64 for D = min(M, C^(B-1)) configurations.
     """
     table = _table_bytes(num_samples, num_classes, batch_size, max_configurations)
     return _pool_bytes(pool_size, num_samples, num_classes) + _TABLES * table
@@ -129,7 +130,7 @@ def batch_bald_bytes(
 def batch_epig_bald_bytes(
     pool_size: int, num_samples: int, num_classes: int, batch_size: int, max_configurations: int
 ) -> int:
-    """The same of `batch_epig_bald`: two shortlists, and one term's table while the other's is extended.
+    """Estimate the same for `batch_epig_bald`: two shortlists, and one term's table while the other's is extended.
 
     Merging configurations holds fewer tables, but up to K eigenproblems of K x K.
     """
@@ -179,9 +180,9 @@ class _Gains:
     """The gains of a pool's points given the batch so far.
 
     Attributes:
-        upper_N: upper bounds of the true gains, at first BALD.
+        upper_N: upper bounds of the true gains, initially BALD.
         candidates: the log-probs of the most promising points, kept while the pool is read once.
-        configurations: of the batch so far.
+        configurations: the label configurations of the batch so far.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -191,17 +192,17 @@ class _Gains:
         self.configurations = Configurations.empty(pool.num_samples, pool.device)
 
     def at(self, positions: Tensor) -> Tensor:
-        """The gains of the points at these positions."""
+        """Return the gains of the points at these positions."""
         return self.configurations.information(self.candidates.points(positions))
 
     def add(self, position: int, max_configurations: int, generator: torch.Generator) -> None:
-        """The batch grows by this point."""
+        """Add this point to the batch."""
         chosen_K_C = self.pool.log_probs_at(torch.tensor([position], device=self.pool.device))[0]
         self.configurations = self.configurations.extended(chosen_K_C, max_configurations, generator)
 
 
 def _read_once(pool: Pool, candidates: Shortlist) -> Tensor:
-    """BALD of every point, the first upper bounds; the most promising points are shortlisted on the way."""
+    """Return BALD of every point, the first upper bounds, and shortlist the most promising points."""
     upper_N = torch.empty(pool.size, dtype=torch.float64, device=pool.device)
     for positions_n, log_probs_n_K_C in pool.log_probs():
         with errors_at(positions_n):
@@ -212,19 +213,19 @@ def _read_once(pool: Pool, candidates: Shortlist) -> Tensor:
 
 
 class _Step:
-    """One step of the search. It lowers the upper bounds of the true gains as it learns more."""
+    """One step of the search. It lowers the upper bounds of the true gains as it computes bounds and gains."""
 
     def __init__(self, gains: _Gains) -> None:
         self._candidates = gains.candidates
         self._upper_N = gains.upper_N
         self._configurations = gains.configurations
         self._stages = _coarser(gains.configurations)
-        self._squared_error = 0.0  # of an estimated gain, in proportion to it
+        self._squared_error = 0.0  # of an estimated gain, divided by the gain
         self._largest = -torch.inf
         self._computed: list[tuple[Tensor, Tensor]] = []
 
     def best(self) -> tuple[int, float]:
-        """The point of largest gain, and its gain."""
+        """Return the point with the largest gain, and its gain."""
         if float(self._upper_N.max()) <= _TIE:
             return int((self._upper_N > -torch.inf).nonzero()[0, 0]), 0.0
         order = self._by_falling_bound()
@@ -232,18 +233,18 @@ class _Step:
         self._compute_first(first)
         for positions in self._candidates.split(self._still_possible(rest)):
             possible = self._still_possible(positions)
-            if len(possible) == 0:  # nor is it for any after these: they come by falling bound
+            if len(possible) == 0:  # all later points have lower bounds
                 break
             self._look_at(possible)
         return self._best_computed()
 
     def _by_falling_bound(self) -> Tensor:
-        """The points not taken yet."""
+        """Return the points that are not taken yet."""
         order = self._upper_N.argsort(descending=True, stable=True)
         return order[self._upper_N[order] > -torch.inf]
 
     def _compute_first(self, positions: Tensor) -> None:
-        """Compute the gains of the points, and how large the errors of estimated gains are."""
+        """Compute the gains of the points, and the error of estimated gains."""
         points = self._candidates.points(positions)
         gains = self._compute(positions, points)
         squared_errors = self._configurations.standard_error(points).square()
@@ -251,7 +252,7 @@ class _Step:
         self._upper_N[positions] = self._with_slack(gains)
 
     def _look_at(self, positions: Tensor) -> None:
-        """Compute the gains of those of the points that the bounds do not rule out."""
+        """Compute the gains of the points that the bounds do not rule out."""
         points = self._candidates.points(positions)
         bounds = self._with_slack(self._upper_N[positions])
         for stage in self._stages:
@@ -264,7 +265,7 @@ class _Step:
                 self._compute(positions[possible], points[possible])
 
     def _bounds_from(self, stage: Configurations, positions: Tensor, points: Points) -> Tensor:
-        """Upper bounds of the gains, as computed from all configurations."""
+        """Return upper bounds of the gains that all configurations would give."""
         bounds = stage.information(points)
         self._upper_N[positions] = torch.minimum(self._upper_N[positions], self._with_slack(bounds))
         return bounds
@@ -289,7 +290,7 @@ class _Step:
         return positions[self._with_slack(self._upper_N[positions]) >= self._least()]
 
     def _least(self) -> float:
-        """The least gain that is as good as the largest one found."""
+        """Return the smallest gain that ties with the largest one found."""
         return self._largest - max(_ROUNDING, min(_TIE, _RELATIVE_TIE * self._largest))
 
     def _with_slack(self, gains: Tensor) -> Tensor:
@@ -299,13 +300,13 @@ class _Step:
 class _DifferenceStep(_Step):
     """One step of the search for the largest difference of two gains.
 
-    First every point that the bounds of the first gain do not rule out gets an upper bound of the difference; then the
-    differences are computed by falling bound.
+    It computes an upper bound of the difference for every point that the bounds of the first gain do not rule out, and
+    then the differences in order of decreasing bound.
 
     Args:
         gains: the first gains.
-        deducted: what is subtracted from them.
-        difference_N: about what the differences are; what this step learns of them is written to it.
+        deducted: the gains that are subtracted from them.
+        difference_N: estimates of the differences; the step overwrites them with the values that it computes.
     """
 
     def __init__(self, gains: _Gains, deducted: _Gains, difference_N: Tensor) -> None:
@@ -318,7 +319,7 @@ class _DifferenceStep(_Step):
         self._bounded: list[tuple[Tensor, Tensor]] = []
 
     def best(self) -> tuple[int, float]:
-        """The point of largest difference, and its difference."""
+        """Return the point with the largest difference, and its difference."""
         order = self._by_falling_bound()
         promising = self._difference_N[order].argsort(descending=True, stable=True)[:_FIRST]
         self._compute_first(order[promising])
@@ -336,7 +337,7 @@ class _DifferenceStep(_Step):
         return self._best_computed()
 
     def _bound(self, positions: Tensor) -> None:
-        """Note upper bounds of the differences of those of the points that can still have the largest."""
+        """Store upper bounds of the differences, for the points that can still have the largest difference."""
         points = self._candidates.points(positions)
         bounds = self._upper_N[positions]
         lower: Tensor | None = None
@@ -362,7 +363,7 @@ class _DifferenceStep(_Step):
 
 
 def _coarser(configurations: Configurations) -> list[Configurations]:
-    """The configurations told apart less, coarsest first, as far as that saves half the work each time."""
+    """Return coarser configurations, coarsest first; each stage has at most half the rows of the next."""
     stages: list[Configurations] = []
     finer = configurations
     for parts in reversed(_PARTS):

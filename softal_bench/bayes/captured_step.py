@@ -1,8 +1,8 @@
 """The training step recorded as a CUDA graph, which is replayed without starting each of its kernels from Python.
 
-A step of the LeNet starts 57 kernels and waits for none of them, so on a GPU it is expected to be bound by launches.
-Recording removes them. This is a preparation: it is off unless the environment variable SOFTAL_CUDA_GRAPH is 1, it has
-not run on a GPU yet, and nothing is claimed about its speed.
+A step of the LeNet starts 57 kernels and does not wait for any of them, so on a GPU the launches are expected to limit
+its speed. A recording removes them. This is a preparation: it is off unless the environment variable SOFTAL_CUDA_GRAPH
+is 1, it has not run on a GPU yet, and its speed has not been measured.
 
 Source: torch.cuda.graph; https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
 """
@@ -27,14 +27,14 @@ def captures(device: torch.device) -> bool:
 class CapturedStep:
     """A training step on buffers that stay in place, so that it can be recorded.
 
-    A batch, and the training masks of the dropout layers, are copied into the buffers. The first steps, and batches of
-    another size than the first one, run as usual. Steps are recorded again if the learning rate changes, since a
-    recording contains its value. Every step that is counted is a step of training: recording itself computes nothing.
+    Each batch, and the training masks of the dropout layers, are copied into the buffers. The first steps, and batches
+    of a different size from the first one, run as usual. Steps are recorded again if the learning rate changes, since a
+    recording contains its value. Every call computes one training step; recording itself computes nothing.
 
     Args:
         step: computes a step on (inputs_b, labels_b), and returns its loss.
-        network: the network, in whose dropout layers the masks are set.
-        optimiser: `capturable`, and with gradients that stay in place.
+        network: the network whose dropout layers hold the masks.
+        optimiser: a `capturable` optimiser whose gradients stay in place.
     """
 
     def __init__(self, step: Step, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
@@ -43,11 +43,11 @@ class CapturedStep:
         self._optimiser = optimiser
         self._buffers: list[Tensor] = []
         self._replay: Callable[[], Tensor] | None = None
-        self._rates: list[float] = []  # with which the steps were recorded
+        self._rates: list[float] = []  # the learning rates in the recording
         self._steps = 0  # since the buffers were made
 
     def __call__(self, inputs_b: Tensor, labels_b: Tensor) -> Tensor:
-        """Compute the step; return its loss, which the next step overwrites."""
+        """Compute the step and return its loss, which the next step overwrites."""
         masked = [layer for layer in self._layers if layer.kept_n_F is not None]
         given = [inputs_b, labels_b, *(layer.kept_n_F for layer in masked if layer.kept_n_F is not None)]
         if not self._buffers:
@@ -72,7 +72,7 @@ class CapturedStep:
         return self._step(inputs_b, labels_b)
 
     def warm_up(self) -> Tensor:
-        """Compute the step on another stream than the current one, as a recording does."""
+        """Compute the step on a separate stream, as a recording does."""
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -81,7 +81,7 @@ class CapturedStep:
         return loss
 
     def record(self) -> Callable[[], Tensor]:
-        """Record the step, without computing it. Return what computes it on the batch that is then in the buffers."""
+        """Record the step without computing it. Return a function that computes it on the batch in the buffers."""
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             loss = self.step_on_buffers()

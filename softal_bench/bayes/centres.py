@@ -8,29 +8,29 @@ from torch import Tensor
 
 from softal_bench.bayes.information import block_elements, require_usable
 
-_ROUNDING = 1e-13  # squared distances below this part of |g|² + |g'|² are 0: that of embeddings computed in float32
+_ROUNDING = 1e-13  # squared distances below this fraction of |g|² + |g'|² are 0: rounding of float32 embeddings
 
 
 def k_center_greedy(embeddings_N_D: Tensor, labelled_L_D: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:
-    """Take, B times, the point farthest from its nearest centre; centres are the labelled points and those taken.
+    """Take, B times, the point farthest from its nearest centre; centres are the labelled and the taken points.
 
-    The largest distance that is left, max_n min_c |x_n - c|, is at most twice the smallest that any B points reach
-    (Gonzalez 1985). Ties go to the lower position. Where L = 0 the first is position 0, at an infinite distance.
+    The largest remaining distance, max_n min_c |x_n - c|, is at most twice the smallest that any B points reach
+    (Gonzalez 1985). Ties go to the lower position. If L = 0, the first point is position 0, at an infinite distance.
 
-    Distances are float64 and come from differences, which are exact between equal embeddings; the larger
-    |c|² - 2 x · c only finds the nearest labelled point. Costs O((L + B) N D) time, of which the part with L is a
-    matrix product; memory: float64 copies of what is given and a block, never N x L.
+    Distances are float64 and are computed from differences, which are exact between equal embeddings; |c|² - 2 x · c is
+    used only to find the nearest labelled point. Costs O((L + B) N D) time, of which the part with L is a matrix
+    product. Memory: float64 copies of the embeddings and a block, never N x L.
 
     Args:
-        embeddings_N_D, labelled_L_D: of the pool and of the labelled set, any floating dtype.
+        embeddings_N_D, labelled_L_D: embeddings of the pool and of the labelled set, any floating dtype.
         batch_size: B <= N.
 
     Returns:
         (positions_B, distances_B): the points in the order taken, LongTensor, and the distance of each, float64, from
-        the nearest centre before it.
+        the nearest earlier centre.
 
     Raises:
-        NumericalError: if an embedding is not finite; says which.
+        NumericalError: if an embedding is not finite; the error names its position.
 
     Source: Sener and Savarese 2018, arXiv:1708.00489, algorithm 1.
     """
@@ -43,13 +43,13 @@ def k_center_greedy(embeddings_N_D: Tensor, labelled_L_D: Tensor, batch_size: in
         positions.append(position)
         distances.append(float(nearest_N[position]))
         nearest_N = torch.minimum(nearest_N, _distances(points_N_D, points_N_D[position]))
-        nearest_N[position] = -torch.inf  # taken; stays below every distance
+        nearest_N[position] = -torch.inf  # so that it is not taken again
     device = points_N_D.device
     return torch.tensor(positions, device=device), torch.tensor(distances, dtype=torch.float64, device=device)
 
 
 def _finite(embeddings_N_D: Tensor, what: str) -> Tensor:
-    """A float64 copy; NumericalError where one is not finite."""
+    """Return a float64 copy of the embeddings. Raise NumericalError if one is not finite."""
     points_N_D = embeddings_N_D.double()
     squared_N = points_N_D.square().sum(dim=1)
     require_usable(squared_N, squared_N.isfinite(), what, "a finite number")
@@ -57,13 +57,13 @@ def _finite(embeddings_N_D: Tensor, what: str) -> Tensor:
 
 
 def _distances(points_N_D: Tensor, centre_D: Tensor) -> Tensor:
-    """|x_n - c| from differences, with no N x D copy of them."""
+    """Return |x_n - c|, computed from differences without an N x D copy of them."""
     centre_1_D = centre_D.unsqueeze(0)
     return torch.cdist(points_N_D, centre_1_D, compute_mode="donot_use_mm_for_euclid_dist").squeeze(1)
 
 
 def _distances_from_nearest(points_N_D: Tensor, centres_L_D: Tensor) -> Tensor:
-    """min_l |x_n - c_l|, a block of points at a time; infinite where there is no centre."""
+    """Return min_l |x_n - c_l|, computed for a block of points at a time; infinite if there is no centre."""
     if not len(centres_L_D):
         return points_N_D.new_full((len(points_N_D),), torch.inf)
     elements = block_elements(points_N_D.device)
@@ -76,7 +76,7 @@ def _distances_from_nearest(points_N_D: Tensor, centres_L_D: Tensor) -> Tensor:
 
 
 def _nearest(points_n_D: Tensor, centres_L_D: Tensor, columns: int) -> Tensor:
-    """argmin_l |x_n - c_l|, from |c_l|² - 2 x_n · c_l for so many centres at a time."""
+    """Return argmin_l |x_n - c_l|, from |c_l|² - 2 x_n · c_l for `columns` centres at a time."""
     least_n = points_n_D.new_full((len(points_n_D),), torch.inf)
     nearest_n = torch.zeros_like(least_n, dtype=torch.int64)
     for first in range(0, len(centres_L_D), columns):
@@ -91,12 +91,12 @@ def _nearest(points_n_D: Tensor, centres_L_D: Tensor, columns: int) -> Tensor:
 def kmeans_plus_plus(
     squared_norms_N: Tensor, inner_products: Callable[[int], Tensor], batch_size: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Choose B of N points as centres: first that of largest norm, then by D² sampling without replacement.
+    """Choose B of N points as centres: first the point with the largest norm, then by D² sampling without replacement.
 
-    With D_n the distance of point n from the nearest centre so far, the next centre is n with probability
-    D_n² / sum_m D_m². Points at a centre have probability 0; once all are, the next centre is uniform among the points
-    not taken. Of equal largest norms the lower position comes first. Distances follow from
-    |g - g'|² = |g|² + |g'|² - 2 g · g' in float64; what rounding leaves of 0 is taken as 0.
+    If D_n is the distance of point n from the nearest centre so far, the next centre is n with probability
+    D_n² / sum_m D_m². Points at a centre have probability 0. If all points are at centres, the next centre is drawn
+    uniformly from the points not taken. If several points have the largest norm, the lowest position comes first.
+    Distances are computed as |g - g'|² = |g|² + |g'|² - 2 g · g' in float64; values within rounding of 0 are set to 0.
 
     Costs B calls of `inner_products` and O(B N) time, O(N) memory.
 
@@ -107,14 +107,14 @@ def kmeans_plus_plus(
         generator: a CPU generator; one draw for each centre after the first.
 
     Returns:
-        (positions_B, distances_B): the centres in the order taken, LongTensor, and each one's distance, float64, from
-        the nearest centre before it; the first one's norm.
+        (positions_B, distances_B): the centres in the order taken, LongTensor, and the distance of each, float64, from
+        the nearest earlier centre; for the first centre, its norm.
 
     Raises:
-        NumericalError: if a norm is not finite; says which.
+        NumericalError: if a norm is not finite; the error names its position.
 
-    Source: Arthur and Vassilvitskii 2007, "k-means++: The Advantages of Careful Seeding"; with the first centre of the
-    code of Ash et al. 2020, arXiv:1906.03671, where the former draws it uniformly.
+    Source: Arthur and Vassilvitskii 2007, "k-means++: The Advantages of Careful Seeding", where the first centre is
+    drawn uniformly; the first centre here is that of the code of Ash et al. 2020, arXiv:1906.03671.
     """
     require_usable(squared_norms_N, squared_norms_N.isfinite(), "the squared norm", "a finite number")
     position = int(squared_norms_N.argmax())
@@ -131,14 +131,14 @@ def kmeans_plus_plus(
 
 
 def _squared_distances(squared_norms_N: Tensor, position: int, inner_products_N: Tensor) -> Tensor:
-    """|g_n - g_m|² of all points from that at the position, at least 0."""
+    """Return |g_n - g_m|² of all points n, for the point m at the position; at least 0."""
     sums_N = squared_norms_N + squared_norms_N[position]
     squared_N = sums_N - 2 * inner_products_N
     return squared_N.masked_fill_(squared_N <= _ROUNDING * sums_N, 0.0)
 
 
 def _drawn(weights_N: Tensor, taken: list[int], generator: torch.Generator) -> int:
-    """A position with probability in proportion to its weight; uniform among those not taken where all weigh 0."""
+    """Draw a position in proportion to its weight. If all weights are 0, draw uniformly from those not taken."""
     if not bool(weights_N.any()):
         weights_N = torch.ones_like(weights_N)
         weights_N[taken] = 0.0

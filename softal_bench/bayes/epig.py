@@ -1,4 +1,4 @@
-"""Expected predictive information gain: what a point's label tells about the labels at target inputs, in nats."""
+"""Expected predictive information gain: the information of a point's label about labels at target inputs, in nats."""
 
 from dataclasses import dataclass
 
@@ -13,26 +13,26 @@ _LEAST_ROWS = 128  # points times classes in a block, so that the matrix product
 
 
 def epig(log_probs_N_K_C: Tensor, target_log_probs_M_K_C: Tensor) -> Tensor:
-    """EPIG(x_n) = E_x*[ I[Y; Y* | x_n, x*] ] = mean_m KL( p(y, y*_m) || p(y) p(y*_m) ).
+    """Return EPIG(x_n) = E_x*[ I[Y; Y* | x_n, x*] ] = mean_m KL( p(y, y*_m) || p(y) p(y*_m) ).
 
     Point and target share the K posterior samples: p(y, y*) = 1/K sum_k p_k(y | x) p_k(y* | x*), one matrix product of
     (N C) x K by K x (M C). Of the forms of the divergence, H[Y] + H[Y*] - H[Y, Y*] needs the fewest logarithms, one for
-    each entry of that product; each log p(y) and log p(y*) is weighted by the joint's own marginal, so that predictions
-    that sum to 1 only up to float32's rounding still give a divergence, which is at least 0. What is negative by the
-    rounding of float64 is clamped to 0. It is at most H[Y], and at most the mean of H[Y*].
+    each entry of that product. Each log p(y) and log p(y*) is weighted by the marginal of the joint distribution, so
+    that predictions that sum to 1 only up to float32 rounding still give a divergence, which is at least 0. Values that
+    are negative by float64 rounding are clamped to 0. EPIG is at most H[Y], and at most the mean of H[Y*].
 
-    Costs O(N M K C²) time and, beside what is given, O(N) memory and a block.
+    Costs O(N M K C²) time, and O(N) memory and a block in addition to the arguments.
 
     Args:
         log_probs_N_K_C: log p(y=c | x_n, w_k), any floating dtype.
-        target_log_probs_M_K_C: the same of M >= 1 target inputs, under the same K samples in the same order.
+        target_log_probs_M_K_C: the same for M >= 1 target inputs, under the same K samples in the same order.
 
     Returns:
         scores_N, float64, in [0, log C], nats.
 
     Raises:
         NumericalError: if a value is NaN or outside [0, log C] by more than rounding.
-        ValueError: if there is no target, or K or C differ.
+        ValueError: if there is no target, or if K or C differ.
 
     Source: Bickford Smith et al. 2023, "Prediction-Oriented Bayesian Active Learning", arXiv:2304.08151, section 4.
 
@@ -54,7 +54,7 @@ def epig(log_probs_N_K_C: Tensor, target_log_probs_M_K_C: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Targets:
-    """Some targets, float64, and the sums over them that do not depend on the point.
+    """A block of targets, float64, and the sums over them that do not depend on the point.
 
     Attributes:
         weighted_mC_K: p_k(y* | x*_m) / K.
@@ -73,7 +73,7 @@ class _Targets:
         return cls(weighted_mC_K, weighted_mC_K.sum(dim=0), marginal_mC.log() @ weighted_mC_K)
 
     def summed_information(self, probs_n_C_K: Tensor) -> Tensor:
-        """sum_m KL( p(y, y*_m) || p(y) p(y*_m) ) for each of n points."""
+        """Return sum_m KL( p(y, y*_m) || p(y) p(y*_m) ) for each of n points."""
         num_points, num_classes, _ = probs_n_C_K.shape
         joint_nC_mC = probs_n_C_K.flatten(0, 1) @ self.weighted_mC_K.T
         negative_entropy_n = p_log_p(joint_nC_mC).sum(dim=1).view(num_points, num_classes).sum(dim=1)
@@ -83,12 +83,12 @@ class _Targets:
 
 
 def _probs(log_probs_n_K_C: Tensor) -> Tensor:
-    """probs_n_C_K, float64, above 0 so that each has a logarithm; NaN stays NaN."""
+    """Return probs_n_C_K, float64, above 0 so that each has a logarithm; NaN stays NaN."""
     return classes_first(log_probs_n_K_C).double().exp_()
 
 
 def _block(log_probs_N_K_C: Tensor, num_targets: int) -> tuple[int, int]:
-    """How many targets and how many points are taken at once, so that their joint distributions fit in a block."""
+    """Return the numbers of targets and of points whose joint distributions fit in a block."""
     num_classes = log_probs_N_K_C.shape[2]
     elements = block_elements(log_probs_N_K_C.device)
     targets_at_once = min(num_targets, max(1, elements // (_LEAST_ROWS * num_classes)))
@@ -96,7 +96,7 @@ def _block(log_probs_N_K_C: Tensor, num_targets: int) -> tuple[int, int]:
 
 
 def _require_targets(log_probs_N_K_C: Tensor, target_log_probs_M_K_C: Tensor) -> None:
-    """Raise ValueError unless there are targets of as many samples and classes, NumericalError where one is NaN."""
+    """Raise ValueError unless there are targets with equal K and C. Raise NumericalError if a target is NaN."""
     if not len(target_log_probs_M_K_C) or target_log_probs_M_K_C.shape[1:] != log_probs_N_K_C.shape[1:]:
         raise ValueError(
             f"target_log_probs_M_K_C has shape {tuple(target_log_probs_M_K_C.shape)}, log_probs_N_K_C "

@@ -1,15 +1,15 @@
-"""Convolutions with large kernels and many channels by fewer products, through the Fourier transform of their inputs.
+"""Convolutions with large kernels and many channels, computed with fewer products by a Fourier transform of the inputs.
 
-Along one dimension, the outputs y_o = sum_k x_(o + k) w_k of L inputs and a kernel of K are
+Along one dimension, the outputs y_o = sum_k x_(o + k) w_k of L inputs and a kernel of size K are
 
     y = outputs^T [(inputs x) * (kernel w)]
 
-where the three matrices do not depend on the data and * multiplies elementwise: a bilinear algorithm with as many
-products as they have rows. Here they are a discrete Fourier transform over an even number P of the inputs, three real
-products for each complex one (Gauss), and one product of its own for an input that is left over at either end: 16
-products for L = 12 and K = 5, in place of 40. In two dimensions the algorithm is applied along both, and each product
-becomes a matrix product over channels. Sines and cosines are at most 1, so rounding is that of a direct convolution;
-algorithms after Winograd that need fewer products lose digits.
+where the three matrices do not depend on the data and * multiplies elementwise. This is a bilinear algorithm with as
+many products as the matrices have rows. Here they are a discrete Fourier transform over an even number P of the inputs,
+with three real products for each complex product (Gauss), and one separate product for each input that is left over at
+either end: 16 products for L = 12 and K = 5, instead of 40. In two dimensions the algorithm is applied along both, and
+each product becomes a matrix product over channels. Sines and cosines are at most 1, so the rounding error is that of a
+direct convolution; Winograd's algorithms, which need fewer products, lose digits.
 
 Source: Winograd 1980, "Arithmetic Complexity of Computations"; for layers: Mathieu et al. 2014, arXiv:1312.5851.
 """
@@ -22,17 +22,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_LEAST_SAVING = 2.0  # a smaller saving is lost to copies and to matrix products with few rows
+_LEAST_SAVING = 2.0  # copies, and matrix products with few rows, cost more than a smaller saving
 
 
 @dataclass(frozen=True)
 class Bilinear:
-    """One dimension: y = outputs^T [(inputs x) * (kernel w)], with m products.
+    """The algorithm along one dimension: y = outputs^T [(inputs x) * (kernel w)], with m products.
 
     Attributes:
-        inputs_m_L: for the inputs without their padding.
-        kernel_m_K: for the kernel.
-        outputs_m_O: for the outputs.
+        inputs_m_L: the matrix for the inputs without their padding.
+        kernel_m_K: the matrix for the kernel.
+        outputs_m_O: the matrix for the outputs.
     """
 
     inputs_m_L: Tensor
@@ -42,12 +42,12 @@ class Bilinear:
 
 @cache
 def bilinear(size: int, kernel: int, padding: int, dtype: torch.dtype, device: torch.device) -> Bilinear:
-    """The algorithm for `size` inputs with `padding` zeros at either end; a kernel of at most as many."""
+    """Return the algorithm for `size` inputs with `padding` zeros at either end, and a kernel that is not longer."""
     length = size + 2 * padding
     outputs = length - kernel + 1
     period = (length - 1) // 2 * 2
     places = torch.arange(length, dtype=torch.float64)
-    first = length - 1 - period  # 0 or 1 input before those that are transformed, and one after them
+    first = length - 1 - period  # 0 or 1 input before the transformed inputs; there is always one after them
     transformed = (places >= first) & (places < first + period)
     rows = [
         (x * transformed, w, y)
@@ -62,10 +62,10 @@ def bilinear(size: int, kernel: int, padding: int, dtype: torch.dtype, device: t
 
 
 def training_log_probs(network: nn.Module, inputs_b: Tensor) -> Tensor:
-    """The network's outputs, with each convolution of an `nn.Sequential` in the form that is cheaper.
+    """Return the network's outputs, computing each convolution of an `nn.Sequential` in the cheaper form.
 
-    The same function as `network(inputs_b)` to rounding, and autograd goes through it. On two cores it makes a training
-    step of the LeNet 1.4 to 1.6 times as fast.
+    The result equals `network(inputs_b)` up to rounding, and supports autograd. On two cores it makes a training step
+    of the LeNet 1.4 to 1.6 times as fast.
     """
     if type(network) is not nn.Sequential:
         return network(inputs_b)  # type: ignore[no-any-return]
@@ -77,9 +77,9 @@ def training_log_probs(network: nn.Module, inputs_b: Tensor) -> Tensor:
 
 
 def is_cheaper(layer: nn.Conv2d, inputs: Tensor) -> bool:
-    """Whether a layer is covered with these inputs and saves much arithmetic; on the CPU alone, where it was measured.
+    """Return whether the layer is covered and saves much arithmetic; only on the CPU, where it was measured.
 
-    Counts multiplications for one input: those of the direct convolution against products and transforms.
+    Compares the multiplications for one input: those of the direct convolution with those of products and transforms.
     """
     if inputs.device.type != "cpu" or not is_covered(layer, inputs):
         return False
@@ -94,8 +94,7 @@ def is_cheaper(layer: nn.Conv2d, inputs: Tensor) -> bool:
 
 
 def is_covered(layer: nn.Conv2d, inputs: Tensor) -> bool:
-    """Whether a layer has this form: stride 1, one group, padding by zeros, and at least as many inputs, with the
-    padding, as its kernel of 2 or more."""
+    """Return whether the layer has stride 1, one group, zero padding, and kernel sizes from 2 to the padded inputs'."""
     plain = (layer.stride, layer.dilation, layer.groups, layer.padding_mode) == ((1, 1), (1, 1), 1, "zeros")
     if not plain or isinstance(layer.padding, str):
         return False
@@ -104,7 +103,7 @@ def is_covered(layer: nn.Conv2d, inputs: Tensor) -> bool:
 
 
 def algorithms(layer: nn.Conv2d, inputs: Tensor) -> tuple[Bilinear, Bilinear]:
-    """The algorithms along rows and along columns of a layer's inputs."""
+    """Return the algorithms along rows and along columns of a layer's inputs."""
     assert not isinstance(layer.padding, str)
     sizes = zip(inputs.shape[2:], layer.kernel_size, layer.padding, strict=True)
     rows, columns = (bilinear(*size, inputs.dtype, inputs.device) for size in sizes)
@@ -112,10 +111,10 @@ def algorithms(layer: nn.Conv2d, inputs: Tensor) -> tuple[Bilinear, Bilinear]:
 
 
 def convolution(layer: nn.Conv2d, inputs: Tensor) -> Tensor:
-    """outputs [n, o, h', w'] of a layer that is covered with inputs [n, c, h, w]; autograd goes through it.
+    """Return outputs [n, o, h', w'] of a covered layer for inputs [n, c, h, w]; supports autograd.
 
-    The same function as `torch.nn.functional.conv2d` to rounding. Costs m m' products of n x c and c x o matrices, and
-    two matrix products for each transform; m and m' are the products along rows and along columns.
+    The result equals `torch.nn.functional.conv2d` up to rounding. Costs m m' products of n x c and c x o matrices, and
+    two matrix products for each transform; m and m' are the numbers of products along rows and along columns.
     """
     outputs: Tensor = _FourierConvolution.apply(inputs, layer.weight, layer.bias, *algorithms(layer, inputs))
     return outputs
@@ -154,30 +153,30 @@ class _FourierConvolution(torch.autograd.Function):
 
 
 def _transform(rows_m_L: Tensor, columns_m_L: Tensor, values: Tensor) -> Tensor:
-    """[height, width, a, b] to [m m', a, b]: one matrix along each of the first two dimensions."""
+    """Transform [height, width, a, b] to [m m', a, b] by one matrix along each of the first two dimensions."""
     height, width, *rest = values.shape
     halfway = (rows_m_L @ values.reshape(height, -1)).view(len(rows_m_L), width, -1)
     return torch.matmul(columns_m_L, halfway).view(-1, *rest)
 
 
 def _back(rows_m_L: Tensor, columns_m_L: Tensor, values_m_a_b: Tensor) -> Tensor:
-    """[m m', a, b] to [height, width, a, b] by the transposed matrices."""
+    """Transform [m m', a, b] to [height, width, a, b] by the transposed matrices."""
     _, *rest = values_m_a_b.shape
     halfway = torch.matmul(columns_m_L.T, values_m_a_b.view(len(rows_m_L), len(columns_m_L), -1))
     return (rows_m_L.T @ halfway.view(len(rows_m_L), -1)).view(rows_m_L.shape[1], columns_m_L.shape[1], *rest)
 
 
 def _work(rows_m_L: Tensor, columns_m_L: Tensor) -> int:
-    """Multiplications of a transform, or of one back."""
+    """Return the number of multiplications of a transform; it is the same for the transposed transform."""
     return rows_m_L.numel() * columns_m_L.shape[1] + len(rows_m_L) * columns_m_L.numel()
 
 
 def _frequency(
     frequency: int, period: int, inputs: Tensor, kernel: Tensor, outputs: Tensor
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """The products of one frequency: one where it is real, else three.
+    """Return the products of one frequency: one product if the frequency is real, otherwise three.
 
-    With c and s the cosine and sine sums of inputs x and kernel w, (c_x - i s_x)(c_w + i s_w) has the real part
+    Let c and s be the cosine and sine sums of inputs x and kernel w. Then (c_x - i s_x)(c_w + i s_w) has the real part
     c_x c_w + s_x s_w and the imaginary part (c_x + s_x)(s_w - c_w) + c_x c_w - s_x s_w.
     """
     angle = 2 * math.pi * frequency / period
@@ -194,7 +193,7 @@ def _frequency(
 
 
 def _end(length: int, kernel: int, outputs: int, period: int, last: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """The product of the first (or last) input, less what the transform, which is periodic, took there instead."""
+    """Return the product for the first (or last) input, minus the input that the periodic transform used instead."""
     of_inputs, of_kernel, of_outputs = (torch.zeros(size, dtype=torch.float64) for size in (length, kernel, outputs))
     here, taken = (length - 1, length - 1 - period) if last else (0, period)
     of_inputs[here], of_inputs[taken] = 1, -1

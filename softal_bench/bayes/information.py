@@ -1,8 +1,9 @@
 """Entropies and mutual information of predictions, in nats.
 
-N points, K posterior samples, C classes. Sums run in float64 whatever comes in. Each function takes log-probs, so that
-one-hot predictions (log-probs of -inf) are exact: 0 log 0 = 0. Points are taken in blocks whose float64 copy fits in a
-cache, so that temporaries cost neither memory traffic nor page faults: at K = 20 and C = 10 that is 10 times as fast.
+N points, K posterior samples, C classes. Sums are computed in float64 for any input dtype. Each function takes
+log-probs, so that one-hot predictions (log-probs of -inf) are exact: 0 log 0 = 0. Points are processed in blocks whose
+float64 copy fits in a cache, so that temporaries cause neither memory traffic nor page faults: at K = 20 and C = 10
+this is 10 times as fast.
 """
 
 import math
@@ -13,22 +14,28 @@ from torch import Tensor
 
 from softal_bench.errors import NumericalError
 
-# Bytes of intermediate results at a time: what a CPU's cache holds, what keeps an accelerator busy.
+# Bytes of intermediate results at a time: they fit in a CPU's cache, and keep an accelerator busy.
 BLOCK_BYTES = {"cpu": 2**20, "cuda": 2**26}
 
 
 def block_elements(device: torch.device) -> int:
-    """How many float64 values an intermediate result should have on the device."""
+    """Return how many float64 values an intermediate result should have on the device."""
     return BLOCK_BYTES.get(device.type, BLOCK_BYTES["cuda"]) // 8
 
 
 def p_log_p(probs: Tensor) -> Tensor:
-    """p log p elementwise, 0 where p is 0. Twice as fast as `torch.special.entr` or `xlogy`, which do not vectorise."""
+    """Return p log p elementwise, 0 where p is 0.
+
+    This is twice as fast as `torch.special.entr` or `xlogy`, which do not vectorise.
+    """
     return probs.clamp_min(torch.finfo(probs.dtype).tiny).log_().mul_(probs)
 
 
 def entropy(log_probs_N_K_C: Tensor) -> Tensor:
-    """Predictive entropy H[Y | x_n] = -sum_c p̄_nc log p̄_nc with p̄ = mean_k p_k. Returns scores_N, float64, nats.
+    """Return the predictive entropy H[Y | x_n] = -sum_c p̄_nc log p̄_nc with p̄ = mean_k p_k.
+
+    Returns:
+        scores_N, float64, nats.
 
     Raises:
         NumericalError: if a value is NaN or outside [0, log C] by more than rounding.
@@ -38,7 +45,10 @@ def entropy(log_probs_N_K_C: Tensor) -> Tensor:
 
 
 def variation_ratios(log_probs_N_K_C: Tensor) -> Tensor:
-    """1 - max_c p̄_nc with p̄ = mean_k p_k. Returns scores_N, float64, in [0, 1 - 1/C].
+    """Return the variation ratios 1 - max_c p̄_nc with p̄ = mean_k p_k.
+
+    Returns:
+        scores_N, float64, in [0, 1 - 1/C].
 
     Raises:
         NumericalError: if a value is NaN or out of its bounds by more than rounding.
@@ -48,7 +58,10 @@ def variation_ratios(log_probs_N_K_C: Tensor) -> Tensor:
 
 
 def margin(log_probs_N_K_C: Tensor) -> Tensor:
-    """1 - (p̄_n(1) - p̄_n(2)), the two largest of p̄ = mean_k p_k. Returns scores_N, float64, in [0, 1].
+    """Return 1 - (p̄_n(1) - p̄_n(2)), where p̄_n(1) and p̄_n(2) are the two largest values of p̄ = mean_k p_k.
+
+    Returns:
+        scores_N, float64, in [0, 1].
 
     Raises:
         NumericalError: if a value is NaN or out of its bounds by more than rounding.
@@ -62,10 +75,13 @@ def margin(log_probs_N_K_C: Tensor) -> Tensor:
 
 
 def mean_std(log_probs_N_K_C: Tensor) -> Tensor:
-    """1/C sum_c sigma_nc with sigma_nc² = mean_k (p_nkc - p̄_nc)² = E_k[p²] - E_k[p]², centred and so never negative.
+    """Return 1/C sum_c sigma_nc with sigma_nc² = mean_k (p_nkc - p̄_nc)² = E_k[p²] - E_k[p]².
 
-    Returns scores_N, float64, in [0, sqrt(C - 1) / C]: sum_c sigma_nc² <= 1 - 1/C, and the sum of C deviations is at
-    most sqrt(C) times the root of that.
+    The centred form is computed, which is never negative.
+
+    Returns:
+        scores_N, float64, in [0, sqrt(C - 1) / C]: sum_c sigma_nc² <= 1 - 1/C, and the sum of C deviations is at most
+        sqrt(C) times the square root of that.
 
     Raises:
         NumericalError: if a value is NaN or out of its bounds by more than rounding.
@@ -88,9 +104,10 @@ def mean_std(log_probs_N_K_C: Tensor) -> Tensor:
 
 
 def conditional_entropy(log_probs_N_K_C: Tensor) -> Tensor:
-    """Expected entropy given the weights, E_w H[Y | x_n, w] = -1/K sum_k sum_c p_nkc log p_nkc.
+    """Return the expected entropy given the weights, E_w H[Y | x_n, w] = -1/K sum_k sum_c p_nkc log p_nkc.
 
-    Returns scores_N, float64, nats.
+    Returns:
+        scores_N, float64, nats.
 
     Raises:
         NumericalError: if a value is NaN or outside [0, log C] by more than rounding.
@@ -102,14 +119,14 @@ def conditional_entropy(log_probs_N_K_C: Tensor) -> Tensor:
 
 
 def bald(log_probs_N_K_C: Tensor) -> Tensor:
-    """BALD: the mutual information of a label and the weights, I[Y; Ω | x_n] = H[Y | x_n] - E_w H[Y | x_n, w].
+    """Return BALD, the mutual information of a label and the weights, I[Y; Ω | x_n] = H[Y | x_n] - E_w H[Y | x_n, w].
 
-    By the concavity of -p log p each class's difference of the two terms is at least 0, so the sum in float64 is
-    negative by rounding alone; that is clamped to 0. Costs O(N K C) time, one exponential an element, and a
-    block of memory.
+    Since -p log p is concave, the difference of the two terms is at least 0 for each class. The float64 sum can be
+    negative only by rounding, and is then clamped to 0. Costs O(N K C) time, one exponential per element, and a block
+    of memory.
 
     Args:
-        log_probs_N_K_C: log p(y=c | x_n, w_k), any floating dtype, at least two posterior samples to be of use.
+        log_probs_N_K_C: log p(y=c | x_n, w_k), any floating dtype. BALD is 0 for a single posterior sample.
 
     Returns:
         scores_N, float64, in [0, log C], nats.
@@ -133,17 +150,17 @@ def bald(log_probs_N_K_C: Tensor) -> Tensor:
 
 
 def bald_terms(log_probs_N_K_C: Tensor, samples_S: Tensor) -> Tensor:
-    """H[p̄_n] - H[p_nk] for some of the K samples; the mean over all K is BALD.
+    """Return H[p̄_n] - H[p_nk] for some of the K samples; the mean over all K is BALD.
 
     Args:
         log_probs_N_K_C: log p(y=c | x_n, w_k), any floating dtype.
-        samples_S: LongTensor on their device, each in 0 .. K-1.
+        samples_S: LongTensor on the same device, each in 0 .. K-1.
 
     Returns:
         terms_N_S, float64, in [-log C, log C], nats.
 
     Raises:
-        NumericalError: if a log-prob is NaN or H[p̄_n] outside [0, log C] by more than rounding.
+        NumericalError: if a log-prob is NaN or H[p̄_n] is outside [0, log C] by more than rounding.
     """
     drawn_N_S_C = log_probs_N_K_C[:, samples_S]
     entropy_N_S = _in_blocks(drawn_N_S_C, lambda exact_n_S_C: -exact_n_S_C.mul_(exact_n_S_C.exp()).sum(dim=-1))
@@ -151,18 +168,19 @@ def bald_terms(log_probs_N_K_C: Tensor, samples_S: Tensor) -> Tensor:
 
 
 def mean_probs(log_probs_N_K_C: Tensor) -> Tensor:
-    """The predictive distribution p̄_n = mean_k p_nk. Returns probs_N_C, float64; NaN stays NaN."""
+    """Return the predictive distribution p̄_n = mean_k p_nk as probs_N_C, float64; NaN stays NaN."""
     return _in_blocks(log_probs_N_K_C, lambda exact_n_K_C: exact_n_K_C.exp_().mean(dim=1))
 
 
 def clamp_rounding(values_N: Tensor, log_probs_N_K_C: Tensor, what: str, upper: float | None = None) -> Tensor:
-    """Return values_N clamped to [0, upper], log C unless given; the one place where rounding is repaired.
+    """Return values_N clamped to [0, upper]; `upper` is log C by default. Only this function repairs rounding.
 
-    Rounding is taken as at most 100 units in the last place of float32, or of a coarser dtype of the log-probs: what
-    comes in float64 was often computed in float32.
+    Rounding is assumed to be at most 100 units in the last place of float32, or of the dtype of the log-probs if that
+    is coarser; float64 log-probs were often computed in float32.
 
     Raises:
-        NumericalError: if a value is NaN or outside the bounds by more than that; says which point and by how much.
+        NumericalError: if a value is NaN or outside the bounds by more than that; the error names the point and the
+            excess.
     """
     num_classes = log_probs_N_K_C.shape[-1]
     upper = math.log(num_classes) if upper is None else upper
@@ -183,14 +201,14 @@ def clamp_rounding(values_N: Tensor, log_probs_N_K_C: Tensor, what: str, upper: 
 
 
 def require_usable(values_N: Tensor, usable_N: Tensor, what: str, needed: str) -> None:
-    """Raise NumericalError for the first value that is not usable; says which."""
+    """Raise NumericalError for the first value that is not usable; the error names its position."""
     if not bool(usable_N.all()):
         position = int((~usable_N).nonzero()[0, 0])
         raise NumericalError(what, f"is {values_N[position].item()}; {needed} is needed", position)
 
 
 def _in_blocks(log_probs_N_K_C: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
-    """`score` of the points, float64, a block at a time; what it gets is a finite float64 copy, to write on."""
+    """Return `score` of the points, float64, a block at a time. `score` may overwrite its finite float64 copy."""
     num_points, num_samples, num_classes = log_probs_N_K_C.shape
     points = max(1, block_elements(log_probs_N_K_C.device) // max(1, num_samples * num_classes))
     blocks = torch.split(log_probs_N_K_C, points) if num_points else ()
@@ -200,7 +218,7 @@ def _in_blocks(log_probs_N_K_C: Tensor, score: Callable[[Tensor], Tensor]) -> Te
 
 
 def _finite_copy(log_probs: Tensor) -> Tensor:
-    """A float64 copy with the least float64 in place of -inf, so that 0 * log 0 is 0; NaN stays NaN."""
+    """Return a float64 copy with the lowest float64 in place of -inf, so that 0 * log 0 is 0; NaN stays NaN."""
     return log_probs.to(torch.float64, copy=True).clamp_min_(torch.finfo(torch.float64).min)
 
 

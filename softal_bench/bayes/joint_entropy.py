@@ -1,22 +1,22 @@
-"""Joint entropies of a batch's labels under K posterior samples, and what one more point adds to them, in nats.
+"""Joint entropies of a batch's labels under K posterior samples, and the contribution of another point, in nats.
 
-For a batch with labels Y_1..Y_b, a *configuration* y is one value for each of them. The distinct configurations are
+For a batch with labels Y_1..Y_b, a *configuration* y is one value for each label. The distinct configurations are
 kept, each with its weight v_m (the weights sum to 1) and its posterior over the K samples,
 
     r_mk = p(w_k | y_m) = p(y_m | w_k) / sum_j p(y_m | w_j).
 
-By the chain rule what one more point adds needs nothing else, its entropy and its mutual information with the weights:
+By the chain rule, they determine the entropy of another point and its mutual information with the weights:
 
     H[Y | Y_1..Y_b]    = sum_m v_m H[ sum_k r_mk p(Y | x, w_k) ],
     I[Y; Ω | Y_1..Y_b] = sum_m v_m ( H[ sum_k r_mk p(Y | x, w_k) ] - sum_k r_mk H[Y | x, w_k] ).
 
 While C^b <= M all configurations are kept, with v_m = p(y_m), and the values are exact. After that, M//K configurations
-are drawn for each sample w_k from p(y | w_k); pooled, they are draws from the mixture p(y) = mean_k p(y | w_k), so each
-draw weighs 1/M (this is the importance-weighted estimator of Kirsch et al. 2019, "BatchBALD", section 3, written with
-the chain rule). Both estimators are unbiased. That of the information subtracts the conditional entropy draw by draw,
-as a control variate: each of its terms is a mutual information, at least 0, so its error shrinks with the information
-that is left, and it falls when configurations are told apart less (`Configurations.coarser`). Products of many
-probabilities never appear, so nothing underflows however large the batch.
+are drawn for each sample w_k from p(y | w_k). Together they are draws from the mixture p(y) = mean_k p(y | w_k), so the
+weight of each draw is 1/M (this is the importance-weighted estimator of Kirsch et al. 2019, "BatchBALD", section 3,
+written with the chain rule). Both estimators are unbiased. The estimator of the information subtracts the conditional
+entropy of each draw as a control variate. Each of its terms is a mutual information, at least 0, so its error decreases
+with the remaining information. Merging configurations never lowers the estimate (`Configurations.coarser`). Products of
+many probabilities are never computed, so batches of any size do not underflow.
 """
 
 from collections.abc import Iterator
@@ -27,18 +27,16 @@ from torch import Tensor
 
 from softal_bench.bayes.information import block_elements, p_log_p
 
-_LEAST_LOG_PROB = (
-    -650.0
-)  # in place of -inf, so that p log p is 0 without a test; its exponential is no subnormal number
+_LEAST_LOG_PROB = -650.0  # in place of -inf, so that p log p is 0 without a test; its exponential is not subnormal
 _DIRECTIONS = 2  # R
 _MOST_SAMPLES = 256  # K
-_LEAST_SQUARE = 1e-30  # of d_k, so that nothing is divided by 0; the inequality holds for every d > 0
+_LEAST_SQUARE = 1e-30  # of d_k, to avoid a division by 0; the inequality holds for every d > 0
 _ROUNDING = 1e-12  # nats, more than the rounding of the bound in float64
 
 
 @dataclass(frozen=True)
 class Points:
-    """What joint entropies need of n points, float64.
+    """The predictions of n points in the form that joint entropies need, float64.
 
     Attributes:
         probs_n_C_K: p(y=c | x_n, w_k).
@@ -50,12 +48,12 @@ class Points:
 
     @classmethod
     def of(cls, log_probs_n_K_C: Tensor) -> "Points":
-        """What is needed of log-probs in any floating dtype."""
+        """Return the points for log-probs in any floating dtype."""
         return cls.of_classes_first(classes_first(log_probs_n_K_C))
 
     @classmethod
     def of_classes_first(cls, log_probs_n_C_K: Tensor) -> "Points":
-        """The same from what `classes_first` returned, which costs half of it."""
+        """Return the points for the output of `classes_first`, at half the cost of `of`."""
         exact_n_C_K = log_probs_n_C_K.double()
         probs_n_C_K = exact_n_C_K.exp()
         return cls(probs_n_C_K, -(exact_n_C_K * probs_n_C_K).sum(dim=1))
@@ -68,18 +66,18 @@ class Points:
 
 
 def classes_first(log_probs_n_K_C: Tensor) -> Tensor:
-    """log_probs_n_C_K in the same dtype, finite and contiguous, so that sums and products run along the K samples."""
+    """Return log_probs_n_C_K, same dtype, finite and contiguous, so that sums and products run along the K samples."""
     return log_probs_n_K_C.transpose(1, 2).clamp_min(_LEAST_LOG_PROB).contiguous()
 
 
 @dataclass(frozen=True)
 class Configurations:
-    """The distinct label configurations of the batch so far, D of them.
+    """The D distinct label configurations of the batch so far.
 
     Attributes:
         weights_D: v_m, float64, summing to 1.
         posterior_D_K: r_mk, float64, each row summing to 1.
-        rows_M: once configurations are drawn: for each draw the row that it is in; those for sample w_k come in turn.
+        rows_M: the row of each draw, once configurations are drawn; the draws are ordered by their sample w_k.
     """
 
     weights_D: Tensor
@@ -88,14 +86,14 @@ class Configurations:
 
     @classmethod
     def empty(cls, num_samples: int, device: torch.device) -> "Configurations":
-        """The one configuration of an empty batch, under which all K samples are equally likely."""
+        """Return the only configuration of an empty batch, given which all K samples are equally likely."""
         return cls(
             torch.ones(1, dtype=torch.float64, device=device),
             torch.full((1, num_samples), 1 / num_samples, dtype=torch.float64, device=device),
         )
 
     def added_entropy(self, points: Points) -> Tensor:
-        """H[Y_n | Y_1..Y_b] for each of n points, given the batch so far. Returns entropy_n, float64.
+        """Return H[Y_n | Y_1..Y_b] for each of n points, given the batch so far, as entropy_n, float64.
 
         Costs O(n D K C) time, as one matrix product, and a block of memory.
         """
@@ -107,19 +105,19 @@ class Configurations:
         return added_n
 
     def information(self, points: Points) -> Tensor:
-        """I[Y_n; Ω | Y_1..Y_b] for each of n points, given the batch so far. Returns information_n, float64.
+        """Return I[Y_n; Ω | Y_1..Y_b] for each of n points, given the batch so far, as information_n, float64.
 
-        It is at least 0 up to rounding. Costs what `added_entropy` costs.
+        It is at least 0 up to rounding. Costs the same as `added_entropy`.
         """
-        sample_probs_K = self.weights_D @ self.posterior_D_K  # 1/K each, up to the chance of the draws
+        sample_probs_K = self.weights_D @ self.posterior_D_K  # 1/K each, up to the randomness of the draws
         information_n: Tensor = self.added_entropy(points) - points.conditional_n_K @ sample_probs_K
         return information_n
 
     def standard_error(self, points: Points) -> Tensor:
-        """The standard error of `information` over the draws of configurations, 0 where it is exact. Float64, [n].
+        """Return the standard error of `information` over the draws of configurations, 0 if it is exact. Float64, [n].
 
-        It is sqrt(Var_m[I_m] / M) with I_m the information given configuration m; the draws are M//K for each sample
-        in place of M from the mixture, which makes the true error smaller.
+        It is sqrt(Var_m[I_m] / M), where I_m is the information given configuration m. The true error is smaller, since
+        there are M//K draws for each sample instead of M draws from the mixture.
         """
         num_points, num_classes, _ = points.probs_n_C_K.shape
         mean_n = torch.zeros(num_points, dtype=torch.float64, device=points.probs_n_C_K.device)
@@ -134,22 +132,23 @@ class Configurations:
         return ((square_n - mean_n.square()).clamp_min(0) / len(self.rows_M)).sqrt()
 
     def coarser(self, parts: int) -> "Configurations":
-        """Configurations told apart less: by their most probable sample, and by its probability in `parts` equal parts.
+        """Merge configurations that have the same most probable sample, with similar probability.
 
-        Entropy is concave, so merging configurations raises `information` of every point, or leaves it: it is an upper
-        bound from at most K `parts` rows, for the same draws.
+        The probability of that sample is divided into `parts` equal intervals. Entropy is concave, so merging
+        configurations never lowers the `information` of a point: the result gives an upper bound from at most K `parts`
+        rows, for the same draws.
         """
         return self.merged(self.cells(parts))
 
     def cells(self, parts: int) -> Tensor:
-        """cell_D, which cell `coarser` merges each configuration into: 0, 1, ... without gaps."""
+        """Return cell_D, the cell into which `coarser` merges each configuration: 0, 1, ... without gaps."""
         largest_D, sample_D = self.posterior_D_K.max(dim=1)
         part_D = (largest_D * parts).long().clamp_max(parts - 1)
         cell_D: Tensor = torch.unique(sample_D * parts + part_D, return_inverse=True)[1]
         return cell_D
 
     def merged(self, cell_D: Tensor) -> "Configurations":
-        """One configuration for each cell, with the total weight and the mean posterior of those in it."""
+        """Return one configuration for each cell, with the total weight and the mean posterior of its members."""
         cells = int(cell_D.max()) + 1
         weights_d = self.weights_D.new_zeros(cells).index_add_(0, cell_D, self.weights_D)
         joint_D_K = self.weights_D.unsqueeze(1) * self.posterior_D_K
@@ -157,7 +156,7 @@ class Configurations:
         return Configurations(weights_d, joint_d_K / weights_d.unsqueeze(1))
 
     def extended(self, log_probs_K_C: Tensor, max_configurations: int, generator: torch.Generator) -> "Configurations":
-        """The configurations of the batch with one more point: `max_configurations` at most, but at least K."""
+        """Return the configurations of the batch with one more point: at most `max_configurations`, but at least K."""
         probs_K_C = log_probs_K_C.double().exp()
         if self.rows_M is None and len(self.weights_D) * probs_K_C.shape[1] <= max_configurations:
             return self._enumerated(probs_K_C)
@@ -165,7 +164,7 @@ class Configurations:
         return self._with_drawn_label(probs_K_C, rows_M, generator)
 
     def _predictives(self, points: Points) -> Iterator[tuple[slice, slice, Tensor]]:
-        """Yield (points, rows, sum_k r_mk p(y=c | x_n, w_k)) until each pair of point and row came once."""
+        """Yield (points, rows, sum_k r_mk p(y=c | x_n, w_k)), with each pair of a point and a row once."""
         num_points, num_classes, _ = points.probs_n_C_K.shape
         elements = block_elements(points.probs_n_C_K.device) // num_classes
         num_rows = min(len(self.weights_D), max(1, elements // 8))
@@ -180,18 +179,18 @@ class Configurations:
         joint_D_C_K = self.posterior_D_K.unsqueeze(1) * probs_K_C.T
         predictive_D_C = joint_D_C_K.sum(dim=-1)
         weights_DC = (self.weights_D.unsqueeze(1) * predictive_D_C).flatten()
-        possible_DC = weights_DC > 0  # a label that no sample allows adds nothing
+        possible_DC = weights_DC > 0  # a label with probability 0 under every sample adds nothing
         posterior_DC_K = (joint_D_C_K / predictive_D_C.unsqueeze(-1)).flatten(0, 1)
         return Configurations(weights_DC[possible_DC], posterior_DC_K[possible_DC])
 
     def _drawn(self, max_configurations: int, generator: torch.Generator) -> Tensor:
-        """rows_M: for each sample w_k in turn, M//K rows drawn from p(y_m | w_k), proportional to v_m r_mk."""
+        """Return rows_M: for each sample w_k in turn, M//K rows drawn from p(y_m | w_k), proportional to v_m r_mk."""
         per_sample = max(1, max_configurations // self.posterior_D_K.shape[1])
         cumulative_K_D = (self.weights_D.unsqueeze(1) * self.posterior_D_K).T.cumsum(dim=1)
         return _inverse_cdf(cumulative_K_D, per_sample, generator).flatten()
 
     def _with_drawn_label(self, probs_K_C: Tensor, rows_M: Tensor, generator: torch.Generator) -> "Configurations":
-        """Each drawn configuration with one more label, from p(y | w_k) of the sample that it was drawn for."""
+        """Extend each drawn configuration by a label from p(y | w_k) of the sample for which it was drawn."""
         num_samples, num_classes = probs_K_C.shape
         labels_K_S = _inverse_cdf(probs_K_C.cumsum(dim=1), len(rows_M) // num_samples, generator)
         distinct_D, longer_M, draws_D = torch.unique(
@@ -202,7 +201,7 @@ class Configurations:
 
 
 def _inverse_cdf(cumulative_K_X: Tensor, draws: int, generator: torch.Generator) -> Tensor:
-    """Draw `draws` times from each of K unnormalised cumulative distributions over X values. Returns values_K_S."""
+    """Draw values_K_S, `draws` values from each of K unnormalised cumulative distributions over X values."""
     uniform_K_S = torch.rand(len(cumulative_K_X), draws, dtype=torch.float64, generator=generator)
     total_K_1 = cumulative_K_X[:, -1:]
     below_total_K_1 = torch.nextafter(total_K_1, torch.zeros_like(total_K_1))
@@ -211,7 +210,7 @@ def _inverse_cdf(cumulative_K_X: Tensor, draws: int, generator: torch.Generator)
 
 
 def merging_bytes(num_samples: int, num_configurations: int) -> int:
-    """About how many bytes the eigenproblems of `MergedConfigurations.of` hold on a CPU; 0 where it is not worth it."""
+    """Estimate the bytes that the eigenproblems of `MergedConfigurations.of` hold on a CPU; 0 if it is not worth it."""
     if num_samples > _MOST_SAMPLES or num_configurations < 2 * (_DIRECTIONS + 2):
         return 0
     return 3 * 8 * num_samples**3
@@ -219,7 +218,7 @@ def merging_bytes(num_samples: int, num_configurations: int) -> int:
 
 @dataclass(frozen=True)
 class MergedConfigurations:
-    """Up to K cells of merged configurations, L of them, with what bounds the variance within each.
+    """L <= K cells of merged configurations, with bounds of the variance within each cell.
 
     Attributes:
         weights_L: V, float64, summing to 1.
@@ -237,9 +236,9 @@ class MergedConfigurations:
 
     @classmethod
     def worth_it(cls, configurations: Configurations) -> bool:
-        """Whether the bound takes at most half the work of the gains themselves, and its moments not too much.
+        """Return whether the bound takes at most half the work of the gains, and its moments are cheap enough.
 
-        With more than `_MOST_SAMPLES` samples the eigenproblems cost more than what they save.
+        With more than `_MOST_SAMPLES` samples, the eigenproblems cost more than they save.
         """
         num_configurations, num_samples = configurations.posterior_D_K.shape
         if num_samples > _MOST_SAMPLES or num_configurations < 2 * (_DIRECTIONS + 2):
@@ -251,8 +250,8 @@ class MergedConfigurations:
     def of(cls, configurations: Configurations) -> "MergedConfigurations":
         """Merge configurations by their most probable sample.
 
-        Costs O(D K²) time and an eigenproblem of K x K for each of at most K cells. Holds about 3 K³ float64, and two
-        copies of the table of configurations while it takes the moments.
+        Costs O(D K²) time and an eigenproblem of K x K for each of at most K cells. Holds about 3 K³ float64 values,
+        and two copies of the table of configurations while it computes the moments.
         """
         cell_D = configurations.cells(1)
         merged = configurations.merged(cell_D)
@@ -266,7 +265,7 @@ class MergedConfigurations:
             mean_K, scale_K = merged.posterior_D_K[cell], square_L_K[cell].sqrt()
             covariance_K_K = weighted_d_K.T @ posterior_d_K - mean_K.outer(mean_K)
             scaled_L_K_K[cell] = covariance_K_K / scale_K.outer(scale_K)
-        values_L_K, vectors_L_K_K = torch.linalg.eigh(scaled_L_K_K)  # by rising eigenvalue
+        values_L_K, vectors_L_K_K = torch.linalg.eigh(scaled_L_K_K)  # in order of increasing eigenvalue
         directions = min(_DIRECTIONS, num_samples - 1)
         rest = num_samples - directions
         remainder_L = values_L_K[:, rest - 1].clamp_min(0)
@@ -281,7 +280,7 @@ class MergedConfigurations:
         )
 
     def information(self, points: Points) -> Tensor:
-        """A lower bound of `Configurations.information` for each of n points. Returns lower_n, float64, at least 0.
+        """Return lower_n, a lower bound of `Configurations.information` for each of n points; float64, at least 0.
 
         Costs O(n L R K C) time, as matrix products, and a block of memory.
         """

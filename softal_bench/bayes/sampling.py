@@ -15,41 +15,41 @@ def sample_without_replacement(log_weights_N: Tensor, batch_size: int, generator
 
     The top B of log_weights_N + Gumbel(0, 1) noise have exactly this distribution, in this order (Vieira 2014; Kool et
     al. 2019, "Stochastic Beams and Where to Find Them"). Positions of weight 0 (log-weight -inf) come last, in uniform
-    order. Costs O(N + B log B) time and O(N) memory.
+    random order. Costs O(N + B log B) time and O(N) memory.
 
     Args:
-        log_weights_N: unnormalised, any device; NaN and +inf are refused.
+        log_weights_N: unnormalised, on any device; must not contain NaN or +inf.
         batch_size: B <= N.
-        generator: a CPU generator; noise is drawn in float64 on the CPU and moved.
+        generator: a CPU generator; noise is drawn in float64 on the CPU and moved to the device.
 
     Returns:
         positions_B, LongTensor on the device of log_weights_N, in the order drawn.
 
     Raises:
-        NumericalError: if a log-weight is NaN or +inf; says which.
+        NumericalError: if a log-weight is NaN or +inf; the error names its position.
     """
     log_weights_N = log_weights_N.double()
     require_usable(log_weights_N, log_weights_N < torch.inf, "log-weight", "finite or -inf")
     gumbel_N = standard_gumbel(len(log_weights_N), generator).to(log_weights_N.device)
     keys_N = log_weights_N + gumbel_N
     least = keys_N.topk(batch_size).values.amin()
-    candidates = (keys_N >= least).nonzero().flatten()  # B of them, and those tied with the last
-    # Two stable sorts: by noise alone, then by key. Keys tied at -inf keep the noise's order, which is uniform.
+    candidates = (keys_N >= least).nonzero().flatten()  # the top B, and those tied with the last of them
+    # Two stable sorts: by noise alone, then by key. Keys tied at -inf keep the order of the noise, which is uniform.
     by_noise = candidates[gumbel_N[candidates].argsort(descending=True, stable=True)]
     return by_noise[keys_N[by_noise].argsort(descending=True, stable=True)][:batch_size]
 
 
 def standard_gumbel(size: int, generator: torch.Generator) -> Tensor:
-    """Gumbel(0, 1) noise, float64 on the CPU: -log E with E standard exponential, so that no value is infinite."""
+    """Draw Gumbel(0, 1) noise, float64 on the CPU: -log E for standard exponential E, so that no value is infinite."""
     exponential = torch.empty(size, dtype=torch.float64).exponential_(generator=generator)
     return -exponential.clamp_min(torch.finfo(torch.float64).tiny).log()
 
 
 def ranks(scores_N: Tensor, generator: torch.Generator) -> Tensor:
-    """Rank 1 for the best score, N for the worst, float64; ties in random order.
+    """Return the rank of each score, float64: 1 for the best, N for the worst, ties in random order.
 
     Raises:
-        NumericalError: if a score is NaN; says which.
+        NumericalError: if a score is NaN; the error names its position.
 
     >>> ranks(torch.tensor([0.1, 0.9, 0.5]), torch.Generator()).tolist()
     [3.0, 1.0, 2.0]
@@ -63,21 +63,21 @@ def ranks(scores_N: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def require_numbers(scores_N: Tensor) -> None:
-    """Raise NumericalError if a score is NaN; says which. Sorting would put it first, without a word."""
+    """Raise NumericalError, with the position, if a score is NaN. Sorting would silently put it first."""
     require_usable(scores_N, ~scores_N.isnan(), "score", "a number")
 
 
 def draw_samples(num_samples: int, batch_size: int, generator: torch.Generator) -> Tensor:
-    """samples_B: uniform draws from the K posterior samples, each of them once before any comes again."""
+    """Draw samples_B uniformly from the K posterior samples, without repeating a sample before all were drawn."""
     passes = -(-batch_size // num_samples)
     return torch.cat([torch.randperm(num_samples, generator=generator) for _ in range(passes)])[:batch_size]
 
 
 def best_under_samples(pool: Pool, samples_B: Tensor) -> tuple[Tensor, Tensor]:
-    """For each of B posterior samples in turn the point of largest H[p̄_n] - H[p_nk] that is not yet taken.
+    """Take, for each of B posterior samples in turn, the point with the largest H[p̄_n] - H[p_nk] not yet taken.
 
-    At most B - 1 points are taken before a pick, so the best B under each distinct sample are all that is kept while
-    the pool is read once. Ties go to the lower position. Costs O(N K C) time, O(B min(B, K)) memory and a chunk's.
+    At most B - 1 points are taken before a pick, so only the best B points under each distinct sample are kept while
+    the pool is read once. Ties go to the lower position. Costs O(N K C) time, and O(B min(B, K)) memory plus one chunk.
 
     Args:
         pool: the candidates.
@@ -87,7 +87,7 @@ def best_under_samples(pool: Pool, samples_B: Tensor) -> tuple[Tensor, Tensor]:
         (positions_B, terms_B): the points in the order taken, LongTensor, and their terms, float64 nats.
 
     Raises:
-        NumericalError: if a log-prob is NaN or an entropy out of its bounds by more than rounding.
+        NumericalError: if a log-prob is NaN or an entropy is out of its bounds by more than rounding.
     """
     distinct_S, rows_B = torch.unique(samples_B, return_inverse=True)
     ranked = [_pairs(*ranking) for ranking in zip(*_best(pool, distinct_S, len(samples_B)), strict=True)]
@@ -100,7 +100,7 @@ def best_under_samples(pool: Pool, samples_B: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _best(pool: Pool, samples_S: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """(positions_S_b, terms_S_b): under each sample the `count` best points, best first, ties by position."""
+    """Return the `count` best points under each sample, best first, ties by position: (positions_S_b, terms_S_b)."""
     samples_S = samples_S.to(pool.device)
     positions_S_b = torch.empty(len(samples_S), 0, dtype=torch.int64, device=pool.device)
     terms_S_b = torch.empty(len(samples_S), 0, dtype=torch.float64, device=pool.device)
@@ -109,7 +109,7 @@ def _best(pool: Pool, samples_S: Tensor, count: int) -> tuple[Tensor, Tensor]:
             terms_n_S = bald_terms(log_probs_n_K_C, samples_S)
         positions_S_x = torch.cat([positions_S_b, positions_n.expand(len(samples_S), -1)], dim=1)
         terms_S_x = torch.cat([terms_S_b, terms_n_S.T], dim=1)
-        # The points kept stand before those of the chunk, so that a stable sort leaves ties in the order of positions.
+        # The kept points precede those of the chunk, so that a stable sort leaves ties in the order of positions.
         order_S_x = terms_S_x.argsort(dim=1, descending=True, stable=True)[:, :count]
         positions_S_b, terms_S_b = positions_S_x.gather(1, order_S_x), terms_S_x.gather(1, order_S_x)
     return positions_S_b, terms_S_b

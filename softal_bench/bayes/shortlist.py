@@ -1,4 +1,4 @@
-"""The log-probs of the most promising points of a pool, kept while it is read, so that few have to be read again."""
+"""The log-probs of the most promising points, kept while a pool is read, so that few points have to be read again."""
 
 import torch
 from torch import Tensor
@@ -8,31 +8,31 @@ from softal_bench.contracts import Pool
 
 # Bytes of log-probs kept. At K = 100 and C = 10 in float32, 2**29 bytes are 134 000 points.
 _BUDGET_BYTES = {"cpu": 2**29, "cuda": 2**32}
-_SPLIT_BYTES = {"cpu": 2**20, "cuda": 2**28}  # of float64 values worked on at a time
+_SPLIT_BYTES = {"cpu": 2**20, "cuda": 2**28}  # bytes of float64 values processed at a time
 
 
 def shortlist_bytes(device_type: str) -> int:
-    """How many bytes of log-probs are kept on a type of device; other accelerators are taken to be like CUDA."""
+    """Return how many bytes of log-probs are kept on a type of device; other accelerators use the value of CUDA."""
     return _BUDGET_BYTES.get(device_type, _BUDGET_BYTES["cuda"])
 
 
 class Shortlist:
-    """Keeps the log-probs of the points offered with the highest scores, as many as fit in the budget.
+    """Keeps the log-probs of the points with the highest scores, as many as fit in the budget.
 
-    What is not kept is read from the pool again. Costs O(N) memory beside the budget.
+    Log-probs that are not kept are read from the pool again. Costs O(N) memory in addition to the budget.
     """
 
     def __init__(self, pool: Pool, budget_bytes: int | None = None) -> None:
         budget = shortlist_bytes(pool.device.type) if budget_bytes is None else budget_bytes
         self._pool = pool
         self._budget = budget
-        self._kept_X_C_K: Tensor | None = None  # X points; memory that no point was put in yet is not touched
+        self._kept_X_C_K: Tensor | None = None  # room for X points; unused memory is not touched
         self._positions_x = torch.empty(0, dtype=torch.int64, device=pool.device)  # of the x points kept so far
         self._scores_x = torch.empty(0, dtype=torch.float64, device=pool.device)
-        self._place_N = torch.full((pool.size,), -1, device=pool.device)  # where a point is kept; -1 if it is not
+        self._place_N = torch.full((pool.size,), -1, device=pool.device)  # the row of each point; -1 if it is not kept
 
     def offer(self, positions_n: Tensor, log_probs_n_K_C: Tensor, scores_n: Tensor) -> None:
-        """Keep these points; once the budget is spent, in place of points of lower score."""
+        """Keep these points. Once the budget is spent, they replace points with lower scores."""
         if self._kept_X_C_K is None:
             _, num_samples, num_classes = log_probs_n_K_C.shape
             point_bytes = num_samples * num_classes * log_probs_n_K_C.element_size()
@@ -42,7 +42,7 @@ class Shortlist:
         self._put(leave, positions_n[enter_n], log_probs_n_K_C[enter_n], scores_n[enter_n])
 
     def points(self, positions: Tensor) -> Points:
-        """What joint entropies need of the points at these positions, in their order."""
+        """Return the points at these positions, in the same order."""
         places = self._place_N[positions]
         missing = places < 0
         if self._kept_X_C_K is None or bool(missing.all()):
@@ -53,13 +53,13 @@ class Shortlist:
         return Points.of_classes_first(log_probs_n_C_K)
 
     def split(self, positions: Tensor) -> tuple[Tensor, ...]:
-        """Positions in parts, each small enough to be worked on at once."""
+        """Split positions into parts that are small enough to be processed at once."""
         point_bytes = 8 * self._pool.num_samples * self._pool.num_classes
         split_bytes = _SPLIT_BYTES.get(self._pool.device.type, _SPLIT_BYTES["cuda"])
         return torch.split(positions, max(1, split_bytes // point_bytes))
 
     def _exchange(self, scores_n: Tensor) -> tuple[Tensor, Tensor]:
-        """The places of the points that leave, and which of n points enter."""
+        """Return the places of the points that leave, and the numbers of the n points that enter."""
         assert self._kept_X_C_K is not None
         capacity, held = len(self._kept_X_C_K), len(self._scores_x)
         stays = torch.ones(held + len(scores_n), dtype=torch.bool, device=scores_n.device)
@@ -69,7 +69,7 @@ class Shortlist:
         return (~stays[:held]).nonzero().flatten(), stays[held:].nonzero().flatten()
 
     def _put(self, leave: Tensor, positions_n: Tensor, log_probs_n_K_C: Tensor, scores_n: Tensor) -> None:
-        """Put n points in the places of those that leave, and the rest of them after the last."""
+        """Put n points in the places of those that leave, and the remaining points after the last place."""
         assert self._kept_X_C_K is not None
         held, replaced = len(self._positions_x), len(leave)
         self._place_N[self._positions_x[leave]] = -1

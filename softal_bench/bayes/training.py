@@ -18,20 +18,20 @@ from softal_bench.machine.memory import keep_freed_memory, prediction_chunk
 from softal_bench.seeding import seeded_global_rng
 
 _KEPT_BLOCK = 2**25  # bytes; otherwise a step of the LeNet returns 2000 pages and faults them in again
-_PADDING = 4  # pixels that an image is shifted by, at most
+_PADDING = 4  # the maximum shift of an image, in pixels
 
 
 def evaluation_log_probs(
     fitted: FittedModel, inputs: Tensor, num_samples: int, training: TrainingRegime, generator: torch.Generator
 ) -> Tensor:
-    """The prediction that a model is validated and tested with. Returns log_probs_n_C, float32.
+    """Return the prediction for validation and test, log_probs_n_C, float32.
 
-    K = `num_samples` posterior samples are drawn anew for every `training.evaluation_batch_size` inputs, as the authors
-    did for each mini-batch of 64, or once for all inputs where that is absent. One draw for all inputs moves all their
-    predictions together: with K = 4 an accuracy of a LeNet on MNIST then has a standard deviation of about a point.
+    K = `num_samples` posterior samples are drawn for every `training.evaluation_batch_size` inputs, as the authors did
+    for each mini-batch of 64, or once for all inputs if that is None. A single draw for all inputs shifts all their
+    predictions together: with K = 4, the accuracy of a LeNet on MNIST then has a standard deviation of about a point.
 
-    `training.evaluation_mean` is "geometric": mean_k log p_k, as the paper ran it, not renormalised, so that its NLL is
-    the mean NLL of the samples; or "arithmetic": log mean_k p_k.
+    `training.evaluation_mean` is "geometric" for mean_k log p_k, as in the experiments of the paper, not renormalised,
+    so that its NLL is the mean NLL of the samples; or "arithmetic" for log mean_k p_k.
     """
     shared_by = training.evaluation_batch_size if fitted.stochastic_posterior else None
     predicted = []
@@ -47,7 +47,7 @@ def evaluation_log_probs(
 
 
 def accuracy_and_nll(log_probs_n_C: Tensor, labels_n: Tensor) -> tuple[float, float]:
-    """Fraction of examples whose most probable class is right, and mean negative log-likelihood in nats."""
+    """Return the fraction of examples whose most probable class is right, and the mean NLL in nats."""
     log_probs_n_C = log_probs_n_C.double()
     right = log_probs_n_C.argmax(dim=-1) == labels_n
     return right.double().mean().item(), functional.nll_loss(log_probs_n_C, labels_n).item()
@@ -61,13 +61,14 @@ def fit_mc_dropout(
     device: torch.device,
     generator: torch.Generator,
 ) -> FittedMCDropout:
-    """Train the network that `build` makes (with fresh weights, ending in log-probs) and keep its best epoch.
+    """Train the network that `build` returns (with new weights, ending in log-probs) and keep its best epoch.
 
-    Loss: mean negative log-likelihood. Optimiser: Adam with coupled weight decay. The validation set is measured after
-    each epoch, under masks of its own each time; training stops after `patience` epochs without a better result.
+    The loss is the mean negative log-likelihood, the optimiser Adam with coupled weight decay. The validation set is
+    evaluated after each epoch, with new masks each time; training stops after `patience` epochs without a better
+    result.
 
     The order of examples, dropout masks and augmentation are drawn on the CPU from the generator. Initial weights, and
-    dropout layers of other kinds than MCDropout, draw from the global generators, which are seeded from it.
+    dropout layers other than MCDropout, draw from the global generators, which are seeded from it.
     """
     with seeded_global_rng(generator, device):
         network = build().to(device)
@@ -83,10 +84,11 @@ def distil_mc_dropout(
     training: TrainingRegime,
     generator: torch.Generator,
 ) -> FittedMCDropout:
-    """Train the network that `build` makes, with fresh weights, to predict the targets of the inputs.
+    """Train the network that `build` returns, with new weights, to predict the targets of the inputs.
 
-    Loss: mean over inputs of sum_c exp(t_c) (t_c - log q_c). Optimiser and batch size are those of training; an epoch
-    is one pass over all inputs in random order, without augmentation, and the last epoch is kept: nothing is validated.
+    The loss is the mean over inputs of sum_c exp(t_c) (t_c - log q_c). Optimiser and batch size are those of training.
+    An epoch is one pass over all inputs in random order, without augmentation. There is no validation, so the last
+    epoch is kept.
 
     Source: the authors' evaluation model of EPIG-BALD, arXiv:2106.12059 and their public code.
     """
@@ -102,11 +104,11 @@ def distil_mc_dropout(
 
 
 def make_optimiser(network: nn.Sequential, training: TrainingRegime) -> torch.optim.Optimizer:
-    """Adam with coupled weight decay, all parameters updated by one kernel; lays out the network channels last.
+    """Lay out the network channels last, and return Adam with coupled weight decay and one kernel for all parameters.
 
-    Neither changes the mathematics: convolutions and pooling are faster with the channels innermost, and a step costs
-    less where all parameters, and their gradients, lie in one tensor each. On the CPU, freed memory is kept for the
-    next step.
+    Neither changes the mathematics. Convolutions and pooling are faster with the channels innermost, and a step costs
+    less if all parameters are in one tensor and all gradients in another. On the CPU, freed memory is kept for the next
+    step.
     """
     network.to(memory_format=torch.channels_last)
     keep_freed_memory(_KEPT_BLOCK, 2 * _KEPT_BLOCK)
@@ -123,12 +125,15 @@ def make_optimiser(network: nn.Sequential, training: TrainingRegime) -> torch.op
 def training_step(
     network: nn.Sequential, optimiser: torch.optim.Optimizer, inputs_b: Tensor, labels_b: Tensor
 ) -> Tensor:
-    """One step on a batch; returns its loss before the step, the mean of -log p(labels | inputs) in nats, a scalar.
+    """Compute one step on a batch. Return the loss before the step, the mean of -log p(labels | inputs) in nats.
 
     Args:
-        network: in training mode (`network.train()`), ending in log-probs.
-        optimiser: from `make_optimiser`.
-        inputs_b, labels_b: on the network's device.
+        network: a network in training mode (`network.train()`) that ends in log-probs.
+        optimiser: the optimiser from `make_optimiser`.
+        inputs_b, labels_b: the batch, on the network's device.
+
+    Returns:
+        The loss, a scalar Tensor.
     """
     loss = functional.nll_loss(training_log_probs(network, inputs_b), labels_b)
     return _descend(optimiser, loss)
@@ -137,9 +142,9 @@ def training_step(
 def distillation_step(
     network: nn.Sequential, optimiser: torch.optim.Optimizer, inputs_b: Tensor, target_log_probs_b_C: Tensor
 ) -> Tensor:
-    """The same towards soft targets t; the loss is the mean of sum_c exp(t_c) (t_c - log q_c).
+    """Compute one step towards soft targets t. Return the loss, the mean of sum_c exp(t_c) (t_c - log q_c).
 
-    Where the targets are normalised it is the Kullback-Leibler divergence of the predictions q from them.
+    If the targets are normalised, it is the Kullback-Leibler divergence of the predictions q from them.
     """
     log_probs_b_C = training_log_probs(network, inputs_b)
     loss = functional.kl_div(log_probs_b_C, target_log_probs_b_C, reduction="batchmean", log_target=True)
@@ -154,7 +159,7 @@ def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> Tensor:
 
 
 def _in_one_tensor(network: nn.Module) -> nn.Parameter:
-    """Move the parameters into one tensor, and their gradients into its gradient; each keeps its shape and layout."""
+    """Move the parameters into one tensor, and their gradients into its gradient. Each keeps its shape and layout."""
     parameters = list(network.parameters())
     together = nn.Parameter(parameters[0].new_empty(sum(parameter.numel() for parameter in parameters)))
     together.grad = torch.zeros_like(together)
@@ -168,7 +173,7 @@ def _in_one_tensor(network: nn.Module) -> nn.Parameter:
 
 
 def epoch_order(size: int, draws: int, generator: torch.Generator) -> Tensor:
-    """indices_draws: each of `size` examples floor(draws / size) or one more times, in random order."""
+    """Return `draws` indices in random order: each of `size` examples floor(draws / size) times or once more."""
     repeats = torch.arange(size).repeat(draws // size)
     remainder = torch.randperm(size, generator=generator)[: draws % size]
     drawn = torch.cat([repeats, remainder])
@@ -182,7 +187,7 @@ def _train(
     training: TrainingRegime,
     generator: torch.Generator,
 ) -> tuple[int, int]:
-    """Train the network and leave it with the weights of its best epoch; (epochs run, best epoch from 1)."""
+    """Train the network and load the weights of its best epoch. Return (epochs run, best epoch from 1)."""
     optimiser = make_optimiser(network, training)
     step: Step = functools.partial(training_step, network, optimiser)
     if captures(labelled.labels.device):
@@ -208,7 +213,7 @@ def _train(
 
 
 class Plateau:
-    """Counts epochs without a better result: after `patiences[0]` of them stage 1 begins, and so on to the end."""
+    """A count of epochs without a better result. Stage 1 begins after `patiences[0]` of them, and so on to the end."""
 
     def __init__(self, patiences: list[int]) -> None:
         self.stage = 0
@@ -218,11 +223,11 @@ class Plateau:
 
     @property
     def ended(self) -> bool:
-        """Whether the last patience has run out."""
+        """Whether the last patience is used up."""
         return self.stage == len(self._patiences)
 
     def is_best(self, value: float) -> bool:
-        """Take an epoch's result, larger is better, and say whether it is the best so far."""
+        """Record the result of an epoch, where larger is better. Return whether it is the best so far."""
         self._since += 1
         better = value > self._best
         if better:
@@ -253,7 +258,7 @@ def _train_epoch(
 def _validate(
     network: nn.Sequential, validation: Examples, training: TrainingRegime, generator: torch.Generator
 ) -> float:
-    """The monitored value, larger is better."""
+    """Return the monitored value, where larger is better."""
     log_probs_n_C = evaluation_log_probs(
         FittedMCDropout(network), validation.inputs, training.samples_in_training, training, generator
     )
@@ -262,20 +267,20 @@ def _validate(
 
 
 def draw_crops(count: int, generator: torch.Generator) -> Tensor:
-    """crops_n_3 on the CPU, int64: rows and columns to skip, 0 to 8, and whether to mirror, 0 or 1, for n images."""
+    """Draw crops_n_3 on the CPU, int64: rows and columns to skip, 0 to 8, and whether to mirror each image, 0 or 1."""
     shifts_n_2 = torch.randint(2 * _PADDING + 1, (count, 2), generator=generator)
     mirrored_n_1 = torch.randint(2, (count, 1), generator=generator)
     return torch.cat([shifts_n_2, mirrored_n_1], dim=1)
 
 
 def crop_and_flip(inputs_n: Tensor, crops_n_3: Tensor) -> Tensor:
-    """Each image shifted by -4 to 4 pixels along rows and columns, zeros coming in, and mirrored if its crop says so.
+    """Shift each image by -4 to 4 pixels along rows and columns, and mirror it if its crop says so.
 
-    It is a crop from the image padded by 4 zeros on each side. Zero is the mean where inputs are standardised.
+    The result is a crop from the image padded by 4 zeros on each side. Zero is the mean if inputs are standardised.
 
     Args:
         inputs_n: images [n, c, h, w].
-        crops_n_3: as `draw_crops` gives them, on the images' device.
+        crops_n_3: the output of `draw_crops`, on the images' device.
 
     Raises:
         ValueError: if the inputs are not images.

@@ -1,1 +1,1 @@
-"""The process that computes: its threads, and the global state that a plugin must leave as it found it."""
+"""The process that computes: its device, threads, memory, files and clocks, and the global state that plugins share."""

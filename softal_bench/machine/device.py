@@ -1,4 +1,4 @@
-"""The device that a run uses, what to call it, and computing on it so that the numbers come out the same."""
+"""The device that a run uses: its choice, its name, and repeatable computations on it."""
 
 import os
 import platform
@@ -18,10 +18,11 @@ _PRECISION_OVERRIDES = {"NVIDIA_TF32_OVERRIDE": "0", "TORCH_ALLOW_TF32_CUBLAS_OV
 
 
 def resolve_device(wanted: str) -> torch.device:
-    """The device for `auto` (cuda where there is one, else cpu), `cpu`, `cuda` or `cuda:i`.
+    """Return the device for `auto` (cuda if there is one, otherwise cpu), `cpu`, `cuda` or `cuda:i`.
 
     Raises:
-        DeviceError: if there is no such device here.
+        DeviceError: if the name is unknown, the machine has no such device, or an environment variable overrides the
+            precision of matrix products on it.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", wanted):
         raise DeviceError(f"unknown device {wanted!r}; use auto, cpu, cuda or cuda:i")
@@ -44,7 +45,7 @@ def resolve_device(wanted: str) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """The accelerator's or processor's name, for people."""
+    """Return the name of the accelerator or processor, for people."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{_processor()}, {os.cpu_count()} cores"
@@ -62,12 +63,12 @@ def _processor() -> str:
 
 @dataclass(frozen=True)
 class AcceleratorFacts:
-    """What decides numbers and times on an accelerator, besides its name; None on a CPU.
+    """Properties of an accelerator, other than its name, that affect numbers and times; None on a CPU.
 
     Attributes:
         cudnn: the version of cuDNN.
         driver: the version of CUDA that the driver supports.
-        float32_precision: of matrix products, as torch names it.
+        float32_precision: the precision of matrix products, as torch names it.
     """
 
     cudnn: str | None = None
@@ -100,16 +101,16 @@ def context_is_lost() -> bool:
 
 
 def release_cached_memory(device: torch.device) -> None:
-    """Give memory that torch keeps on a CUDA device back, for other processes that share the device."""
+    """Release the memory that torch caches on a CUDA device, for other processes that share the device."""
     if device.type == "cuda" and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()
 
 
 @contextmanager
 def computing(threads: int) -> Iterator[None]:
-    """Compute with this number of CPU threads in all libraries, and in full float32 precision and repeatably on CUDA.
+    """Compute with this number of CPU threads in all libraries, and repeatably in full float32 precision on CUDA.
 
-    Afterwards all global state is as it was before, even where a time limit interrupted what restores it earlier.
+    All global state is restored afterwards, even if a time limit has interrupted an earlier restoration.
     """
     with restored(), limited(threads):
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False

@@ -1,4 +1,4 @@
-"""Reading and writing files so that nothing is lost: whole files, on the disk, and only regular files."""
+"""Reading and writing files without loss of data: whole files, on the disk, and only regular files."""
 
 import os
 import stat
@@ -10,16 +10,16 @@ from pathlib import Path
 from softal_bench.errors import SoftalError
 
 ANOTHER_LEADERBOARD = "choose another folder with --leaderboard; then run `softal-bench leaderboard`"
-MAX_BYTES = 2**28  # of a file that is read whole: far more than any suite, page or journal has
+MAX_BYTES = 2**28  # of a file that is read as a whole; far more than any suite, page or journal has
 
 
 def read_regular(path: Path, *, follow_links: bool = True, max_bytes: int = MAX_BYTES) -> bytes:
-    """Return the bytes of a regular file. Does not wait, as opening a FIFO would, and does not read without end.
+    """Return the bytes of a regular file, without waiting for a FIFO or reading an endless file.
 
     Args:
         path: the file.
         follow_links: whether the file may be a symbolic link.
-        max_bytes: the most bytes that the file may have.
+        max_bytes: the maximum size of the file.
 
     Raises:
         OSError: if the file cannot be read, is not a regular file, or is larger.
@@ -42,7 +42,7 @@ def open_regular_to_append(path: Path) -> int:
 def _open_regular(path: Path, flags: int, follow_links: bool) -> int:
     if not follow_links and path.is_symlink():
         raise OSError(EINVAL, "is a symbolic link, which is not followed", str(path))
-    nofollow = 0 if follow_links else os.O_NOFOLLOW  # in case it becomes one between the two calls
+    nofollow = 0 if follow_links else os.O_NOFOLLOW  # in case the file becomes a link between the two calls
     descriptor = os.open(path, flags | nofollow | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -59,7 +59,7 @@ def replace_file(path: Path, data: bytes) -> None:
     Creates the folder if it is missing. File, name and new folders are on the disk when this function returns.
 
     Raises:
-        OSError: if the disk refuses; an existing file is unchanged.
+        OSError: if the file cannot be written; an existing file is unchanged.
     """
     temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
     make_folder(path.parent)
@@ -76,10 +76,10 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder and its parents where they are missing, so that they survive a power failure.
+    """Create a folder and its missing parents, so that they survive a power failure.
 
     Raises:
-        OSError: if the disk refuses.
+        OSError: if a folder cannot be created.
     """
     if folder.is_dir():
         return
@@ -89,7 +89,7 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk, where the file system offers that."""
+    """Wait until the names in a folder are on the disk, if the file system supports it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -104,7 +104,7 @@ def write_atomically(path: Path, data: bytes, what_to_do: str = ANOTHER_LEADERBO
     """Replace a file as `replace_file` does, with an error for the user.
 
     Raises:
-        SoftalError: if the disk refuses; an existing file is unchanged.
+        SoftalError: if the file cannot be written; an existing file is unchanged.
     """
     with disk_errors(path, what_to_do):
         replace_file(path, data)
@@ -113,8 +113,8 @@ def write_atomically(path: Path, data: bytes, what_to_do: str = ANOTHER_LEADERBO
 def write_output(path: Path, data: bytes, what_to_do: str) -> None:
     """Write a file that the user named, which need not be a regular file.
 
-    A missing or regular file is replaced as a whole. What a symbolic link points to is replaced, and the link stays.
-    A device or a FIFO is written to.
+    A missing or regular file is replaced as a whole. A symbolic link stays, and its target is replaced. The data are
+    written directly to a device or a FIFO.
 
     Raises:
         SoftalError: if it cannot be written.

@@ -1,12 +1,12 @@
-"""Global state of the process that decides numbers or their timing, and that a plugin must leave as it found it.
+"""Global state of the process that affects numbers or their timing, and that a plugin must not change.
 
 A plugin that sets torch's matmul precision, say, would silently change the results of every later trial in the process.
 The harness therefore takes a snapshot before each call into a plugin. Afterwards it restores what has changed and fails
 the trial of that plugin.
 
 Importing a library may draw from global generators, add environment variables and add warning filters
-(scikit-learn does all three). In a call that imports modules such changes are not blamed on the plugin. The generators
-are restored all the same; variables and filters stay, since the library may need them.
+(scikit-learn does all three). In a call that imports modules, such changes do not fail the trial. The generators are
+still restored; variables and filters stay, since the library may need them.
 
 A full snapshot and its comparison take less than 1 ms, mostly for the states of the generators; with `FREQUENT` alone
 they take less than 0.1 ms.
@@ -49,11 +49,11 @@ class Snapshot:
     num_modules: int
 
     def changes(self) -> list[Change]:
-        """The settings that differ now, except for what importing libraries may change."""
+        """Return the settings that differ now, except for changes that importing libraries may make."""
         return [change for change in self._differences() if not self._comes_with_imports(change)]
 
     def restore(self) -> list[Change]:
-        """Restore everything except what has to stay after imports; returns `changes()` from before."""
+        """Restore everything except what has to stay after imports. Return the `changes()` from before."""
         changed, left = self.changes(), self._to_restore()
         for _ in range(_PASSES):
             for change in left:
@@ -63,7 +63,7 @@ class Snapshot:
         return changed
 
     def require_unchanged(self) -> None:
-        """Restore everything, and raise GlobalStateError if something had been changed."""
+        """Restore everything as `restore` does, and raise GlobalStateError if something had changed."""
         if changed := self.restore():
             raise GlobalStateError(_description(changed))
 
@@ -85,13 +85,13 @@ _outermost: ContextVar[Snapshot | None] = ContextVar("_outermost", default=None)
 
 
 def snapshot(settings: Sequence[Setting] = SETTINGS) -> Snapshot:
-    """The values of the settings, all of them by default, as they are now."""
+    """Return the current values of the settings, of all settings by default."""
     return Snapshot(tuple((setting, setting.read()) for setting in settings), len(sys.modules))
 
 
 @contextmanager
 def restored() -> Iterator[None]:
-    """Restore all settings afterwards, whatever happened inside."""
+    """Restore all settings afterwards, even after an error."""
     before = snapshot()
     try:
         yield
@@ -101,10 +101,10 @@ def restored() -> Iterator[None]:
 
 @contextmanager
 def unchanged(settings: Sequence[Setting] = SETTINGS) -> Iterator[None]:
-    """Restore the settings afterwards, and raise GlobalStateError if one had been changed.
+    """Restore the settings afterwards, and raise GlobalStateError if one has changed.
 
-    An error that is raised inside takes precedence. Where calls nest (a model predicts inside `select`), the inner call
-    runs under the torch settings of the outermost, whatever the plugin in between has set for itself for a while.
+    An error that is raised inside takes precedence. If calls nest (a model predicts inside `select`), the inner call
+    runs with the torch settings of the outermost call, even if the plugin in between has temporarily changed them.
     """
     caller = snapshot(settings)
     outermost = _outermost.get()
@@ -125,7 +125,7 @@ def unchanged(settings: Sequence[Setting] = SETTINGS) -> Iterator[None]:
 
 
 def _under(outermost: Snapshot, caller: Snapshot) -> Snapshot:
-    """Set what changes numbers to its outermost value; the settings as they are then. Grad mode stays the caller's."""
+    """Set the settings that change numbers to their outermost values, but not grad mode. Return the new snapshot."""
     wanted = dict(outermost.values)
     others = [
         (setting, wanted[setting])
@@ -148,5 +148,5 @@ def _description(changes: Sequence[Change]) -> str:
 
 
 def _different(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """The names whose values differ; not the values, which may be secrets in the environment."""
+    """Return the names whose values differ, but not the values, which may be secrets in the environment."""
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))

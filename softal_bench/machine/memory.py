@@ -1,4 +1,4 @@
-"""How many inputs a model predicts at a time, and what the C library does with memory that a computation frees."""
+"""The number of inputs that a model predicts at a time, and the memory that the C library keeps after it is freed."""
 
 import ctypes
 import sys
@@ -10,10 +10,10 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of mallopt, from glibc's
 
 
 def prediction_chunk(device: torch.device) -> int:
-    """The number of inputs that a model predicts at a time: 512 on a CPU, 4096 on an accelerator.
+    """Return the number of inputs that a model predicts at a time: 512 on a CPU, 4096 on an accelerator.
 
-    Pools, evaluation and cost cells use the same number, so that what is warmed up and timed is what runs. A GPU needs
-    larger chunks, since starting the kernels of a small one takes longer than running them.
+    Pools, evaluation and cost cells use the same number, so that the warm-up and the timing match the actual runs. A
+    GPU needs larger chunks, since starting the kernels of a small chunk takes longer than running them.
     """
     return _PREDICTION_CHUNK.get(device.type, _PREDICTION_CHUNK["cuda"])
 
@@ -22,13 +22,13 @@ def keep_freed_memory(block_bytes: int, total_bytes: int) -> None:
     """Let glibc keep freed memory in the process, instead of returning it and mapping it again page by page.
 
     By default glibc maps large blocks one by one, and adapts the limit to the blocks that the process has freed so far.
-    How long a computation takes then depends on what ran before it: on the digits, a selection took 1 or 6 ms, and a
+    The time of a computation then depends on what ran before it: on the digits, a selection took 1 or 6 ms, and a
     prediction of the LeNet was 1.7 times as slow in some processes as in others. The setting lasts until the process
-    ends. Other C libraries are left as they are.
+    ends. Other C libraries are not changed.
 
     Args:
         block_bytes: blocks of up to this size are kept. Older versions of glibc ignore values above 32 MiB.
-        total_bytes: the most that is kept at the end of the heap.
+        total_bytes: the maximum amount of memory that is kept at the end of the heap.
 
     Source: mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
     """

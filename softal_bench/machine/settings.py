@@ -1,4 +1,4 @@
-"""The global settings and states of the process that the harness watches: how each is read and restored."""
+"""The global settings and states of the process that the harness monitors, and how each is read and restored."""
 
 import gc
 import math
@@ -42,13 +42,13 @@ class Setting:
     """One global setting or state.
 
     Attributes:
-        name: for messages.
-        read: returns its value, which can be compared with `==`.
-        restore: sets it to a value that was read.
-        comes_with_imports: whether a change (value before, value after) is one that importing a library may make, and
-            that no plugin is blamed for.
+        name: the name in messages.
+        read: returns the value, which can be compared with `==`.
+        restore: sets the setting to a value that was read.
+        comes_with_imports: returns whether importing a library may make a change (value before, value after), so that
+            it does not fail the trial.
         is_shown: whether messages show the values.
-        is_same: whether two values have the same effect.
+        is_same: returns whether two values have the same effect.
     """
 
     name: str
@@ -74,12 +74,12 @@ def _precision(name: str, read: Callable[[], Any], write: Callable[[Any], object
 
 
 def _same_precision(before: Any, after: Any) -> bool:
-    """Whether they are equal, or both full: `set_float32_matmul_precision("highest")` turns "none" into "ieee"."""
+    """Return whether they are equal, or both full: `set_float32_matmul_precision("highest")` turns "none" to "ieee"."""
     return before == after or {before, after} == {"none", "ieee"}
 
 
 def _attribute(path: str, name: str) -> Setting | None:
-    """The setting torch.<path>.<name>, where this version of torch has it."""
+    """Return the setting torch.<path>.<name>, or None if this version of torch does not have it."""
     try:
         owner = attrgetter(path)(torch)
     except AttributeError:
@@ -133,7 +133,7 @@ def _default_device() -> str:
 
 
 def _set_default_device(value: str) -> None:
-    torch.set_default_device(None if value == "cpu" else value)  # None takes torch's hook away again
+    torch.set_default_device(None if value == "cpu" else value)  # None removes torch's hook
 
 
 def _anomaly() -> tuple[bool, bool]:
@@ -153,7 +153,7 @@ def _set_torch_generator(state: bytes) -> None:
 
 
 def _cuda_generators() -> dict[str, bytes]:
-    """The state of each device's generator, once CUDA has been initialised."""
+    """Return the state of each device's generator, once CUDA has been initialised."""
     if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return {}
     generators = enumerate(torch.cuda.default_generators)
@@ -219,7 +219,7 @@ def _handler(name: str) -> Setting:
 
 @dataclass(frozen=True)
 class _Armed:
-    """A running timer: when it goes off next, by the monotonic clock, and after how many seconds again (0: never)."""
+    """A running timer: its deadline by the monotonic clock, and the interval of repetitions in seconds (0: none)."""
 
     deadline: float
     interval: float
@@ -228,7 +228,7 @@ class _Armed:
 def _read_timer() -> _Armed | None:
     now = time.monotonic()
     left, interval = signal.getitimer(signal.ITIMER_REAL)
-    is_armed = left > 0 or interval > 0  # of one that has just gone off, nothing is left until its signal arrives
+    is_armed = left > 0 or interval > 0  # `left` is 0 between the end of a timer and the arrival of its signal
     return _Armed(now + left, interval) if is_armed else None
 
 
@@ -240,9 +240,9 @@ def _set_timer(value: _Armed | None) -> None:
 
 
 def _same_timer(before: _Armed | None, after: _Armed | None) -> bool:
-    """Whether it still has its deadline, or has gone off and follows its interval.
+    """Return whether the timer still has its deadline, or has gone off and follows its interval.
 
-    One with an interval may also go off earlier: the handler of a time limit has it try again soon.
+    A timer with an interval may also go off earlier, since the handler of a time limit makes it try again soon.
     """
     if before is None:
         return after is None
@@ -258,14 +258,14 @@ def _same_timer(before: _Armed | None, after: _Armed | None) -> bool:
 
 def _set_warning_filters(value: list[Any]) -> None:
     warnings.filters[:] = value  # type: ignore[index]
-    warnings._filters_mutated()  # type: ignore[attr-defined]  # else cached decisions are kept
+    warnings._filters_mutated()  # type: ignore[attr-defined]  # otherwise cached decisions are kept
 
 
 def _set_gc(value: bool) -> None:
     (gc.enable if value else gc.disable)()
 
 
-# What may change the numbers of a call, and is read in microseconds.
+# Settings that may change the numbers of a call, and that are read in microseconds.
 FREQUENT: tuple[Setting, ...] = (
     Setting("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
     Setting("torch's default device", _default_device, _set_default_device),
@@ -281,7 +281,7 @@ FREQUENT: tuple[Setting, ...] = (
     Setting("torch's number of threads", torch.get_num_threads, torch.set_num_threads),
     Setting("the flushing of denormal numbers", lambda: _DENORMAL * 1.0 == 0.0, torch.set_flush_denormal),
 )
-# FREQUENT without grad mode, which changes what a call costs and not what it computes.
+# FREQUENT without grad mode, which changes the cost of a call but not its result.
 CHANGING_NUMBERS = frozenset(setting for setting in FREQUENT if setting.read is not torch.is_grad_enabled)
 GENERATORS: tuple[Setting, ...] = (
     Setting("torch's global generator", _torch_generator, _set_torch_generator, _always, is_shown=False),
@@ -289,7 +289,7 @@ GENERATORS: tuple[Setting, ...] = (
     Setting("NumPy's global generator", _numpy_generator, _set_numpy_generator, _always, is_shown=False),
     Setting("Python's global generator (random)", random.getstate, random.setstate, _always, is_shown=False),
 )
-# Its values are times, which no reader of a message could use.
+# Its values are times, which would not help the reader of a message.
 TIMER = Setting(
     "the timer of SIGALRM (signal.alarm, setitimer)", _read_timer, _set_timer, is_shown=False, is_same=_same_timer
 )

@@ -1,4 +1,4 @@
-"""Synchronised stopwatch and peak memory."""
+"""A synchronised stopwatch, and the peak memory of the process."""
 
 import contextlib
 import os
@@ -12,10 +12,10 @@ import torch
 
 
 class Stopwatch:
-    """Seconds by phase. Phases nest: time inside an inner phase counts for the inner one alone.
+    """Measures seconds by phase. Phases may nest: time inside an inner phase counts only for the inner phase.
 
-    The accelerator is synchronised on both edges of a phase, so that work that was only queued is counted where it
-    belongs.
+    The accelerator is synchronised at the start and end of a phase, so that queued work counts for the phase that
+    queued it.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -32,7 +32,7 @@ class Stopwatch:
         self._running.append(name)
         try:
             yield
-            self._synchronise()  # not after an error: a device that failed would raise again, and hide the cause
+            self._synchronise()  # not after an error, since a failed device would raise again and hide the cause
         finally:
             self._book()
             self._running.pop()
@@ -55,7 +55,7 @@ def synchronise(device: torch.device) -> None:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Forget earlier peaks, so that `peak_memory` speaks of what comes after this call."""
+    """Forget earlier peaks, so that `peak_memory` measures what follows this call."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
@@ -68,9 +68,9 @@ def reset_peak_memory(device: torch.device) -> None:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes at the highest since the last reset: allocated on a CUDA device, resident in the process on a CPU.
+    """Return the peak bytes since the last reset: allocated on a CUDA device, or resident in the process on a CPU.
 
-    Where the process's high-water mark cannot be reset (outside Linux), it is the peak of the process's whole life.
+    If the peak of the process cannot be reset (outside Linux), it is the peak since the process started.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
@@ -81,7 +81,7 @@ def peak_memory(device: torch.device) -> int:
 
 
 def _high_water_mark() -> int:
-    """VmHWM in bytes; ValueError where the system does not tell it."""
+    """Return VmHWM in bytes. Raise ValueError if the system does not report it."""
     file = os.open("/proc/self/status", os.O_RDONLY)
     try:
         status = os.read(file, 2**16)

@@ -1,8 +1,8 @@
 """The thread pools of all numerical libraries in this process, limited to the number that a trial asks for.
 
-torch has a pool of its own. NumPy, SciPy and scikit-learn bring others: each distribution has its own copy of OpenMP or
-OpenBLAS, which knows nothing of torch's setting. Libraries that are loaded already are limited through threadpoolctl.
-Libraries that are loaded later read environment variables when they are loaded.
+torch has its own pool. NumPy, SciPy and scikit-learn have others: each distribution has its own copy of OpenMP or
+OpenBLAS, which ignores torch's setting. Libraries that are already loaded are limited through threadpoolctl. Libraries
+that are loaded later read environment variables when they are loaded.
 
 This module imports torch only where it is used, so that a process that starts workers can stay light.
 """
@@ -27,7 +27,7 @@ _VARIABLES = (
 
 @contextmanager
 def environment_for(threads: int) -> Iterator[None]:
-    """Set the variables from which libraries and child processes take their number of threads; restore them later."""
+    """Set the variables from which libraries and child processes read their number of threads; restore them later."""
     before = {name: os.environ.get(name) for name in _VARIABLES}
     os.environ.update(dict.fromkeys(_VARIABLES, str(threads)))
     try:
@@ -42,7 +42,7 @@ def environment_for(threads: int) -> Iterator[None]:
 
 @contextmanager
 def limited(threads: int) -> Iterator[None]:
-    """Run with at most so many threads in the pools of torch and of every library that is or will be loaded.
+    """Limit the threads in the pools of torch and of every library that is loaded now or later, inside the block.
 
     Loading the libraries' controls takes about 4 ms; see `native_threads` for libraries that are loaded later.
     """
@@ -62,16 +62,17 @@ def limited(threads: int) -> Iterator[None]:
 
 
 def native_threads() -> dict[str, int]:
-    """The number of threads of each OpenMP and BLAS library in this process, by the library's path.
+    """Return the number of threads of each OpenMP and BLAS library in this process, by the path of the library.
 
-    Libraries are loaded by imports, so the process is scanned again (4 ms) only when modules were imported since; else
-    the call takes a few microseconds. A library that appears inside `limited` is limited as soon as it is seen.
+    Libraries are loaded by imports, so the process is scanned again (4 ms) only if modules were imported since the last
+    call; otherwise the call takes a few microseconds. A library that is loaded inside `limited` is limited by the next
+    scan.
     """
     return _pools.read()
 
 
 def set_native_threads(threads: dict[str, int]) -> None:
-    """Set the number of threads of the libraries at these paths; others keep theirs."""
+    """Set the number of threads of the libraries at these paths; other libraries keep theirs."""
     _pools.write(threads)
 
 

@@ -1,4 +1,4 @@
-"""The two pools: over stored log-probs and over a posterior."""
+"""The two kinds of pools: over stored log-probs and over a posterior."""
 
 from softal_bench.pools.posterior import PosteriorPool, Predictor
 from softal_bench.pools.tensor import TensorPool

@@ -1,4 +1,4 @@
-"""The pool over a posterior, which a trial acquires from, and where positions become indices in the data set."""
+"""The pool over a posterior, from which a trial acquires; it converts positions to indices in the data set."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -14,14 +14,14 @@ from softal_bench.machine.stopwatch import Stopwatch
 
 
 class Predictor:
-    """A fitted model with one posterior; the time spent in them counts as the stopwatch's phase "predict".
+    """A fitted model with one posterior. The stopwatch counts the time spent in them as the phase "predict".
 
-    Pools that share it are pools under the same K samples.
+    Pools that share a predictor use the same K samples.
 
     Args:
         fitted: the model.
         draw: draws its K posterior samples; called once, when they are first needed.
-        stopwatch: the round's.
+        stopwatch: the stopwatch of the round.
     """
 
     def __init__(self, fitted: FittedModel, draw: Callable[[], Posterior], stopwatch: Stopwatch) -> None:
@@ -31,11 +31,11 @@ class Predictor:
 
     @property
     def num_samples(self) -> int:
-        """K."""
+        """K, the number of posterior samples."""
         return self._posterior.num_samples
 
     def log_probs(self, inputs: Tensor, indices_n: Tensor) -> Tensor:
-        """log_probs_n_K_C of the inputs at these indices."""
+        """Return log_probs_n_K_C of the inputs at these indices."""
         with self._stopwatch.phase("predict"):
             try:
                 return self._posterior.log_probs(inputs[indices_n])
@@ -43,7 +43,7 @@ class Predictor:
                 raise error.at(indices_n.tolist()) from error
 
     def embeddings(self, inputs: Tensor, indices_n: Tensor) -> Tensor:
-        """embeddings_n_D of the inputs at these indices."""
+        """Return embeddings_n_D of the inputs at these indices."""
         with self._stopwatch.phase("predict"):
             return self._fitted.embeddings(inputs[indices_n])
 
@@ -54,19 +54,19 @@ class Predictor:
 
 
 class PosteriorPool(Pool):
-    """Some examples of a data set under a posterior; predicts when it is read, a chunk at a time.
+    """A pool of examples of a data set under a posterior. It predicts when it is read, one chunk at a time.
 
     Args:
         predictor: the model and its posterior.
-        examples: what the pool, and the labelled set if there is one, are part of, on the device; only inputs are read.
-        indices_N: which of them are in the pool, in increasing order; position i is index indices_N[i].
-        needs: what the acquisition function has declared; the pool offers nothing else beyond log-probs.
-        labelled_indices: which of them are labelled; where it is not given, the pool offers no labelled set.
-        evaluation: makes the same pool under the evaluation posterior; called once, when it is first needed.
-        targets: makes the pool of target inputs, with the same predictor; called once, when it is first needed.
+        examples: the examples, on the device, that contain the pool and any labelled set; only inputs are read.
+        indices_N: the indices of the examples in the pool, in increasing order; position i is index indices_N[i].
+        needs: the needs that the acquisition function declares; the pool offers only these in addition to log-probs.
+        labelled_indices: the indices of the labelled examples; if None, the pool offers no labelled set.
+        evaluation: returns the same pool under the evaluation posterior; called once, when it is first needed.
+        targets: returns the pool of target inputs, with the same predictor; called once, when it is first needed.
 
     Attributes:
-        chunk_size: how many inputs are predicted at a time.
+        chunk_size: the number of inputs that are predicted at a time.
     """
 
     def __init__(
@@ -130,10 +130,10 @@ class PosteriorPool(Pool):
         return super().evaluation if "evaluation" not in self._needs or self._evaluation is None else self._evaluation()
 
     def indices(self, positions: Tensor) -> list[int]:
-        """The indices in the data set of positions in this pool.
+        """Return the indices in the data set of positions in this pool.
 
         Raises:
-            SelectionError: see `require_sound_positions`.
+            SelectionError: if the positions are not valid; see `require_sound_positions`.
         """
         require_sound_positions(positions, self.size)
         indices: list[int] = self._indices_N[positions.long().to(self._indices_N.device)].tolist()

@@ -12,9 +12,9 @@ class TensorPool(Pool):
     """A pool over stored log-probs.
 
     Args:
-        log_probs_N_K_C: natural logarithms, float32 or float64; not copied, not written to.
-        chunk_size: how many points `log_probs` yields at a time.
-        embeddings_N_D, labelled_L_D, targets, evaluation: what else the pool offers; see `Pool`.
+        log_probs_N_K_C: natural logarithms, float32 or float64; neither copied nor written to.
+        chunk_size: the number of points that `log_probs` yields at a time.
+        embeddings_N_D, labelled_L_D, targets, evaluation: optional attributes of the pool; see `Pool`.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""Acquisition functions, one a file."""
+"""Acquisition functions, one per file."""

@@ -1,4 +1,4 @@
-"""What the stochastic rules share: a batch drawn without replacement, by one-sample scores."""
+"""The base classes of the stochastic rules, which draw a batch without replacement by one-sample scores."""
 
 import math
 from abc import abstractmethod
@@ -16,7 +16,7 @@ from .bald import BALD
 
 @dataclass(frozen=True)
 class StochasticRule(AcquisitionFunction):
-    """A rule that draws the batch by the scores_N of a one-sample score, which are also the acquired batch's scores."""
+    """A rule that draws the batch by scores_N of a one-sample score, and reports these as the scores of the batch."""
 
     score: OneSampleScore = field(
         default_factory=BALD, metadata={"meaning": "the one-sample score that the batch is drawn by"}
@@ -26,17 +26,17 @@ class StochasticRule(AcquisitionFunction):
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """What the score needs."""
+        """The needs of the score."""
         return self.score.needs
 
     @property
     def least_samples(self) -> int:  # type: ignore[override]
-        """What the score needs."""
+        """The smallest number of posterior samples for which the score is defined."""
         return self.score.least_samples
 
     @abstractmethod
     def draw(self, scores_N: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
-        """Return positions_B, distinct, from scores_N: float64, none of them NaN."""
+        """Draw positions_B, which are distinct, from scores_N, which are float64 and not NaN."""
 
     def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
         require_batch_fits(pool, batch_size)
@@ -48,7 +48,7 @@ class StochasticRule(AcquisitionFunction):
 
 @dataclass(frozen=True)
 class GibbsRule(StochasticRule):
-    """A rule that turns scores_N into log-weights_N, the Gibbs distribution from which the batch is drawn.
+    """A rule that converts scores_N to log_weights_N, the Gibbs distribution from which the batch is drawn.
 
     T -> 0 tends to the top B of the score, T -> infinity to uniform; T itself is positive and finite.
     """
@@ -66,7 +66,7 @@ class GibbsRule(StochasticRule):
 
     @abstractmethod
     def log_weights(self, scores_N: Tensor, generator: torch.Generator) -> Tensor:
-        """Unnormalised log p_i, float64; -inf for points that come last."""
+        """Return unnormalised log p_i, float64; -inf for points that come last."""
 
     def draw(self, scores_N: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
         return sample_without_replacement(self.log_weights(scores_N, generator), batch_size, generator)

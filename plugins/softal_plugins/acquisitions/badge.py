@@ -11,15 +11,16 @@ from softal_bench.contracts.acquisition import require_batch_fits
 
 @dataclass(frozen=True)
 class BADGE(AcquisitionFunction):
-    """k-means++ seeding on gradient embeddings g_n = (p̄_n - onehot(argmax_c p̄_nc)) ⊗ h_n, h_n the point's embedding.
+    """k-means++ seeding on gradient embeddings g_n = (p̄_n - onehot(argmax_c p̄_nc)) ⊗ h_n for point embeddings h_n.
 
-    g_n is the gradient of the loss in the last layer's weights, were the most probable class the label. The paper has
-    one network; here p̄_n is the mean over the K posterior samples, and h_n comes from the network without dropout. The
-    N x C D matrix of the g_n is never made: g_n · g_m = (a_n · a_m)(h_n · h_m) with a_n = p̄_n - onehot(argmax_c p̄_nc).
+    g_n is the gradient of the loss with respect to the weights of the last layer, if the label were the most probable
+    class. The paper uses one network; here p̄_n is the mean over the K posterior samples, and h_n comes from the network
+    without dropout. The N x C D matrix of all g_n is never computed, since g_n · g_m = (a_n · a_m)(h_n · h_m) with
+    a_n = p̄_n - onehot(argmax_c p̄_nc).
 
-    As in the authors' code the first centre is the g_n of largest norm, and each next one is drawn with a probability
-    in proportion to its squared distance from the nearest centre before it (D² sampling), never twice; see
-    `softal_bench.bayes.centres`. The scores are these distances, the first point's the norm.
+    As in the authors' code, the first centre is the g_n with the largest norm. Each further centre is drawn, without
+    replacement, with probability proportional to its squared distance from the nearest earlier centre (D² sampling);
+    see `softal_bench.bayes.centres`. The scores are these distances, and the norm for the first point.
     """
 
     needs = frozenset({"embeddings"})
@@ -41,7 +42,7 @@ class BADGE(AcquisitionFunction):
 
 
 def _residuals(log_probs_n_K_C: Tensor) -> Tensor:
-    """p̄_n - onehot(argmax_c p̄_nc), float64; of equally probable classes the first."""
+    """Return p̄_n - onehot(argmax_c p̄_nc), float64; if classes are equally probable, the first one counts."""
     probs_n_C = mean_probs(log_probs_n_K_C)
     most_probable_n_1 = probs_n_C.argmax(dim=1, keepdim=True)
     return probs_n_C.scatter_add_(1, most_probable_n_1, probs_n_C.new_full(most_probable_n_1.shape, -1.0))

@@ -8,7 +8,7 @@ from softal_bench.contracts import OneSampleScore
 
 @dataclass(frozen=True)
 class BALD(OneSampleScore):
-    """I[Y; Ω | x_n] = H[p̄_n] - mean_k H[p_nk], in nats, in [0, log C]: what a label tells about the weights."""
+    """I[Y; Ω | x_n] = H[p̄_n] - mean_k H[p_nk], the information of a label about the weights, in nats, in [0, log C]."""
 
     least_samples = 2
     citation = "Houlsby et al. 2011, arXiv:1112.5745; for deep active learning: Gal, Islam and Ghahramani 2017"

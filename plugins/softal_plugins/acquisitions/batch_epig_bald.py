@@ -11,10 +11,10 @@ from softal_bench.contracts.acquisition import require_batch_fits
 class BatchEPIGBALD(AcquisitionFunction):
     """Greedy argmax of BatchBALD under the model minus BatchBALD under the evaluation posterior.
 
-    Each of the two has label configurations of its own, exact while C^i <= M, else M//K drawn for each of its samples.
-    The difference is not submodular, so the batch comes with no guarantee. Upper bounds of the first term minus lower
-    bounds of the second rule most points out; see `softal_bench.bayes.batch_bald`. The scores are the gains of each
-    point given those before it, in nats; they may be negative.
+    Each term has its own label configurations, exact while C^i <= M; after that, M//K are drawn for each of its
+    posterior samples. The difference is not submodular, so the batch has no guarantee. Upper bounds of the first term
+    minus lower bounds of the second rule out most points; see `softal_bench.bayes.batch_bald`. The scores are the gains
+    of each point given the earlier points, in nats; they may be negative.
     """
 
     joint_samples: int = field(

@@ -11,9 +11,9 @@ from softal_bench.contracts.acquisition import require_batch_fits
 class BatchBALD(AcquisitionFunction):
     """Greedy argmax of I[Y_1..Y_B; Ω], the mutual information of all labels of the batch with the weights.
 
-    Gains are exact while C^i <= M label configurations, estimated from M//K drawn ones a posterior sample after that.
-    The search is accelerated: upper bounds rule most points out, see `softal_bench.bayes.batch_bald`. The scores are
-    the gains of each point given those before it, in nats.
+    Gains are exact while there are C^i <= M label configurations. After that, they are estimated from M//K drawn
+    configurations per posterior sample. The search is accelerated by upper bounds that rule out most points; see
+    `softal_bench.bayes.batch_bald`. The scores are the gains of each point given the earlier points, in nats.
     """
 
     joint_samples: int = field(

@@ -9,11 +9,11 @@ from softal_bench.contracts.acquisition import require_batch_fits
 
 @dataclass(frozen=True)
 class Coreset(AcquisitionFunction):
-    """k-center greedy: each pick is the point farthest from all labelled points and all picks before it.
+    """k-center greedy: each pick is the point farthest from all labelled points and all earlier picks.
 
     Distances are those of embeddings. The largest distance of a point from its nearest centre is at most twice that of
-    the best batch. The scores are the distances at which points were taken, so they never rise. Ties go to the lower
-    position; where nothing is labelled, the first pick is position 0, at an infinite distance.
+    the best batch. The scores are the distances at which points were taken, so they never increase. Ties go to the
+    lower position. If no point is labelled, the first pick is position 0, at an infinite distance.
     """
 
     needs = frozenset({"embeddings", "labelled"})

@@ -10,11 +10,11 @@ from softal_bench.contracts.acquisition import scores_by_chunk
 
 @dataclass(frozen=True)
 class EPIG(OneSampleScore):
-    """E_x*[ I[Y; Y* | x_n, x*] ], in nats, in [0, log C]: what a label tells about the labels at target inputs x*.
+    """E_x*[ I[Y; Y* | x_n, x*] ], the information of a label about labels at target inputs x*, in nats, in [0, log C].
 
     The expectation is the mean over the M targets of the pool. Both predictions come from the same K posterior samples,
-    p(y, y*) = mean_k p_k(y | x) p_k(y* | x*), so that it counts only what the weights share between x and x*, where
-    BALD counts all that a label tells about the weights.
+    p(y, y*) = mean_k p_k(y | x) p_k(y* | x*). EPIG therefore counts only information about the weights that is relevant
+    to the target inputs, whereas BALD counts all information about the weights.
     """
 
     needs = frozenset({"targets"})

@@ -11,9 +11,10 @@ from .bald import BALD
 class EPIGBALD(OneSampleScore):
     """BALD under the model minus BALD under the evaluation posterior, in nats, in [-log C, log C].
 
-    The evaluation posterior stands for what is left to know of the weights once the predictions that matter are known:
-    a fresh copy of the model that was distilled on the inputs of labelled set and pool. So it is what a label tells
-    about those predictions. It may be negative; the distilled model is an estimate.
+    The evaluation posterior is a new copy of the model, distilled on the inputs of the labelled set and the pool. It
+    represents the uncertainty about the weights that remains once the relevant predictions are known. The difference is
+    therefore the information of a label about those predictions. It may be negative, since the distilled model is an
+    estimate.
     """
 
     needs = frozenset({"evaluation"})

@@ -8,7 +8,7 @@ from softal_bench.contracts import OneSampleScore
 
 @dataclass(frozen=True)
 class Margin(OneSampleScore):
-    """1 - (p̄_(1) - p̄_(2)), the two largest of p̄ = mean_k p_k: large where two classes compete, in [0, 1]."""
+    """1 - (p̄_(1) - p̄_(2)) with the two largest of p̄ = mean_k p_k, in [0, 1]: large if two classes compete."""
 
     citation = "Scheffer, Decomain and Wrobel 2001"
     cost = "O(N K C) time, O(N) memory"

@@ -8,10 +8,10 @@ from softal_bench.contracts import OneSampleScore
 
 @dataclass(frozen=True)
 class MeanStd(OneSampleScore):
-    """Mean over classes of sigma_c = sqrt(mean_k p_kc² - p̄_c²), in [0, sqrt(C - 1) / C]: how far samples disagree.
+    """Mean over classes of sigma_c = sqrt(mean_k p_kc² - p̄_c²), the disagreement of samples, in [0, sqrt(C - 1) / C].
 
-    A sum over classes of unbiased deviations, as in the journal version of arXiv:2106.12059, is C sqrt(K / (K - 1))
-    times as much at every point: the same order, and another temperature under softmax.
+    The sum over classes of unbiased deviations, as in the journal version of arXiv:2106.12059, is larger by the factor
+    C sqrt(K / (K - 1)) at every point: it gives the same order, and corresponds to another temperature under softmax.
     """
 
     least_samples = 2

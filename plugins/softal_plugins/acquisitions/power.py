@@ -8,7 +8,7 @@ from ._stochastic_rule import GibbsRule
 
 @dataclass(frozen=True)
 class Power(GibbsRule):
-    """p_i proportional to s_i^(1/T), negative scores clamped at 0; points of score 0 come last, in uniform order."""
+    """p_i proportional to s_i^(1/T), with negative scores set to 0; points with score 0 come last, in random order."""
 
     def log_weights(self, scores_N: Tensor, generator: torch.Generator) -> Tensor:
         return scores_N.clamp_min(0).log() / self.temperature

@@ -9,10 +9,10 @@ from ._stochastic_rule import StochasticRule
 
 @dataclass(frozen=True)
 class RandomTop(StochasticRule):
-    """B points uniformly without replacement from the r B points of best score, or from all where the pool has fewer.
+    """B points drawn uniformly without replacement from the r B points with the best scores, or from all if N < r B.
 
-    r = 1 is the top B of the score, r >= N / B is uniform; r B is rounded to the nearest whole number. At the edge of
-    the r B points ties go to the lower position.
+    r = 1 is the top B of the score, r >= N / B is uniform; r B is rounded to the nearest whole number. If several
+    points are tied for the last of the r B places, the lower positions are included.
     """
 
     ratio: float = field(

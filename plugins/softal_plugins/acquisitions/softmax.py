@@ -8,7 +8,7 @@ from ._stochastic_rule import GibbsRule
 
 @dataclass(frozen=True)
 class Softmax(GibbsRule):
-    """p_i proportional to exp(s_i / T): the paper's equation 2, with any one-sample score s."""
+    """p_i proportional to exp(s_i / T), equation 2 of the paper, for any one-sample score s."""
 
     def log_weights(self, scores_N: Tensor, generator: torch.Generator) -> Tensor:
         return (scores_N - scores_N.max()) / self.temperature  # at most 0, so that no T overflows

@@ -10,7 +10,7 @@ from ._stochastic_rule import GibbsRule
 
 @dataclass(frozen=True)
 class Softrank(GibbsRule):
-    """p_i proportional to rank_i^(-1/T), rank 1 the best score; ties are ranked at random."""
+    """p_i proportional to rank_i^(-1/T), where rank 1 is the best score; ties are ranked at random."""
 
     def log_weights(self, scores_N: Tensor, generator: torch.Generator) -> Tensor:
         return -ranks(scores_N, generator).log() / self.temperature

@@ -9,11 +9,12 @@ from softal_bench.contracts.acquisition import require_batch_fits
 
 @dataclass(frozen=True)
 class ThompsonBALD(AcquisitionFunction):
-    """The i-th pick maximises H[p̄_n] - H[p_nk] for the i-th posterior sample k drawn, among the points not yet taken.
+    """The i-th pick maximises H[p̄_n] - H[p_nk] under the i-th drawn posterior sample k, among the points not yet taken.
 
     The mean of this term over all k is BALD, H[p̄_n] - mean_k H[p_nk]; under one sample it may be negative. Samples are
-    drawn uniformly, each of the K once before any comes again, so that for B <= K the batch is of B independent draws
-    from the posterior. Ties go to the lower position. The scores are the terms, in nats, in [-log C, log C].
+    drawn uniformly, and none is repeated before all K were drawn, so that for B <= K the batch consists of B
+    independent draws from the posterior. Ties go to the lower position. The scores are the terms, in nats, in
+    [-log C, log C].
     """
 
     least_samples = 2

@@ -8,7 +8,7 @@ from softal_bench.contracts.acquisition import require_batch_fits
 
 @dataclass(frozen=True)
 class Uniform(AcquisitionFunction):
-    """B points uniformly without replacement; the baseline that any method has to beat. Reads no log-probs."""
+    """B points drawn uniformly without replacement, the baseline that any method has to beat. Reads no log-probs."""
 
     stochastic = True
     ranks_points = False

@@ -1,4 +1,4 @@
-"""What data sets read through torchvision share: fetching their files, and saying what is wrong with them."""
+"""The files of data sets that torchvision reads: downloading them, and reporting what is wrong with them."""
 
 import contextlib
 import io
@@ -19,12 +19,13 @@ class Files:
     """The files of a data set.
 
     Attributes:
-        dataset: its name, for messages and the provenance.
-        folder: where they lie under the data folder.
-        names: what they are called.
-        read: torchvision's class; called with a folder and the options of a part, and with `download=True` to fetch.
+        dataset: the name of the data set, for messages and the provenance.
+        folder: the folder of the files, under the data folder.
+        names: the names of the files.
+        read: the class of torchvision. It is called with a folder and the options of a part, and with `download=True`
+            to download the files.
         train, test: the options of each part.
-        read_from: the folder that torchvision is called with, under the data folder; that itself unless given.
+        read_from: the folder that is passed to torchvision, under the data folder; by default the data folder itself.
     """
 
     dataset: str
@@ -36,10 +37,10 @@ class Files:
     read_from: str = ""
 
     def prepare(self, root: Path) -> None:
-        """Fetch them if one is missing; `root` is written to only once all are there.
+        """Download the files if one is missing; `root` is written to only once all are complete.
 
         Raises:
-            DataMissingError: if they cannot be fetched.
+            DataMissingError: if they cannot be downloaded.
         """
         if not self._missing(root):
             return
@@ -53,11 +54,11 @@ class Files:
             raise DataMissingError(f"{self._how_to_get(root)} ({why})") from error
 
     def load(self, root: Path) -> tuple[Any, Any]:
-        """torchvision's training and test set.
+        """Return the training and test set of torchvision.
 
         Raises:
-            DataMissingError: if a file is not there.
-            DataError: if torchvision cannot read them.
+            DataMissingError: if a file is missing.
+            DataError: if torchvision cannot read the files.
         """
         if self._missing(root):
             raise DataMissingError(self._how_to_get(root))
@@ -70,7 +71,7 @@ class Files:
             ) from error
 
     def paths(self, root: Path) -> list[Path]:
-        """The files, in the order of their names here."""
+        """Return the paths of the files, in the order of `names`."""
         return [root / self.folder / name for name in self.names]
 
     def _parts(self, root: Path, **options: Any) -> tuple[Any, Any]:

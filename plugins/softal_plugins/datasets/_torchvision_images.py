@@ -1,4 +1,4 @@
-"""Data sets of images that torchvision reads, as splits: bytes to standardised float32, and what they come from."""
+"""Data sets of images that torchvision reads: standardised float32 inputs, labels, and their provenance."""
 
 import hashlib
 from abc import abstractmethod
@@ -17,38 +17,38 @@ from ._torchvision import Files
 
 
 class TorchvisionImages(Dataset):
-    """Inputs are (x / 255 - mean) / std of each channel, for pixels x of 0 to 255.
+    """Images that torchvision reads, with inputs (x / 255 - mean) / std in each channel, for pixels x of 0 to 255.
 
-    A subclass names its files; what it does not override is as in MNIST's format, of 10 classes, with mean and standard
-    deviation of its own training pixels and a SHA-256 over all its files. What was read is kept for the next load.
+    A subclass names its files. The defaults are the format of MNIST, 10 classes, the mean and standard deviation of the
+    training pixels, and a SHA-256 over all files. The splits are kept in memory for the next load.
     """
 
     @property
     @abstractmethod
     def files(self) -> Files:
-        """Where they are, and how torchvision reads them."""
+        """The files, and how torchvision reads them."""
 
     @property
     def num_classes(self) -> int:
-        """C."""
+        """C, the number of classes."""
         return 10
 
     def pixels(self, part: Any) -> Tensor:
-        """uint8 [n, channels, h, w] of what torchvision read."""
+        """Return the pixels of a part that torchvision read, uint8 [n, channels, h, w]."""
         pixels: Tensor = part.data.unsqueeze(1)
         return pixels
 
     def labels(self, part: Any) -> Tensor:
-        """labels_n, int64, from 0, of what torchvision read."""
+        """Return labels_n of a part that torchvision read, int64, from 0."""
         labels: Tensor = part.targets.long()
         return labels
 
     def mean_and_std(self, train_pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """What inputs are standardised with: of each channel, in the scale of x / 255."""
+        """Return the mean and standard deviation that standardise each channel, in the scale of x / 255."""
         return measured_mean_and_std(train_pixels)
 
     def sha256(self, root: Path, train: Any) -> str:
-        """The provenance's: of the bytes of all files, in their order."""
+        """Return the SHA-256 for the provenance, computed from the bytes of all files in their order."""
         digest = hashlib.sha256()
         for path in self.files.paths(root):
             digest.update(path.read_bytes())
@@ -62,9 +62,9 @@ class TorchvisionImages(Dataset):
 
 
 def measured_mean_and_std(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation (of the population) of x / 255 in each channel, float32 [channels].
+    """Return the mean and the population standard deviation of x / 255 in each channel, float32 [channels].
 
-    They are computed in float64 from how often each of the 256 values occurs, so no order of summation matters.
+    They are computed in float64 from the counts of the 256 values, so the order of pixels does not matter.
     """
     values = torch.arange(256, dtype=torch.float64) / 255
     counts = [pixels[:, channel].flatten().bincount(minlength=256) for channel in range(pixels.shape[1])]

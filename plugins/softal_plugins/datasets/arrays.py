@@ -16,7 +16,7 @@ from softal_bench.contracts.dataset import count_overlap, require_memory
 from softal_bench.errors import DataError, DataMissingError
 
 _NAMES = ("train_images", "train_labels", "test_images", "test_labels")
-_FLOATS_HELD = 3  # of each stored number at a time: as float32, centred, and standardised
+_FLOATS_HELD = 3  # copies of each stored number in memory at a time: as float32, centred, and standardised
 _MOST_CLASSES = 100_000
 
 
@@ -24,12 +24,12 @@ _MOST_CLASSES = 100_000
 class Arrays(Dataset):
     """A user's own `.npz` file with the arrays train_images, train_labels, test_images and test_labels.
 
-    Images are [n, h, w], [n, h, w, channels] (channels last, 1 to 4 of them) or [n, channels, h, w], or features
-    [n, d]; labels are whole numbers from 0. Images of type uint8 are divided by 255. Inputs are then standardised, each
-    channel (each array as a whole, for features) with the mean and standard deviation of its training values.
+    Images have shape [n, h, w], [n, h, w, channels] (1 to 4 channels) or [n, channels, h, w]; features have shape
+    [n, d]. Labels are whole numbers from 0. Images of type uint8 are divided by 255. Inputs are then standardised with
+    the mean and standard deviation of the training values, for each channel of images, or for all features together.
 
-    `path` is absolute or relative to the data folder. The number of classes is the largest training label plus 1 unless
-    given.
+    `path` is absolute or relative to the data folder. The number of classes is by default the largest training label
+    plus 1.
     """
 
     path: str = field(
@@ -101,7 +101,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             return {name: _array(archive, name) for name in _NAMES}
     except (DataError, MemoryError):
         raise
-    except Exception as error:  # of many types, for a file that is damaged or forged
+    except Exception as error:  # a damaged or forged file raises errors of many types
         raise DataError(f"arrays: {path} cannot be read as .npz: {error}; write it with numpy.savez") from error
 
 
@@ -130,7 +130,7 @@ def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dt
         read = np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
         try:
             shape, _, dtype = read(member)
-        except MemoryError as error:  # of the parser, for deep nesting
+        except MemoryError as error:  # the parser raises it for deep nesting
             raise ValueError(f"the header of {name} is nested too deeply") from error
     return shape, dtype
 
@@ -141,7 +141,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 
 def _images(path: Path, name: str, images: np.ndarray) -> np.ndarray:
-    """Images as float32 [n, channels, h, w], or features [n, d]."""
+    """Return images as float32 [n, channels, h, w], or features as float32 [n, d]."""
     if images.ndim not in (2, 3, 4) or images.dtype.kind not in "uif" or not len(images):
         raise DataError(
             f"arrays: {path}: {name} has shape {images.shape} and type {images.dtype}; need numbers of shape "

@@ -10,7 +10,7 @@ from torchvision import datasets
 from ._torchvision import Files
 from ._torchvision_images import TorchvisionImages
 
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of the training images, each colour
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of each colour in the training images
 _FILES = Files(
     "cifar10",
     "cifar-10-batches-py",
@@ -21,11 +21,11 @@ _FILES = Files(
 
 @dataclass(frozen=True)
 class CIFAR10(TorchvisionImages):
-    """CIFAR-10: 50 000 training and 10 000 test images of 3x32x32, 10 classes; (x / 255 - mean) / std of each colour.
+    """CIFAR-10: 50 000 training and 10 000 test images of 3x32x32, 10 classes.
 
-    Read through torchvision from `cifar-10-batches-py` under the data folder; downloaded there if missing. Its files
-    are pickles: torchvision reads them only if their MD5 sums are those of the originals. The SHA-256 is that of the
-    training pixels and labels.
+    Inputs are (x / 255 - mean) / std of each colour. The files are read through torchvision from `cifar-10-batches-py`
+    under the data folder, and downloaded there if missing. They are pickles, which torchvision reads only if their MD5
+    sums are those of the originals. The SHA-256 is that of the training pixels and labels.
     """
 
     citation = "Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images"

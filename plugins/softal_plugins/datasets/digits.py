@@ -13,10 +13,10 @@ _TEST_SIZE = 500
 
 @dataclass(frozen=True)
 class Digits(Dataset):
-    """The handwritten digits that scikit-learn ships: 1797 images of 8x8, 10 classes, no download.
+    """The handwritten digits that scikit-learn includes: 1797 images of 8x8, 10 classes, no download.
 
-    Pixels are divided by 16, then standardised with the mean and standard deviation of all training pixels. 500 images,
-    stratified by class and always the same, are the test set.
+    Pixels are divided by 16, then standardised with the mean and standard deviation of all training pixels. The test
+    set consists of 500 images, stratified by class and always the same.
     """
 
     citation = "Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits, UCI"

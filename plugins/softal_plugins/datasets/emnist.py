@@ -12,16 +12,16 @@ _NUM_CLASSES = {"byclass": 62, "bymerge": 47, "balanced": 47, "letters": 26, "di
 
 @dataclass(frozen=True)
 class EMNIST(TorchvisionImages):
-    """EMNIST: handwritten letters and digits of 28x28, in one of six splits.
+    """EMNIST: images of handwritten letters and digits, 28x28, in one of six splits.
 
-    byclass: 62 classes, digits, capital and small letters. bymerge: 47, letters that look alike in both cases are one
-    class. balanced: the same 47, each as often. letters: 26, both cases of a letter are one class. digits: 10, each as
-    often. mnist: 10, as many images as MNIST has.
+    byclass: 62 classes, for digits, capital and small letters. bymerge: 47 classes; letters that look alike in both
+    cases are one class. balanced: the same 47 classes, of equal size. letters: 26 classes; both cases of a letter are
+    one class. digits: 10 classes of equal size. mnist: 10 classes, with as many images as MNIST.
 
-    The files hold images transposed; here they are upright. The labels of letters, 1 to 26 in the files, are 0 to 25.
-    Pixels are divided by 255, then standardised with mean and standard deviation of the split's training pixels,
-    measured when they are read. Read through torchvision from `EMNIST/raw` under the data folder; if missing, all six
-    splits are downloaded there.
+    Images are transposed in the files and upright here. Labels of the split letters are 1 to 26 in the files and 0 to
+    25 here. Pixels are divided by 255, then standardised with the mean and standard deviation of the training pixels of
+    the split, measured when they are read. The files are read through torchvision from `EMNIST/raw` under the data
+    folder; if they are missing, all six splits are downloaded there.
 
     Raises:
         ValueError: if there is no such split.

@@ -17,8 +17,9 @@ _FILES = Files(
 class FashionMNIST(TorchvisionImages):
     """Fashion-MNIST: 60 000 training and 10 000 test images of clothing, 28x28, 10 classes.
 
-    Pixels are divided by 255, then standardised with mean and standard deviation of all training pixels, measured when
-    they are read. Read through torchvision from `FashionMNIST/raw` under the data folder; downloaded there if missing.
+    Pixels are divided by 255, then standardised with the mean and standard deviation of all training pixels, measured
+    when they are read. The files are read through torchvision from `FashionMNIST/raw` under the data folder, and
+    downloaded there if missing.
     """
 
     citation = "Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747"

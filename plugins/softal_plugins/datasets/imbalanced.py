@@ -11,14 +11,15 @@ from softal_bench.contracts.dataset import count_overlap
 
 @dataclass(frozen=True)
 class Imbalanced(Dataset):
-    """Another data set with a long tail: of each class fewer training examples than of the one before.
+    """Another data set with a long tail: each class has fewer training examples than the previous class.
 
-    Of the n_c training examples of class c, n_c ratio^(-c / (C - 1)) are kept, to the nearest whole number and at least
-    one; which ones is drawn from the generator, and they keep their order. So where classes were of one size, the first
-    is `ratio` times as large as the last. The test set stays as it is.
+    Of the n_c training examples of class c, n_c ratio^(-c / (C - 1)) are kept, rounded to the nearest whole number and
+    at least one. They are drawn with the generator and keep their order. If all classes had the same size, the first
+    class is `ratio` times as large as the last. The test set is not changed.
 
-    Validation sets are drawn from the training examples, so they have the long tail too. Copies that a wrapped data set
-    made of an example are dropped one by one; put this inside `repeated` to drop examples with all their copies.
+    Validation sets are drawn from the training examples, so they also have the long tail. If the wrapped data set has
+    copies of examples, each copy is dropped independently; use this inside `repeated` to drop examples with all their
+    copies.
     """
 
     of: Dataset = field(metadata={"meaning": "the data set of which examples are left out"})
@@ -46,7 +47,7 @@ class Imbalanced(Dataset):
         return Splits(train, splits.test, provenance, source_n, overlap)
 
     def _kept(self, labels_N: Tensor, num_classes: int, generator: torch.Generator) -> Tensor:
-        """The indices of the examples that are kept, in increasing order."""
+        """Draw the indices of the examples that are kept, and return them in increasing order."""
         shuffled = torch.randperm(len(labels_N), generator=generator)
         kept = []
         for label in range(num_classes):

@@ -10,16 +10,17 @@ from softal_bench.errors import DataError
 
 @dataclass(frozen=True)
 class LabelNoise(Dataset):
-    """Another data set with wrong labels: each training label is, with probability `rate`, another class.
+    """Another data set with wrong labels: with probability `rate`, a training label is replaced by another class.
 
-    Symmetric noise: p(y' | y) = 1 - rate for y' = y, and rate / (C - 1) for each other class. It is drawn once from the
-    generator; at one state of the generator a higher rate makes the same labels wrong and more. Copies of one example,
-    where a wrapped data set made some, have one label, so noise is drawn for their source. The test set stays clean.
+    The noise is symmetric: p(y' | y) = 1 - rate for y' = y, and rate / (C - 1) for each other class. It is drawn once
+    from the generator. For the same state of the generator, a higher rate changes the same labels and additional ones.
+    If the wrapped data set has copies of an example, noise is drawn once for their source, so all copies have the same
+    label. The test set has no noise.
 
-    Validation sets are drawn from the training examples, so early stopping goes by noisy labels too.
+    Validation sets are drawn from the training examples, so early stopping also uses noisy labels.
 
     Raises:
-        DataError: if there is one class only, so that no label can be another.
+        DataError: if there is only one class, so that no label can be changed.
     """
 
     of: Dataset = field(metadata={"meaning": "the data set whose training labels are made wrong"})
@@ -48,7 +49,7 @@ class LabelNoise(Dataset):
         return Splits(train, splits.test, provenance, splits.source_N, splits.overlap)
 
     def _shifts(self, size: int, source_N: Tensor | None, num_classes: int, generator: torch.Generator) -> Tensor:
-        """By how many classes each label moves on: 0 where it stays, else 1 to C - 1 with equal probability."""
+        """Draw the shift of each label: 0 if it does not change, otherwise 1 to C - 1 with equal probability."""
         source_N = torch.arange(size) if source_N is None else source_N
         sources, number_N = torch.unique(source_N, return_inverse=True)
         moved = torch.rand(len(sources), dtype=torch.float64, generator=generator) < self.rate

@@ -21,10 +21,10 @@ _FILES = Files(
 
 @dataclass(frozen=True)
 class MNIST(TorchvisionImages):
-    """MNIST: 60 000 training and 10 000 test images of 28x28, 10 classes; (x / 255 - 0.1307) / 0.3081.
+    """MNIST: 60 000 training and 10 000 test images of 28x28, 10 classes.
 
-    Read through torchvision from `MNIST/raw` under the data folder; downloaded there if missing. The SHA-256 is that of
-    the training images.
+    Inputs are (x / 255 - 0.1307) / 0.3081. The files are read through torchvision from `MNIST/raw` under the data
+    folder, and downloaded there if missing. The SHA-256 is that of the training images.
     """
 
     citation = "LeCun, Bottou, Bengio and Haffner 1998"

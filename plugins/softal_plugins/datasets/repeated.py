@@ -7,16 +7,16 @@ import torch
 from softal_bench.contracts import Dataset, Examples, Provenance, Splits
 from softal_bench.contracts.dataset import count_overlap, require_memory
 
-_COPIES_HELD = 2  # of all inputs at a time: the copies, and the noise that is added to them
+_COPIES_HELD = 2  # tensors of all copies in memory at a time: the copies, and the noise that is added to them
 
 
 @dataclass(frozen=True)
 class Repeated(Dataset):
-    """Another data set's training examples several times over, each copy with noise of its own.
+    """Another data set whose training examples are repeated, each copy with its own noise.
 
-    Copies stand block-wise: i, i + n, i + 2n, ... are twins. Noise N(0, noise_std^2) is added to every copy, the first
-    included, in the scale of the wrapped data set's inputs, drawn once from the generator. The test set stays clean.
-    RepeatedMNIST is `repeated: {of: mnist, times: 2, noise_std: 0.1}`.
+    Copies are ordered in blocks: examples i, i + n, i + 2n, ... are copies of the same example. Noise N(0, noise_std^2)
+    is added to every copy, including the first, in the scale of the inputs of the wrapped data set. It is drawn once
+    from the generator. The test set has no noise. RepeatedMNIST is `repeated: {of: mnist, times: 2, noise_std: 0.1}`.
     """
 
     of: Dataset = field(metadata={"meaning": "the data set whose training examples are repeated"})

@@ -15,7 +15,7 @@ _FILES = Files(
     datasets.SVHN,
     train={"split": "train"},
     test={"split": "test"},
-    read_from="SVHN",  # torchvision gives the files no folder of their own
+    read_from="SVHN",  # torchvision reads the files from this folder itself
 )
 
 
@@ -23,12 +23,12 @@ _FILES = Files(
 class SVHN(TorchvisionImages):
     """Street View House Numbers, cropped: 73 257 training and 26 032 test images of 3x32x32, 10 classes.
 
-    Pixels are divided by 255, then standardised with mean and standard deviation of each colour's training pixels,
-    measured when they are read. The 531 131 easier images that the authors call extra are left out. Classes are unlike
-    in size: a class of training images is from 6 to 19 % of them.
+    Pixels are divided by 255, then standardised with the mean and standard deviation of each colour's training pixels,
+    measured when they are read. The 531 131 easier images that the authors call extra are left out. Classes differ in
+    size: each has 6 to 19 % of the training images.
 
-    Read through torchvision (and scipy) from `SVHN` under the data folder, if the files' MD5 sums are those of the
-    originals; downloaded there if missing.
+    The files are read through torchvision (and scipy) from `SVHN` under the data folder, if their MD5 sums are those of
+    the originals, and downloaded there if missing.
     """
 
     citation = "Netzer, Wang, Coates, Bissacco, Wu and Ng 2011, Reading Digits in Natural Images, NIPS workshop"

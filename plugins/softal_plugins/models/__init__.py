@@ -1,1 +1,1 @@
-"""Bayesian models, one a file."""
+"""Bayesian models, one per file."""

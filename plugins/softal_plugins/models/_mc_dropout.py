@@ -16,7 +16,7 @@ class MCDropoutModel(BayesianModel):
     A subclass has the field `dropout` and builds the network. `fit_mc_dropout` trains it from scratch.
 
     Raises:
-        ValueError: if dropout is not above 0 and below 1.
+        ValueError: if dropout is not between 0 and 1, both excluded.
     """
 
     dropout: float
@@ -29,10 +29,10 @@ class MCDropoutModel(BayesianModel):
     def network(self, num_classes: int, shape: tuple[int, ...]) -> nn.Sequential:
         """Build the network for inputs of this shape, ending in log-probs of C classes.
 
-        Its weights are new: they have the framework's default initialisation, drawn from the global generator.
+        Its weights are new: they have the default initialisation of torch, drawn from the global generator.
 
         Raises:
-            DataError: if the model does not take inputs of this shape.
+            DataError: if the model does not accept inputs of this shape.
         """
 
     def fit(
@@ -50,6 +50,6 @@ class MCDropoutModel(BayesianModel):
 
 
 def require_shape(model: str, shape: tuple[int, ...], given: tuple[int, ...]) -> None:
-    """Raise DataError unless each input has the shape that the model takes."""
+    """Raise DataError unless each input has the shape that the model accepts."""
     if given != shape:
         raise DataError(f"{model} takes inputs of shape {shape}; this data set has {given}")

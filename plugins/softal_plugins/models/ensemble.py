@@ -9,13 +9,13 @@ from softal_bench.contracts import BayesianModel, Examples, FittedModel, Posteri
 
 @dataclass(frozen=True)
 class Ensemble(BayesianModel):
-    """A deep ensemble: another model fitted several times, each from initial weights and in an order of its own.
+    """A deep ensemble: another model fitted several times, each time with new initial weights and order of examples.
 
-    Its members are its posterior samples. Members of a model with MC dropout bring masks of their own; members of
+    The members are the posterior samples. Members with MC dropout also have their own masks; members of
     `mlp: {dropout: 0}` are the deterministic networks of the source.
 
-    Costs `members` times the time and memory of a fit. Prediction costs what K samples of the model cost, drawn from as
-    many as K of the members.
+    Costs `members` times the time and memory of a fit. A prediction costs as much as K samples of the model, drawn from
+    up to K of the members.
     """
 
     of: BayesianModel = field(metadata={"meaning": "the model that each member is"})
@@ -29,7 +29,7 @@ class Ensemble(BayesianModel):
 
     @property
     def evaluation_samples(self) -> int:
-        """One of each member, or as many more as members with samples of their own need together."""
+        """The default number of samples: equally many from each member, and at least as many as the model needs."""
         return self.members * -(-self.of.evaluation_samples // self.members)
 
     def fit(
@@ -45,11 +45,11 @@ class Ensemble(BayesianModel):
 
 
 class FittedEnsemble(FittedModel):
-    """The fitted members.
+    """The fitted members of an ensemble.
 
     Attributes:
-        epochs: the largest of the members'; None if a member does not say.
-        best_epoch: the largest of the members', so that distillation is brief for none of them.
+        epochs: the largest number of epochs of a member; None if a member does not report it.
+        best_epoch: the largest best epoch of a member, so that distillation is long enough for every member.
     """
 
     def __init__(self, members: Sequence[FittedModel]) -> None:
@@ -59,11 +59,11 @@ class FittedEnsemble(FittedModel):
         self.best_epoch = max(member.best_epoch for member in members)
 
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
-        """Sample k is one of member k mod M, the M members being put in random order.
+        """Draw K samples, of which sample k comes from member k mod M; the M members are in random order.
 
-        So of K = M samples each member gives one, of fewer a random part of them gives one each, and of more the
-        members give as many each, to one. A member draws its samples together: masks of its own under MC dropout. Of
-        deterministic members the samples repeat, which leaves means over samples as they are where K is a multiple
+        For K = M, each member contributes one sample. For K < M, a random subset contributes one sample each. For
+        K > M, the contributions differ by at most one. A member draws its samples together, with its own masks under MC
+        dropout. Samples of deterministic members repeat, which does not change means over samples if K is a multiple
         of M.
         """
         order = torch.randperm(len(self.members), generator=generator)[:num_samples].tolist()
@@ -72,7 +72,7 @@ class FittedEnsemble(FittedModel):
         return _EnsemblePosterior(drawn)
 
     def embeddings(self, inputs: Tensor) -> Tensor:
-        """embeddings_n_D of all members side by side: D is the sum of theirs."""
+        """Return the concatenated embeddings_n_D of all members: D is the sum of their dimensions."""
         return torch.cat([member.embeddings(inputs) for member in self.members], dim=1)
 
     def distil(
@@ -83,7 +83,7 @@ class FittedEnsemble(FittedModel):
         training: TrainingRegime,
         generator: torch.Generator,
     ) -> FittedModel:
-        """As many fresh members, each fitted to the same targets, from initial weights and in an order of its own."""
+        """Fit a new copy of each member to the same targets, with new initial weights and order of examples."""
         generators = _generators(generator, len(self.members))
         return FittedEnsemble(
             [
@@ -94,7 +94,7 @@ class FittedEnsemble(FittedModel):
 
 
 class _EnsemblePosterior(Posterior):
-    """Posteriors whose samples take turns: sample k is one of number k mod (their number)."""
+    """M posteriors whose samples take turns: sample k comes from posterior k mod M."""
 
     def __init__(self, posteriors: Sequence[Posterior]) -> None:
         self._posteriors = posteriors
@@ -112,7 +112,7 @@ class _EnsemblePosterior(Posterior):
 
 
 def _generators(generator: torch.Generator, members: int) -> list[torch.Generator]:
-    """A generator for each member, all drawn before the first is used, so that members do not depend on each other."""
+    """Return a generator for each member, all seeded before any is used, so that members do not affect each other."""
     return [
         torch.Generator().manual_seed(int(torch.randint(2**63 - 1, (), generator=generator))) for _ in range(members)
     ]

@@ -14,8 +14,8 @@ class LeNet5(MCDropoutModel):
     """LeNet-5 with MC dropout, for 28x28 images of one channel, as in the paper.
 
     Convolution 5x5 1->32, channel dropout, max-pooling 2, ReLU; convolution 5x5 32->64, channel dropout, max-pooling 2,
-    ReLU; linear 1024->128, dropout, ReLU; linear 128->C, log-softmax. Dropout is placed after pooling and ReLU: a mask
-    is a factor >= 0 and commutes with both, so it is the same function with less work.
+    ReLU; linear 1024->128, dropout, ReLU; linear 128->C, log-softmax. The code applies dropout after pooling and ReLU:
+    a mask is a factor >= 0 and commutes with both, so this is the same function with less work.
     """
 
     dropout: float = field(default=0.5, metadata={"meaning": "the probability that a channel or feature is dropped"})

@@ -14,13 +14,13 @@ class MLP(MCDropoutModel):
     """A multilayer perceptron with MC dropout, for inputs of any shape, which it flattens.
 
     For each width in `hidden`: linear, ReLU, dropout. Then linear to C, log-softmax. Its embeddings are the last hidden
-    layer; without hidden layers it is a softmax regression, and they are the flattened inputs.
+    layer. Without hidden layers it is a softmax regression, and its embeddings are the flattened inputs.
 
     With dropout 0 there is no dropout layer: the network is deterministic, and its posterior samples are all equal. It
-    then says nothing about its own uncertainty, but is a member as `ensemble` wants it.
+    then does not represent its own uncertainty, but it is suitable as a member of `ensemble`.
 
     Raises:
-        ValueError: if a width is not positive, dropout lies outside [0, 1), or there is dropout but nothing to drop.
+        ValueError: if a width is not positive, dropout is outside [0, 1), or there is dropout but no hidden layer.
     """
 
     hidden: tuple[int, ...] = field(default=(256, 256), metadata={"meaning": "widths of the hidden layers, in order"})
@@ -40,7 +40,7 @@ class MLP(MCDropoutModel):
 
     @property
     def evaluation_samples(self) -> int:
-        """1 without dropout, where all samples are equal."""
+        """The default number of posterior samples; 1 without dropout, since all samples are equal."""
         return super().evaluation_samples if self.dropout else 1
 
     def network(self, num_classes: int, shape: tuple[int, ...]) -> nn.Sequential:

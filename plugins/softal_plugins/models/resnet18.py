@@ -7,16 +7,16 @@ from softal_bench.errors import DataError
 
 from ._mc_dropout import MCDropoutModel
 
-_SMALLEST = 8  # pixels along a side; smaller images have vanished before the last stage
+_SMALLEST = 8  # pixels along a side; smaller images vanish before the last stage
 
 
 @dataclass(frozen=True)
 class ResNet18(MCDropoutModel):
-    """ResNet-18 for small colour images, with MC dropout in its head alone, as in the paper's CIFAR-10 experiments.
+    """ResNet-18 for small colour images, with MC dropout only in its head, as in the paper's CIFAR-10 experiments.
 
     torchvision's ResNet-18 with the usual stem for 32x32 images (convolution 3x3 of stride 1, no max-pooling), then
     dropout, linear 512->256, ReLU, dropout, linear 256->256, linear 256->C, log-softmax. The trunk has no dropout, so
-    one pass over the inputs serves all K masks.
+    it runs once for all K masks.
     """
 
     dropout: float = field(default=0.5, metadata={"meaning": "the probability that a feature of the head is dropped"})

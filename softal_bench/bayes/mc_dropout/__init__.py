@@ -1,8 +1,8 @@
 """MC dropout with consistent masks: K dropout masks, drawn once and shared by all inputs, are K posterior samples.
 
 The same masks can be evaluated in three ways, which agree to rounding. `FittedMCDropout.posterior` uses the first one
-that covers the network. A model of another distribution gets them too if its network has `MCDropout` layers and ends in
-log-probs.
+that covers the network. Models in other distributions can use them too if their network has `MCDropout` layers and ends
+in log-probs.
 
 - combined: for an `nn.Sequential` of a trunk without dropout, then at most one convolution, then linear layers, with
   max-pooling, ReLU, flatten and MCDropout layers between them. A mask is a factor >= 0 for a whole channel, so it

@@ -159,7 +159,7 @@ class _ChannelGroup:
 
 @dataclass(frozen=True)
 class _Block:
-    """Output channels whose contributions are in memory together; a group counts from its block's first channel."""
+    """Output channels whose contributions are in memory together; groups count channels from the first of the block."""
 
     weights_F_O_W: Tensor
     bias_O: Tensor

@@ -102,7 +102,7 @@ def _layer(run: Run, channels: int, kept_G_f: Tensor, factors_G_f: Tensor, kept_
 
 
 def can_be_combined(structure: Structure) -> bool:
-    """Whether at most one convolution follows the first mask, and the pooling after it tiles its outputs."""
+    """Return whether at most one convolution follows the first mask, and the pooling after it tiles its outputs."""
     first, *others = structure.runs
     padded_by_name = isinstance(first.layer, nn.Conv2d) and isinstance(first.layer.padding, str)
     all_linear = all(isinstance(run.layer, nn.Linear) for run in others)
@@ -180,4 +180,4 @@ class CombinedPosterior(Posterior):
             windows = self._windows(shared)
             values = self._combination.values_per_input(windows) + self._linear.values_per_input(windows.positions)
         fitting = self._budget.table_bytes // (values * shared.element_size())
-        return max(1, fitting // 16 * 16 or fitting)  # whole vector registers
+        return max(1, fitting // 16 * 16 or fitting)  # a multiple of 16 fills whole vector registers

@@ -94,7 +94,7 @@ def _run(piece: list[nn.Module]) -> Run:
 
 
 def _passes_on(dropout: MCDropout, between: list[nn.Module], layer: nn.Module) -> bool:
-    """Whether each channel of the dropout layer is one channel or some adjacent features of the next weighted layer."""
+    """Return whether each channel of the dropout layer is a channel or adjacent features of the next weighted layer."""
     if any(isinstance(module, MCDropout) for module in between) or not _flatten_all_but_inputs(between):
         return False
     flattened = any(isinstance(module, nn.Flatten) for module in between)
@@ -105,7 +105,7 @@ def _passes_on(dropout: MCDropout, between: list[nn.Module], layer: nn.Module) -
 
 
 def _can_be_thinned(pieces: list[list[nn.Module]]) -> bool:
-    """Whether rows and columns of dropped channels can be left out of every weighted layer."""
+    """Return whether rows and columns of dropped channels can be left out of every weighted layer."""
     *others, (last, *after_last) = pieces
     followed = zip(others, pieces[1:], strict=True)
     return (
@@ -116,7 +116,7 @@ def _can_be_thinned(pieces: list[list[nn.Module]]) -> bool:
 
 
 def _is_thin(layer: nn.Module, after: list[nn.Module], following: nn.Module) -> bool:
-    """Whether outputs of a weighted layer can be left out, given the layers between it and the next weighted layer."""
+    """Return whether outputs of a weighted layer can be left out, given the layers before the next weighted layer."""
     assert isinstance(layer, WEIGHTED)
     dropouts = [module for module in after if isinstance(module, MCDropout)]
     if len(dropouts) > 1 or any(module.features != len(layer.weight) for module in dropouts):
