@@ -115,7 +115,7 @@ def _job(request: Request) -> TrialJob:
 
 
 def _fetch(job: TrialJob, data_root: Path) -> None:
-    """Download data that are missing here, while no other worker of this machine does."""
+    """Download data that are missing here. Only one worker of this machine downloads at a time."""
     with filelock.FileLock(Path(tempfile.gettempdir()) / f"softal-bench-fetching-{os.getuid()}.lock"):
         prepare(job.condition.dataset, data_root)
 
