@@ -27,7 +27,7 @@ from softal_bench.run.jobs import Computation, Job, Work
 from softal_bench.suite import Condition, Resources, TrialLimits
 from softal_bench.trial.attribution import Died, Ended
 
-_SETTLE_SECONDS = 0.2  # time for the runner to receive the signal that may have ended its workers, if it was one
+_SETTLE_SECONDS = 0.2  # time for the runner to receive a signal that also ended its workers, such as one to the group
 Messages = Generator[Message, None, None]
 
 
