@@ -26,7 +26,7 @@ class LoadedDataset:
 
     @cached_property
     def splits(self) -> Splits:
-        """The data. Rules that do not change them share them."""
+        """The data, which are shared by the rules that do not change them."""
         return self.load()
 
     def load(self, seed: int = 0) -> Splits:
@@ -45,7 +45,7 @@ def _loads(loaded: LoadedDataset) -> None:
     splits = loaded.splits
     require(isinstance(splits, Splits), f"expected Splits, got {type(splits).__name__}")
     for examples in (splits.train, splits.test):
-        # Check them again, because `load` may have changed the tensors after it constructed Examples.
+        # Constructing Examples checks the tensors again, because `load` may have changed them after it did so.
         Examples(examples.inputs, examples.labels, examples.num_classes)
 
 
