@@ -45,7 +45,7 @@ def _loads(loaded: LoadedDataset) -> None:
     splits = loaded.splits
     require(isinstance(splits, Splits), f"expected Splits, got {type(splits).__name__}")
     for examples in (splits.train, splits.test):
-        # Constructing Examples checks the tensors again, because `load` may have changed them after it did so.
+        # Check them again, because `load` may have changed the tensors after it constructed Examples.
         Examples(examples.inputs, examples.labels, examples.num_classes)
 
 

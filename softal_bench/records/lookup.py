@@ -228,5 +228,5 @@ def _utc(text: str | None) -> datetime | None:
     try:
         time = datetime.fromisoformat(text or "")
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):  # OverflowError: in UTC, a time in the year 1 may be in the year 0
+    except (ValueError, OverflowError):  # OverflowError: in UTC, a time in the year 1 may lie before it
         return None

@@ -72,8 +72,8 @@ def _too_large_batch(acquisition: AcquisitionFunction) -> None:
 
 
 def _unchanged_inputs(acquisition: AcquisitionFunction) -> None:
-    # A function that converts the pool to one of these dtypes works on a copy of the other dtype and on the original of
-    # this dtype, so both are checked.
+    # A function that converts log-probs to one of these dtypes copies them only if they have the other dtype, so both
+    # dtypes are checked.
     for dtype in (torch.float64, torch.float32):
         given = example_pool().to(dtype)
         before = {name: tensor.clone() for name, tensor in given.tensors().items()}

@@ -50,7 +50,7 @@ def serve(connection: Connection, setting: WorkerSetting) -> None:
     def send(message: Message) -> None:
         connection.send_bytes(message.to_json())
 
-    work = cache(lambda: _work(setting, send))  # made for the first request, which is refused if the device is missing
+    work = cache(lambda: _work(setting, send))  # created at the first request, so that a missing device is reported
     while True:
         try:
             request = Request.from_json(connection.recv_bytes())
