@@ -1,6 +1,6 @@
 """Checks that every plugin has to pass.
 
-There are three ways to run them:
+They can be run in three ways:
 
 - `softal-bench check NAME` for an installed plugin, or `check_plugin` from Python;
 - test classes with one fixture, in `softal_bench.conformance.testing`, for a plugin's own pytest tests;
@@ -35,11 +35,11 @@ __all__ = [
     "rules_of",
 ]
 
-_HARNESS_DISTRIBUTION = "softal-bench"  # a wrapper wraps one of its plugins, if one fits
+_HARNESS_DISTRIBUTION = "softal-bench"  # its plugins are preferred as the plugin inside a wrapper
 
 
 def rules_of(contract: type) -> tuple[Rule[Any], ...]:
-    """The rules for AcquisitionFunction, BayesianModel or Dataset."""
+    """Return the rules for AcquisitionFunction, BayesianModel or Dataset."""
     rules: dict[type, tuple[Rule[Any], ...]] = {
         AcquisitionFunction: acquisitions.RULES,
         BayesianModel: models.RULES,
@@ -49,13 +49,13 @@ def rules_of(contract: type) -> tuple[Rule[Any], ...]:
 
 
 def checks_of(plugin: object, data_root: Path = Path(), device: torch.device = CPU) -> list[Check]:
-    """One check for each rule of the plugin's kind. A check runs when it is called.
+    """Return a check for each rule of the plugin's kind. A check runs when it is called.
 
     Args:
         plugin: an AcquisitionFunction, a BayesianModel or a Dataset.
         data_root: the folder of the data sets' files.
-        device: where acquisition functions and models compute. On another device than a CPU, an acquisition function
-            also has to acquire the batch that it acquires on the CPU, and its time and memory are not checked.
+        device: where acquisition functions and models compute. If this is not a CPU, an acquisition function also has
+            to acquire the same batch as on the CPU, and its time and memory are not checked.
 
     Raises:
         PluginError: if there are no rules for objects of this type.
@@ -82,7 +82,7 @@ def check_acquisition(acquisition: AcquisitionFunction) -> list[Result]:
 def check_model(model: BayesianModel) -> list[Result]:
     """Check a model. Return one result per rule.
 
-    A model that accepts none of the input shapes of the rules cannot be checked; its results are skipped and say so.
+    A model that accepts none of the input shapes of the rules cannot be checked. Its results are then "skipped".
     """
     return [check.result() for check in checks_of(model)]
 
@@ -98,14 +98,14 @@ def check_dataset(dataset: Dataset, data_root: Path) -> list[Result]:
     except NotApplicable as error:
         raise DataMissingError(str(error)) from error
     except (Exception, SystemExit):
-        pass  # the first check reports it
+        pass  # the first check reports the error
     return [check.result() for check in checks_of(dataset, data_root)]
 
 
 def check_plugin(registry: Registry[Any], name: str, data_root: Path, device: torch.device = CPU) -> list[Result]:
     """Check an installed plugin with its default parameters. A wrapper is checked around another installed plugin.
 
-    If the plugin is broken, or needs parameters or files that are not available, there is one result, which says so.
+    If the plugin is broken, or needs parameters or files that are not available, the only result reports this.
     """
     broken = registry.why_broken(name)
     if broken:
@@ -124,7 +124,7 @@ def check_plugin(registry: Registry[Any], name: str, data_root: Path, device: to
 
 
 def _required_plugins(plugin_class: type, data_root: Path) -> dict[str, str]:
-    """For each required parameter that is a plugin, the name of an installed one that needs no parameters.
+    """Return, for each required parameter that is a plugin, the name of an installed plugin that needs no parameters.
 
     Raises:
         NotApplicable: if there is no such plugin, or a required parameter is not a plugin.
@@ -148,7 +148,7 @@ def _plugin_for(contract: type, data_root: Path) -> str:
             plugin = registry.build(name)
             if isinstance(plugin, Dataset):
                 plugin.load(data_root, torch.Generator())
-        except Exception:  # it needs parameters or files, or is broken
+        except Exception:  # the plugin needs parameters or files, or is broken
             continue
         if isinstance(plugin, contract):
             return name

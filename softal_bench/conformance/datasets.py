@@ -26,7 +26,7 @@ class LoadedDataset:
 
     @cached_property
     def splits(self) -> Splits:
-        """The data. Rules that do not change them share them."""
+        """The data, which are shared by the rules that do not change them."""
         return self.load()
 
     def load(self, seed: int = 0) -> Splits:

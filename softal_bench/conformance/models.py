@@ -25,7 +25,7 @@ _SIZE = 64
 _CHUNK = 7
 _ACCURACY = 0.9
 _DISTILLATION_EPOCHS = 10
-_ROUNDING = 1e-4  # of float32 log-probs and embeddings that are computed in another order
+_ROUNDING = 1e-4  # largest difference of float32 log-probs and embeddings that are computed in another order
 
 
 class ToyProblem:
@@ -41,16 +41,16 @@ class ToyProblem:
 
     @cached_property
     def examples(self) -> Examples:
-        """The examples that the model is fitted to, which it may have changed."""
+        """The examples that the model was fitted to. The model may have changed them."""
         return self._first_fit[1]
 
     def untouched(self) -> Examples:
-        """A new copy of the examples."""
+        """Return a new copy of the original examples."""
         return _separable(tuple(self.examples.inputs.shape[1:])).to(self.device)
 
     @cached_property
     def fitted(self) -> FittedModel:
-        """The model after a few steps. Rules that do not change it share it."""
+        """The model after a few steps, which is shared by the rules that do not change it."""
         return self._first_fit[0]
 
     def fit(self, training: TrainingRegime = _BRIEF) -> FittedModel:
@@ -58,7 +58,7 @@ class ToyProblem:
         return _fit(self.model, self.examples, training)
 
     def log_probs(self, fitted: FittedModel, seed: int = 0) -> Tensor:
-        """log_probs_n_K_C of the examples under a posterior that is drawn with this seed."""
+        """Return log_probs_n_K_C of the examples under a posterior that is drawn with this seed."""
         return fitted.posterior(_SAMPLES, _generator(seed)).log_probs(self.examples.inputs)
 
     @cached_property
@@ -133,7 +133,7 @@ def _best_epoch(toy: ToyProblem) -> None:
 
 
 def _distil(toy: ToyProblem) -> None:
-    """A model that is distilled from soft targets predicts them better than the mean of the targets does."""
+    """Check that a model distilled from soft targets predicts them better than the mean of the targets does."""
     labels = toy.examples.labels
     targets_n_C = torch.stack([torch.where(labels == label, 0.9, 0.1) for label in range(2)], dim=1).log()
     try:

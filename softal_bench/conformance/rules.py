@@ -10,12 +10,12 @@ import torch
 from softal_bench.machine.isolation import restored, snapshot
 from softal_bench.machine.settings import GENERATORS, SETTINGS
 
-S_contra = TypeVar("S_contra", contravariant=True)  # a rule for all acquisition functions is one for each kind of them
+S_contra = TypeVar("S_contra", contravariant=True)  # a rule for a type is also a rule for each of its subtypes
 CPU = torch.device("cpu")
 
 
 class Violation(Exception):
-    """A plugin breaks a rule. The message states the input, what was expected and what the plugin returned."""
+    """A plugin breaks a rule. The message states the input, the expected result and the actual result."""
 
 
 class NotApplicable(Exception):
@@ -24,7 +24,7 @@ class NotApplicable(Exception):
 
 @dataclass(frozen=True)
 class Rule(Generic[S_contra]):
-    """A rule that every plugin of a kind has to keep.
+    """A rule that every plugin of a kind has to follow.
 
     Attributes:
         name: a short identifier for lists of expected failures, such as `distinct_positions`.
@@ -71,7 +71,7 @@ class Check:
     run: Callable[[], None]
 
     def __call__(self) -> None:
-        """Run the check; raise Violation, NotApplicable or what the plugin raises."""
+        """Run the check. Raise Violation, NotApplicable or the error that the plugin raises."""
         self.run()
 
     def result(self) -> Result:
@@ -112,7 +112,7 @@ def require_global_generators_untouched(run: Callable[[], object]) -> None:
 
 
 def require_settings_untouched(run: Callable[[], object]) -> None:
-    """Raise Violation if `run` changes a setting of the process that a trial would restore. Restore it first."""
+    """Raise Violation if `run` changes a setting of the process that trials restore, after restoring it."""
     before = snapshot([setting for setting in SETTINGS if setting not in GENERATORS])
     run()
     changed = before.restore()

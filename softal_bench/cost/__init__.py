@@ -1,1 +1,1 @@
-"""One cost cell: its pool of log-probs, and its measurement."""
+"""One cost cell: its pool of log-probs and its measurement."""

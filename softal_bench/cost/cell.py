@@ -1,10 +1,10 @@
-"""The measurement of one cost cell, in a process of its own and one at a time.
+"""The measurement of one cost cell, in a process of its own. Cells are measured one at a time.
 
-The process is a fork of a server that has imported torch but computed nothing, so it starts quickly and its memory is
-its own. The runner's process watches it and kills it when it exceeds a limit.
+The process is a fork of a server that has imported torch but computed nothing, so it starts quickly and uses no memory
+of earlier computations. The runner's process watches it and kills it if it exceeds a limit.
 
-Calls are timed by hand: `torch.utils.benchmark` looks for a compiler when it is imported, and does not fix the number
-of samples.
+This module does not use `torch.utils.benchmark`, which looks for a compiler when it is imported and does not fix the
+number of samples.
 """
 
 import gc
@@ -40,7 +40,7 @@ from softal_bench.registry import acquisitions
 from softal_bench.suite import Limits, Measurement
 from softal_bench.trial.attribution import attributed_to, ending_of
 
-_SHORTEST = 0.002  # seconds; shorter calls are timed several at a time, so that the clock's own cost is negligible
+_SHORTEST = 0.002  # seconds; shorter calls are timed several at a time, so that reading the clock costs little
 _LOAD_SECONDS = 600.0
 
 
@@ -49,13 +49,13 @@ class Cell:
     """A cost cell: the selection of a batch from stored log-probs.
 
     Attributes:
-        acquisition, parameters: the acquisition function.
-        log_probs: a .npy file, N x K x C, float32.
-        batch_size: the number of points selected.
-        device, threads: where the selection runs, and on how many CPU threads.
-        seed: of the generator that `select` is given.
+        acquisition, parameters: the name and the parameters of the acquisition function.
+        log_probs: the path of a .npy file, N x K x C, float32.
+        batch_size: the number of points to select.
+        device, threads: the device and the number of CPU threads of the selection.
+        seed: the seed of the generator that is passed to `select`.
         measurement: bounds on samples and seconds.
-        limits: on seconds and memory.
+        limits: limits on seconds and memory.
     """
 
     acquisition: str
@@ -75,12 +75,12 @@ class Outcome:
 
     Attributes:
         status: "done", "failed", "timeout" or "out_of_memory".
-        seconds: samples, each the seconds of one selection.
+        seconds: the samples, each the seconds of one selection.
         peak_bytes: the growth of peak memory during one selection.
-        acquired: the positions that the first selection returned, in its order. Its generator had just been seeded, so
-            cells with the same seed can be compared.
-        error: why the measurement failed.
-        details: the traceback, if a plugin raised.
+        acquired: the positions that the first selection returned, in order. Its generator was freshly seeded, so cells
+            with the same seed can be compared.
+        error: why the measurement failed; None if it is done.
+        details: the traceback of a plugin's error, or None.
     """
 
     status: Ending
@@ -96,7 +96,7 @@ def measure_cell(cell: Cell, on_wait: Callable[[], None] = lambda: None) -> Outc
 
     Args:
         cell: the cell.
-        on_wait: is called before waiting for another measurement to end.
+        on_wait: called before waiting for another measurement to end.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
@@ -114,9 +114,9 @@ def measure_cell(cell: Cell, on_wait: Callable[[], None] = lambda: None) -> Outc
 
 
 def _watch(process: Any, connection: Connection, limits: Limits, on_wait: Callable[[], None]) -> Outcome:
-    """Wait for "locked" without a limit, then for "loaded" and for the outcome within their limits.
+    """Wait for "locked" without a limit, then for "loaded" and for the outcome, each with its own limit.
 
-    Before "locked", the process sends "waiting" if another measurement has the lock.
+    Before "locked", the process sends "waiting" if another measurement holds the lock.
     """
     stages = ((None, "waiting"), (_LOAD_SECONDS, "loading the log-probs"), (limits.cell_seconds, "selection"))
     for seconds, what in stages:
@@ -143,7 +143,7 @@ def _died(process: Any) -> Outcome:
 
 
 def _measure(cell: Cell, connection: Connection) -> None:
-    """Measure a cell: the body of the process. Alarms end it if the runner no longer watches it."""
+    """Measure a cell. This is the body of the process. Alarms end it if the runner no longer watches it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner handles Ctrl-C and kills this process
     try:
         # The lock is held here, not in the runner: others must wait even if the runner dies.
@@ -164,7 +164,7 @@ def _outcome(cell: Cell, connection: Connection) -> Outcome:
     log_probs_N_K_C = torch.from_numpy(np.load(cell.log_probs)).to(device)
     with attributed_to("acquisition function", plugin):
         plugin.instance.select(TensorPool(log_probs_N_K_C[:64]), 1, torch.Generator())  # starts threads, loads kernels
-    keep_freed_memory(2**30, 2**30)  # so that a sample does not time the page faults of the sample before it
+    keep_freed_memory(2**30, 2**30)  # so that samples do not include page faults for memory that was just freed
     _set_objects_aside()
     connection.send("loaded")
     signal.alarm(math.ceil(cell.limits.cell_seconds) + 1)
@@ -187,10 +187,10 @@ def _measured(cell: Cell, acquisition: AcquisitionFunction, pool: Pool, device: 
     def select() -> None:
         acquisition.select(pool, cell.batch_size, generator)
 
-    first = seconds_of(select_first, 1, device)  # the warm-up; memory and the batch are read from it
+    first = seconds_of(select_first, 1, device)  # the warm-up, which also gives the peak memory and the batch
     peak_bytes = max(0, peak_memory(device) - before)
     acquired = require_sound_batch(batch, cell.batch_size, pool.size).positions.tolist()
-    batch = None  # its positions may be a view of all N
+    batch = None  # frees memory, because the positions may be a view of a tensor of N elements
     seconds = sample_seconds(select, first, cell.measurement, device)
     return Outcome(Status.DONE, seconds, peak_bytes, acquired)
 
@@ -198,15 +198,15 @@ def _measured(cell: Cell, acquisition: AcquisitionFunction, pool: Pool, device: 
 def _set_objects_aside() -> None:
     """Make the garbage collector ignore the objects that exist before the measurement.
 
-    Otherwise an acquisition function that runs the collector would be charged for half a million objects of the harness
-    and of libraries, some tenths of a second each time, however small its pool is.
+    Otherwise the time of an acquisition function that runs the collector would include the traversal of half a million
+    objects of the harness and of libraries, which takes some tenths of a second even for a small pool.
     """
     gc.collect()
     gc.freeze()
 
 
 def _limit_memory(limits: Limits, device: torch.device) -> None:
-    """Make allocations beyond the limit fail, on CPUs of Linux, where a process's data size can be limited."""
+    """Make allocations beyond the limit fail on a CPU under Linux, where the data size of a process can be limited."""
     if device.type == "cuda" or not Path("/proc/self/statm").exists():
         return
     pages = int(Path("/proc/self/statm").read_text().split()[5])  # data and stack
@@ -229,7 +229,7 @@ def seconds_of(call: Callable[[], object], repeats: int, device: torch.device) -
 def sample_seconds(
     call: Callable[[], object], first: float, measurement: Measurement, device: torch.device
 ) -> list[float]:
-    """Time a call that has been warmed up, `num_samples` times.
+    """Time a warmed-up call `num_samples` times.
 
     Args:
         call: the call that is timed.
@@ -249,8 +249,8 @@ def num_samples(seconds: float, measurement: Measurement) -> int:
 
     n = min(max_samples, max(1, floor(max_seconds / seconds)))
 
-    The number is fixed before the first sample is taken. A rule that stopped once the samples lay close together would
-    stop where they happened to do so, and would report too small a spread.
+    The number is fixed before the first sample is taken. A rule that stops once the samples are close together stops
+    when they are close by chance, and reports too small a spread.
     """
     affordable = measurement.max_seconds / max(seconds, 1e-9)
     return int(min(measurement.max_samples, max(1, affordable)))
@@ -258,13 +258,13 @@ def num_samples(seconds: float, measurement: Measurement) -> int:
 
 @contextmanager
 def measurement_lock(on_wait: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock that lets this user measure one cost at a time on this machine; wait until it is free.
+    """Wait for the lock that lets this user measure one cost at a time on this machine, and hold it.
 
     Args:
-        on_wait: is called before waiting.
+        on_wait: called before waiting.
 
     Raises:
-        StorageError: if the lock cannot be opened, because it belongs to another user, for example.
+        StorageError: if the lock cannot be opened, for example because it belongs to another user.
     """
     path = Path(tempfile.gettempdir()) / f"softal-bench-measuring-{os.getuid()}.lock"
     lock = filelock.FileLock(path)

@@ -25,20 +25,20 @@ from softal_bench.suite import CostCondition, SyntheticSource, TrainedSource
 from softal_bench.trial.attribution import AttributedModel, Ended, attributed_to
 from softal_bench.trial.data import load
 
-_DRAWN_AT_A_TIME = 10_000  # points of a synthetic source; their random numbers depend on it
-_COPIES_HELD = 2  # of the log-probs that are made at a time, besides what they are made from
+_DRAWN_AT_A_TIME = 10_000  # points of a synthetic source that are drawn at a time; the random numbers depend on it
+_COPIES_HELD = 2  # copies of the log-probs that are in memory while they are computed, in addition to their inputs
 _HAS_PROC = Path("/proc/self/fd").is_dir()
 
 
 @dataclass(frozen=True)
 class StoredPool:
-    """Log-probs in a .npy file (N x K x C, float32), and samples of the seconds that their prediction took.
+    """Log-probs in a .npy file (N x K x C, float32), and samples of the seconds that their prediction takes.
 
     Attributes:
-        file: the file, open and without a name on Linux, so that the system removes it when this process ends, however
-            it ends. Elsewhere it is removed when it is closed.
+        file: the open file. On Linux it has no name, so that the system always removes it when this process ends.
+            Elsewhere it is removed when it is closed.
         num_classes: C.
-        predict_seconds: the samples.
+        predict_seconds: the samples; empty for a synthetic source.
     """
 
     file: IO[bytes]
@@ -52,12 +52,12 @@ class StoredPool:
 
 
 class LogProbs:
-    """Makes the pools of a cost suite, one at a time.
+    """Computes the pools of a cost suite, one at a time.
 
     Args:
         data_root: the folder of data.
-        device: where models are trained and predict.
-        on_wait: is called before waiting until this user measures no other cost on this machine.
+        device: the device on which models are trained and predict.
+        on_wait: called before waiting until this user measures no other cost on this machine.
     """
 
     def __init__(self, data_root: Path, device: torch.device, on_wait: Callable[[], None] = lambda: None) -> None:
@@ -68,14 +68,14 @@ class LogProbs:
         self._fitted: tuple[str, FittedModel, Examples] | None = None
 
     def pool(self, condition: CostCondition) -> StoredPool:
-        """Return the pool of a condition, which replaces the previous pool unless they are the same."""
+        """Return the pool of a condition. It replaces the previous pool unless they are the same."""
         of_pool = condition.model_dump_json(exclude={"acquisition", "batch_size", "limits", "source"})
         identity = f"{_identity(condition.source)} {of_pool}"
         if self._pool is None or self._pool[0] != identity:
             if self._pool is not None:
-                self._pool[1].file.close()  # which frees its space on the disk before the next one needs it
+                self._pool[1].file.close()  # frees its space on the disk before the next pool is stored
             self._pool = None
-            with measurement_lock(self._on_wait):  # because prediction is timed
+            with measurement_lock(self._on_wait):  # needed because prediction is timed
                 self._pool = (identity, self._made(condition))
         return self._pool[1]
 
@@ -112,15 +112,15 @@ class LogProbs:
 
 
 def num_points(source: TrainedSource, num_examples: int) -> int:
-    """Return how many of the training examples a source can predict; negative if it needs more than there are."""
+    """Return how many training examples are left for the pool of a source; negative if it needs more than exist."""
     return num_examples - source.validation_size - source.labels
 
 
 def why_infeasible(condition: CostCondition, points: int, num_classes: int) -> str | None:
-    """Return why the log-probs of a condition cannot be made on this machine; None if they can.
+    """Return why the log-probs of a condition cannot be computed on this machine, or None if they can.
 
     Args:
-        condition: asks for N points and K posterior samples.
+        condition: the condition, with N points and K posterior samples.
         points: the number of points that its source has; N if it draws them at random.
         num_classes: C.
     """
@@ -149,7 +149,7 @@ def why_infeasible(condition: CostCondition, points: int, num_classes: int) -> s
 
 
 def _require_feasible(condition: CostCondition, points: int, num_classes: int) -> None:
-    """Raise Ended, of this cell alone, if its log-probs cannot be made: other cells may need less."""
+    """Raise Ended for this cell if its log-probs cannot be computed. Other cells may need less and can continue."""
     why = why_infeasible(condition, points, num_classes)
     if why is not None:
         raise Ended(Status.FAILED, why)
@@ -158,11 +158,11 @@ def _require_feasible(condition: CostCondition, points: int, num_classes: int) -
 def _train(
     condition: CostCondition, source: TrainedSource, data_root: Path, device: torch.device
 ) -> tuple[FittedModel, Examples]:
-    """Fit the model to a random labelled set. Return it, and the other points in random order."""
+    """Fit the model to a random labelled set. Return it and the remaining points in random order."""
     seeds = Seeds(condition.seed, 0)
     train = load(source.dataset, data_root, seeds.generator("dataset")).train
     points = num_points(source, len(train))
-    _require_feasible(condition, points, train.num_classes)  # before the model is trained for nothing
+    _require_feasible(condition, points, train.num_classes)  # fails before the model is trained
     order = torch.randperm(len(train), generator=seeds.generator("validation"))
     validation, labelled, pool = torch.split(order, [source.validation_size, source.labels, points])
     with attributed_to("model", source.model):
@@ -183,13 +183,14 @@ def _predicted(posterior: Posterior, inputs: Tensor) -> Tensor:
 
 
 def _store_synthetic(condition: CostCondition, num_classes: int) -> IO[bytes]:
-    """Store log-probs whose confidence varies like a trained network's, one chunk at a time.
+    """Store log-probs whose confidence varies as in a trained network, one chunk at a time.
 
     logit_nkc = s_n (3.5 [c = c_n] + z_nc + 0.5 e_nkc)
 
     Here z and e are standard normal, c_n is a random class, and log s_n is normal with mean 1 and standard deviation
-    0.3. At K = 20 and C = 10 the quartiles of predictive entropy are 0.03, 0.19 and 0.60 nats, and those of BALD 0.005,
-    0.04 and 0.13. A network trained on 60 of scikit-learn's digits has 0.06, 0.23 and 0.63, and 0.01, 0.05 and 0.15.
+    0.3. At K = 20 and C = 10 the quartiles of predictive entropy are 0.03, 0.19 and 0.60 nats, and those of BALD are
+    0.005, 0.04 and 0.13 nats. For a network trained on 60 of scikit-learn's digits they are 0.06, 0.23 and 0.63 nats,
+    and 0.01, 0.05 and 0.15 nats.
     """
     generator = Seeds(condition.seed, 0).generator("synthetic log-probs")
     size, num_samples = condition.pool_size, condition.posterior_samples
@@ -212,7 +213,7 @@ def free_bytes() -> int:
 
 
 def _store(shape: Sequence[int], chunks: Iterable[Tensor]) -> IO[bytes]:
-    """Write float32 chunks one after another to one .npy file in the temporary folder; return the open file.
+    """Write float32 chunks one after another to a .npy file in the temporary folder, and return the open file.
 
     Raises:
         StorageError: if writing fails.

@@ -1,1 +1,1 @@
-"""The journal of a job: its lines, and reading, writing and locking their file."""
+"""The journal of a job: its lines, its file and its origin."""

@@ -1,19 +1,19 @@
 """The file of a journal: reading, writing and locking it.
 
-A journal holds a header; an attempt each time that a runner takes up the job; a round for each labelled set that was
-measured, or one cost line for a cost cell; an interrupt where the user stopped the job; and an end with its status. A
-line is handed to the system before the job continues, so that no death of the process loses it, and it is on the disk
-before the next line is written, so that a power failure loses at most the last one. The job does not wait for the disk.
-A last line without its newline was torn by a crash: it is dropped on reading, and cut off before the next line is
-written.
+A journal holds a header; an attempt line each time that a runner starts or continues the job; a round line for each
+labelled set that was measured, or one cost line for a cost cell; an interrupt line if the user stopped the job; and an
+end line with its status. Each line is passed to the operating system before the job continues, so that it is not lost
+if the process dies. It is on the disk before the next line is written, so that a power failure loses at most the last
+line. The job does not wait for the disk. A last line without a newline was torn by a crash: it is ignored on reading
+and removed before the next line is written.
 
-A retry line after an end reopens the job. The rounds before it remain valid, because they follow from the seeds
-whatever ended the trial, and the trial continues after them; a cost line does not remain, because a cell is measured
-once. If no round remains, another header follows: loading the data may have failed, so that the first header has no
-start set. The end before a retry no longer counts, but stays in the file.
+A retry line after an end line reopens the job. The rounds before it remain valid, because they depend only on the seeds
+and not on how the trial ended, and the trial continues after them. A cost line does not remain valid, because a cell is
+measured once. If no round remains, another header follows, because the first one has no start set if loading the data
+failed. The end line before a retry no longer counts, but stays in the file.
 
-A stale line after an end says that the source of some plugins differs from the installed source; one without plugins
-says that they agree again. The last one counts.
+A stale line after an end line records that the source of some plugins differs from the installed source. A stale line
+without plugins records that they agree again. The last one counts.
 """
 
 import fcntl
@@ -51,13 +51,13 @@ _WHAT_TO_DO = "move the file away to run the job again"
 
 @dataclass
 class JournalledAttempt:
-    """An attempt, and what the lines around it say.
+    """An attempt, as its own line and the lines after it describe it.
 
     Attributes:
-        environment: where it ran.
-        time: when it began, as written.
-        measured: how many measurements the journal had before it.
-        was_stopped: whether the user ended it: stopped it, or retried the job after its end.
+        environment: the environment in which it ran.
+        time: when it began, as written in the journal.
+        measured: the number of measurements in the journal before it.
+        was_stopped: whether an interrupt line ends it or a retry line follows later; it then does not count as a death.
     """
 
     environment: Environment
@@ -68,14 +68,14 @@ class JournalledAttempt:
 
 @dataclass
 class Journal:
-    """A journal as read.
+    """The contents of a journal.
 
     Attributes:
         path: the file.
         header: the first line, or the header that follows a retry without rounds.
         rounds: the rounds of a trial, in order.
-        costs: the cost lines of a cell; a sound journal has at most one.
-        attempts: in order.
+        costs: the cost lines of a cell; a valid journal has at most one.
+        attempts: the attempts, in order.
         end: the last line of kind "end"; None while the job is unfinished.
         needs_header: whether the next line has to be a header.
         reopened: whether a retry line made the job unfinished again.
@@ -104,13 +104,13 @@ class Journal:
 
     @property
     def environments(self) -> list[Environment]:
-        """Where the job was computed: the environment of the header, then that of each attempt that reported one."""
+        """The environment of the header, followed by that of each attempt that reported one."""
         begun = self.header.environment or Environment()
         return [begun, *(attempt.environment for attempt in self.attempts if attempt.environment.is_known)]
 
     @property
     def died_twice(self) -> bool:
-        """Whether the last two attempts ended in the same round, with neither an interrupt nor an end."""
+        """Whether the last two attempts ended in the same round, without an interrupt or an end line."""
         if self.end or len(self.attempts) < 2:
             return False
         before_last, last = self.attempts[-2:]
@@ -118,10 +118,10 @@ class Journal:
         return same_round and not before_last.was_stopped and not last.was_stopped
 
     def add(self, line: Line) -> None:
-        """Take the next line into account.
+        """Add the next line of the file.
 
         Raises:
-            LineError: if a round does not follow the one before it, or a header after a retry is of another job.
+            LineError: if a round does not follow the one before it, or a header after a retry belongs to another job.
         """
         match line:
             case Round():
@@ -147,7 +147,7 @@ class Journal:
                 self.header, self.needs_header = line, False
 
     def _require_next(self, line: Round) -> None:
-        """Require round 0, 1, 2, ..., each with the batch of the round before it among its labels."""
+        """Raise LineError unless rounds are numbered 0, 1, 2, ... and each has the labels acquired in the previous."""
         if line.round != len(self.rounds):
             raise LineError(f" (round): is round {line.round}, expected round {len(self.rounds)}")
         if self.rounds and line.labels != (expected := self.rounds[-1].labels + len(self.rounds[-1].acquired)):
@@ -165,13 +165,13 @@ def read(path: Path) -> Journal:
     """Read a journal.
 
     Raises:
-        JournalError: if the file cannot be read, is not a journal, or has a newer schema than this version reads.
+        JournalError: if the file cannot be read, is not a journal, or has a schema that this version does not read.
     """
     return _parsed(path, _bytes(path))
 
 
 def read_started(path: Path) -> Journal | None:
-    """Read a journal; None while it has no complete line: the file is missing or empty, or its header was torn.
+    """Read a journal. Return None if it has no complete line: the file is missing or empty, or its header is torn.
 
     Raises:
         JournalError: as `read`.
@@ -196,11 +196,11 @@ def complete_lines(path: Path) -> bytes:
 
 
 class JournalWriter:
-    """Appends lines to a journal; each is flushed to the disk while the job continues.
+    """Appends lines to a journal. Each line is flushed to the disk while the job continues.
 
     Raises:
-        StorageError: if the disk refuses a line, at the latest at the next line or at `close`. The lines before it are
-            kept.
+        StorageError: if a line cannot be written. It is raised at the next line or at `close` at the latest. The lines
+            before it are kept.
     """
 
     def __init__(self, path: Path) -> None:
@@ -216,7 +216,7 @@ class JournalWriter:
         self._flushing: Future[None] | None = None
 
     def write(self, line: Line) -> None:
-        """Wait until the previous line is on the disk, append this one, and let the disk write it."""
+        """Wait until the previous line is on the disk, append this one, and start to flush it."""
         data = encode(line)
         with self._disk_errors():
             self._wait_for_disk()
@@ -256,7 +256,7 @@ class JournalWriter:
 
 
 def append(path: Path, line: Line) -> None:
-    """Append one line to a journal whose lock is held.
+    """Append one line to a journal. The caller holds its lock.
 
     Raises:
         StorageError: as `JournalWriter`.
@@ -270,7 +270,10 @@ def append(path: Path, line: Line) -> None:
 
 @contextmanager
 def locked(path: Path, timeout: float = 0) -> Iterator[bool]:
-    """Hold the lock of the journal at `path`; yields False if another runner holds it (after `timeout` s; -1 waits)."""
+    """Hold the lock of the journal at `path`. Yield whether it was acquired.
+
+    If another runner holds it, wait for `timeout` seconds, or without limit if `timeout` is -1.
+    """
     lock_file = _lock_file(path)
     folder = lock_file.parent
     try:
@@ -291,7 +294,7 @@ def locked(path: Path, timeout: float = 0) -> Iterator[bool]:
 
 
 def is_locked(path: Path) -> bool:
-    """Return whether a runner holds the lock of the journal at `path` now. Creates no file, and does not wait."""
+    """Return whether a runner holds the lock of the journal at `path`, without waiting and without creating a file."""
     try:
         lock_file = os.open(_lock_file(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -1,4 +1,4 @@
-"""The lines of a journal: a type for each kind, the one validation of what is read, and the one encoding.
+"""The lines of a journal: a type for each kind, their validation and their encoding.
 
 A journal is a JSON-lines file. Each line is an object whose `kind` names one of the types below; the other keys are the
 fields of the type. Kinds and keys that this version does not know are skipped, so that it reads the journals of newer
@@ -18,7 +18,7 @@ from softal_bench.errors import shown
 
 SCHEMA = 1
 
-# No sound number reaches these bounds. They keep sums and roundings of a stranger's journal finite.
+# Real values do not reach these bounds. They keep sums and roundings finite even for an untrusted journal.
 Seconds = Annotated[float, Field(ge=0, le=1e10, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
@@ -36,13 +36,13 @@ class Status(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     UNFINISHED = "unfinished"
     UNREADABLE = "unreadable"
-    NOT_TRIED = "not_tried"  # a cost cell that was skipped because a smaller batch was over a limit
+    NOT_TRIED = "not_tried"  # a cost cell that was skipped because a smaller batch exceeded a limit
     NOT_RUN = "not_run"
     ELSEWHERE = "elsewhere"  # a cost cell that was measured on another device than the others
 
     @property
     def words(self) -> str:
-        """The status as pages and tables show it."""
+        """The status as text for pages and tables."""
         return _WORDS.get(self, self.value.replace("_", " "))
 
 
@@ -53,7 +53,7 @@ Ending = Literal[Status.DONE, Status.FAILED, Status.TIMEOUT, Status.OUT_OF_MEMOR
 
 
 class LineError(ValueError):
-    """A line that cannot be part of a journal. The message continues `line 3`."""
+    """A line that cannot be part of a journal. The message follows the words `line 3`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +61,11 @@ class PluginSource:
     """A plugin that a job used.
 
     Attributes:
-        kind: of the plugin, as in the registry.
-        name: its entry point.
+        kind: the kind of the plugin, as in the registry.
+        name: the name of its entry point.
         label: its display name, with its parameters.
-        distribution, version: where it comes from.
-        revision: as the plugin declares it.
+        distribution, version: the distribution that provides it, with its version.
+        revision: the revision that the plugin declares.
         source: the digest of its source; None if the source cannot be read.
     """
 
@@ -96,16 +96,16 @@ class PluginChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """The machine that computes a job; fields are None where they are not known.
+    """The machine that computes a job. Unknown fields are None.
 
     Attributes:
-        device: as torch names it, such as "cuda:0".
-        device_name: of the accelerator or the processor.
+        device: the device as torch names it, such as "cuda:0".
+        device_name: the name of the accelerator or the processor.
         platform: the operating system.
-        python: its version.
+        python: the version of Python.
         threads: the number of CPU threads.
-        cudnn, driver: the version of cuDNN, and that of CUDA which the driver supports; None on a CPU.
-        float32_precision: of matrix products on CUDA; None on a CPU.
+        cudnn, driver: the version of cuDNN, and the version of CUDA that the driver supports; None on a CPU.
+        float32_precision: the precision of matrix products on CUDA; None on a CPU.
     """
 
     device: str | None = None
@@ -119,26 +119,26 @@ class Environment:
 
     @property
     def is_known(self) -> bool:
-        """Whether a process reported it."""
+        """Whether a process reported this environment."""
         return self.device is not None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """The first line: which job this is, and what it was begun with.
+    """The first line. It identifies the job and describes the software and the machine with which it began.
 
     Attributes:
-        schema: of the journal.
+        schema: the schema of the journal.
         suite: the name of the suite.
         key: the hash of condition, trial, plugin revisions and protocol revision.
-        condition: as `Condition.describe` returns it.
-        trial: its number; 0 for a cost cell.
-        start: indices of the start set.
-        provenance: name, size and SHA-256 of the data set; None for a cost cell and where loading the data failed.
-        fresh: whether `run --fresh` began the journal, which then counts in place of a published record.
+        condition: the condition, as `Condition.describe` returns it.
+        trial: the number of the trial; 0 for a cost cell.
+        start: the indices of the start set.
+        provenance: name, size and SHA-256 of the data set; None for a cost cell or if loading the data failed.
+        fresh: whether `run --fresh` began the journal, which then counts instead of a published record.
         plugins: the plugins that computed the job; None in journals of early versions.
-        versions: distribution -> version.
-        environment: where the job was begun.
+        versions: the version of each distribution.
+        environment: the environment in which the job began.
     """
 
     kind: Literal["header"] = "header"
@@ -157,7 +157,7 @@ class Header:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """A process takes up the job. The environment that it reports is part of the line."""
+    """A process starts or continues the job. The line contains the environment that the process reports."""
 
     kind: Literal["attempt"] = "attempt"
     time: str | None = None
@@ -172,12 +172,12 @@ class Attempt:
 
     @classmethod
     def begun(cls, environment: Environment) -> "Attempt":
-        """An attempt that begins now."""
+        """Return an attempt that begins now."""
         return cls(time=now(), **asdict(environment))
 
     @property
     def environment(self) -> Environment:
-        """Where the job is computed."""
+        """The environment in which the job is computed."""
         return Environment(**{each.name: getattr(self, each.name) for each in fields(Environment)})
 
 
@@ -186,17 +186,17 @@ class Round:
     """A round of a trial: the model was trained and evaluated, and a batch was acquired unless the budget was reached.
 
     Attributes:
-        round: its number, from 0.
+        round: the number of the round, from 0.
         labels: the size of the labelled set that the accuracy was measured with.
-        accuracy: test accuracy, a fraction.
-        nll: test negative log-likelihood, in nats; None if it is infinite.
-        epochs, best_epoch: the number of epochs that training ran, and the epoch whose weights were kept, from 1; None
-            for models without epochs and in journals of early versions.
-        acquired: indices of the acquired batch; empty in the last round.
+        accuracy: the test accuracy, as a fraction.
+        nll: the test negative log-likelihood, in nats; None if it is infinite.
+        epochs, best_epoch: the number of epochs of training, and the epoch whose weights were kept, counted from 1;
+            None for models without epochs and in journals of early versions.
+        acquired: the indices of the acquired batch; empty in the last round.
         scores: the score of each acquired point, in the same order; empty in journals of early versions.
-        seconds: by phase; None where a phase was not measured.
-        peak_bytes: peak memory of the round; None where it cannot be measured.
-        warnings: what a reader of the results should know.
+        seconds: the seconds of each phase; None for a phase that was not measured.
+        peak_bytes: the peak memory of the round; None if it cannot be measured.
+        warnings: warnings for readers of the results.
     """
 
     kind: Literal["round"] = "round"
@@ -214,7 +214,7 @@ class Round:
 
     @property
     def total_seconds(self) -> float:
-        """Seconds of all phases."""
+        """The sum of the seconds of all phases."""
         return sum(value or 0.0 for value in self.seconds.values())
 
 
@@ -224,14 +224,14 @@ class Cost:
 
     Attributes:
         batch_size, pool_size, posterior_samples, num_classes: B, N, K and C.
-        source: the label of what made the log-probs.
+        source: the label of the source of the log-probs.
         status: how the measurement ended.
-        seconds: samples, of one selection each.
-        peak_bytes: growth of peak memory during one selection; None where it was not measured.
-        acquired: positions that the first selection chose, in its order; None if it did not return, and in journals of
+        seconds: the seconds of one selection each.
+        peak_bytes: the growth of peak memory during one selection; None if it was not measured.
+        acquired: the positions that the first selection chose, in order; None if it did not return, and in journals of
             early versions.
-        predict_seconds: samples, of predicting the pool once each; empty unless a model made the log-probs.
-        error: why the measurement ended as it did.
+        predict_seconds: the seconds of one prediction of the pool each; empty unless a model computed the log-probs.
+        error: why the measurement ended with this status; None if it is done.
     """
 
     kind: Literal["cost"] = "cost"
@@ -250,7 +250,7 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class Interrupt:
-    """The user, or the loss of a machine, stopped the attempt; it does not count as a death."""
+    """The user, or the loss of a machine, stopped the attempt. It does not count as a death."""
 
     kind: Literal["interrupt"] = "interrupt"
     time: str | None = None
@@ -269,9 +269,9 @@ class End:
     """The job ended.
 
     Attributes:
-        status: how.
-        error: why, unless it is done.
-        traceback: of a plugin that failed.
+        status: how it ended.
+        error: why it ended with this status; None if it is done.
+        traceback: the traceback of a plugin that failed.
     """
 
     kind: Literal["end"] = "end"
@@ -283,7 +283,7 @@ class End:
 
 @dataclass(frozen=True, kw_only=True)
 class Stale:
-    """After an end: the plugins whose installed source differs; an empty list withdraws an earlier stale line."""
+    """The plugins whose installed source differs, after an end. An empty list withdraws an earlier stale line."""
 
     kind: Literal["stale"] = "stale"
     time: str | None = None
@@ -294,7 +294,7 @@ Line = Header | Attempt | Round | Cost | Interrupt | Retry | End | Stale
 Measurement = Round | Cost
 _LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="kind")])
 _UNKNOWN_KIND = {"union_tag_invalid", "union_tag_not_found"}
-# Keys that are written only where they have a value; the other keys of a kind are always written, null included.
+# Keys that are written only if they have a value. The other keys of a kind are always written, even if null.
 _ONLY_WITH_A_VALUE: dict[str, set[str]] = {
     "header": {"fresh"},
     "attempt": {each.name for each in fields(Environment)},
@@ -306,10 +306,10 @@ _ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 
 
 def parse(text: bytes) -> Line | None:
-    """Return a line of a journal, without its newline; None if its kind is unknown to this version.
+    """Parse a line of a journal, without its newline. Return None if its kind is unknown to this version.
 
     Raises:
-        LineError: if it is not JSON, or not a line that this kind can have.
+        LineError: if it is not JSON, or not a valid line of its kind.
     """
     try:
         line = _LINE.validate_json(text, strict=True)
@@ -318,7 +318,7 @@ def parse(text: bytes) -> Line | None:
         if first["type"] in _UNKNOWN_KIND:
             return None
         if first["loc"][:1] == ("header",):
-            _require_schema(from_json(text).get("schema", SCHEMA))  # another schema explains what else is wrong
+            _require_schema(from_json(text).get("schema", SCHEMA))  # another schema explains the other errors
         raise LineError(_why(error)) from error
     if isinstance(line, Header):
         _require_schema(line.schema)
@@ -326,12 +326,12 @@ def parse(text: bytes) -> Line | None:
 
 
 def parse_json(value: dict[str, Any]) -> Line | None:
-    """Return the line of a JSON object, as `as_json` returns it; see `parse`."""
+    """Parse a line from a JSON object that `as_json` returned; see `parse`."""
     return parse(_ENCODER.encode(value).encode())
 
 
 def encode(line: Line) -> bytes:
-    """Return a line as JSON in UTF-8, with its newline. Half characters, which UTF-8 cannot spell, become `?`.
+    """Return a line as JSON in UTF-8, with its newline. Lone surrogates, which UTF-8 cannot encode, become `?`.
 
     Raises:
         ValueError: if a number is not finite.
@@ -340,7 +340,7 @@ def encode(line: Line) -> bytes:
 
 
 def as_json(line: Line) -> dict[str, Any]:
-    """Return a line as the JSON object that is written."""
+    """Return a line as a JSON object."""
     optional = _ONLY_WITH_A_VALUE.get(line.kind, set())
     found = {
         name: value for name, value in asdict(line).items() if name not in optional or value not in (None, False, [])
@@ -351,7 +351,7 @@ def as_json(line: Line) -> dict[str, Any]:
 
 
 def now() -> str:
-    """Return the time as lines give it: UTC, to the second."""
+    """Return the current time in UTC, to the second, as lines record it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -363,7 +363,7 @@ def _require_schema(schema: object) -> None:
 
 
 def _why(error: ValidationError) -> str:
-    """What is wrong with a line, to follow `line 3`."""
+    """Return what is wrong with a line, as text that follows the words `line 3`."""
     errors = error.errors()
     first = errors[0]
     if first["type"] == "json_invalid":

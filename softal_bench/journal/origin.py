@@ -1,4 +1,4 @@
-"""What a header says about the machine, the software and the plugins. None of it is part of a key."""
+"""The machine, the software and the plugins that a header records. None of these is part of a key."""
 
 import json
 import platform
@@ -22,12 +22,12 @@ _PACKAGES = ("softal-bench", "torch", "torchvision", "numpy", "scikit-learn")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a job is computed, and with what.
+    """The plugins, software and machine with which a job is computed.
 
     Attributes:
-        plugins: those of the condition.
-        versions: distribution -> version.
-        environment: the machine; without values if the process died before it could report them.
+        plugins: the plugins of the condition.
+        versions: the version of each distribution.
+        environment: the machine; all fields are None if the process died before it could report them.
     """
 
     plugins: list[PluginSource]
@@ -39,21 +39,21 @@ _ORIGIN = TypeAdapter(Origin)
 
 
 def origin(condition: AnyCondition, where: Environment) -> Origin:
-    """Return the origin of a job that is computed with what is installed here."""
+    """Return the origin of a job that is computed with the software that is installed here."""
     return Origin(plugins(condition), versions(condition), where)
 
 
 def origin_from_json(value: object) -> Origin:
-    """Return the origin that a worker process reported, from `dataclasses.asdict` of it.
+    """Return the origin that a worker process reported, from the output of `dataclasses.asdict`.
 
     Raises:
-        ValidationError: if it is not one.
+        ValidationError: if the value is not an origin.
     """
     return _ORIGIN.validate_json(json.dumps(value), strict=True)
 
 
 def versions(condition: AnyCondition) -> dict[str, str]:
-    """Return the versions of the suite, of its libraries, and of the distributions of the condition's plugins."""
+    """Return the versions of softal-bench, of its libraries, and of the distributions of the condition's plugins."""
     found = {package: _version(package) for package in _PACKAGES}
     for plugin in condition.plugins():
         for each in _with_nested(plugin):
@@ -63,7 +63,7 @@ def versions(condition: AnyCondition) -> dict[str, str]:
 
 
 def plugins(condition: AnyCondition) -> list[PluginSource]:
-    """Return the plugins of a condition, nested ones included, each once."""
+    """Return the plugins of a condition, including nested plugins, each once."""
     return list(dict.fromkeys(_described(plugin) for outer in condition.plugins() for plugin in _with_nested(outer)))
 
 

@@ -1,1 +1,1 @@
-"""What is done with journals after a run: reading them as results, status, export, merging, verification."""
+"""The use of journals after a run: reading them as results, status, export, merging and verification."""

@@ -1,4 +1,4 @@
-"""The cells of a cost suite as its journals tell them."""
+"""The cells of a cost suite, read from its journals."""
 
 import math
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ from softal_bench.suite import CostCondition, CostSuite
 
 @dataclass(frozen=True)
 class Cell(Recorded):
-    """One cell of a cost suite, and what its journal says."""
+    """A cell of a cost suite with the cost line in its journal, if there is one."""
 
     condition: CostCondition
     line: Cost | None = None
 
     @property
     def samples(self) -> list[float]:
-        """Seconds of one selection each."""
+        """The seconds of one selection each."""
         return self.line.seconds if self.line else []
 
     @property
     def has_enough_samples(self) -> bool:
-        """Whether it has enough samples to show a range; the time budget may have room for fewer."""
+        """Whether it has enough samples to show a range. The time budget may allow fewer."""
         return len(self.samples) >= self.condition.measurement.min_samples
 
     @property
@@ -50,8 +50,8 @@ class CostResults:
 def collect_cells(suite: CostSuite, runs: Path, leaderboard: Path) -> CostResults:
     """Read the journal of every cell of a cost suite, from `runs/<suite>/` and `leaderboard/records/<suite>/`.
 
-    Which one is taken where a cell has two, `look_up` says. A journal that cannot be read becomes a problem and
-    raises nothing. A cell without a journal is "not_tried" where a smaller B of its sweep was over a limit.
+    If a cell has two journals, `look_up` decides which one counts. A journal that cannot be read is added to the
+    problems and raises no error. A cell without a journal is "not_tried" if a smaller B of its sweep exceeded a limit.
     """
     folders = [runs / suite.name, leaderboard / "records" / suite.name]
     problems: list[Problem] = []
@@ -74,7 +74,7 @@ def _cell(condition: CostCondition, folders: list[Path], problems: list[Problem]
 
 
 def checked_line(record: Journal, condition: CostCondition) -> Cost | None:
-    """Return the cost line of a cell, if it has one; raise JournalError if it is none of this condition."""
+    """Return the cost line of a cell, or None. Raise JournalError if the journal cannot be one of this condition."""
     lines = record.costs
     if record.rounds:
         raise JournalError(f"{record.path}: has rounds, but is of a cost cell; move the file away")
@@ -106,7 +106,7 @@ def _require_same(record: Journal, line: Cost, condition: CostCondition) -> None
 
 
 def with_not_tried(cells: Sequence[Cell]) -> list[Cell]:
-    """Return cells in which those without a journal are "not_tried" after a smaller B over a limit, else "not_run"."""
+    """Return the cells. Those without a journal are "not_tried" if a smaller B exceeded a limit, else "not_run"."""
     smallest: dict[str, float] = {}
     for cell in cells:
         if cell.status in OVER_A_LIMIT:

@@ -1,4 +1,4 @@
-"""What the journals of a suite say as one table of numbers: a row a round, or a row a sample of a cost suite."""
+"""Export of the journals of a suite as a table, with a row for each round, or for each sample of a cost suite."""
 
 import io
 import json
@@ -20,17 +20,17 @@ Row = dict[str, Any]
 
 
 def rounds_table(results: Results) -> pd.DataFrame:
-    """Return a row for each round: the condition's varied keys, the trial, and what was measured.
+    """Return a table with a row for each round: the condition's varied keys, the trial, and the measured values.
 
-    A trial without a round, failed or not run, has one row, with its status and nothing measured, so that none is
-    silently missing. Seconds are by phase, in columns `seconds_train`, `seconds_predict` and so on.
+    A trial without rounds, failed or not run, has one row with its status and no measured values, so that no trial is
+    silently missing. The seconds of each phase are in columns `seconds_train`, `seconds_predict` and so on.
     """
     keys = _keys(results.suite.varied, ("acquisition", "batch_size"))
     return _frame([row for trial in results.trials for row in _rounds(trial, keys)])
 
 
 def samples_table(results: CostResults) -> pd.DataFrame:
-    """Return a row for each sample of each cell of a cost suite; a cell without a sample has one row."""
+    """Return a table with a row for each sample of each cell of a cost suite. A cell without samples has one row."""
     keys = _keys(results.suite.varied, ("acquisition", "batch_size", "pool_size", "posterior_samples", "source"))
     rows = []
     for cell in results.cells:
@@ -44,20 +44,23 @@ def samples_table(results: CostResults) -> pd.DataFrame:
 
 
 def to_csv(table: pd.DataFrame) -> bytes:
-    """Return the table as CSV in UTF-8 whose texts no spreadsheet takes for formulas or rows: a `'` goes in front."""
+    """Return the table as CSV in UTF-8.
+
+    Line breaks in texts are replaced, and texts that a spreadsheet would read as formulas are prefixed with `'`.
+    """
     texts = table.select_dtypes(exclude="number").columns
     safe = table.assign(**{name: table[name].map(_harmless) for name in texts})
     return safe.rename(columns=_harmless).to_csv(index=False).encode()
 
 
 def to_json(table: pd.DataFrame) -> bytes:
-    """Return the table as a JSON list of objects; what is not there is null. Numbers keep all their digits."""
+    """Return the table as a JSON list of objects. Missing values are null. Numbers keep all their digits."""
     rows = table.astype(object).where(table.notna(), None).to_dict(orient="records")
     return (json.dumps(rows, indent=1, allow_nan=False) + "\n").encode()
 
 
 def to_parquet(table: pd.DataFrame) -> bytes:
-    """Return the table as Parquet; a column of several types as text.
+    """Return the table as Parquet. A column with values of several types is converted to text.
 
     Raises:
         SoftalError: if pyarrow is not installed.
@@ -99,13 +102,16 @@ def _place(condition: AnyCondition, keys: list[str]) -> Row:
 
 
 def _frame(rows: list[Row]) -> pd.DataFrame:
-    """A frame in which a column of whole numbers stays one where a row lacks it."""
+    """Return a frame whose columns of whole numbers remain integers even if values are missing."""
     table = pd.DataFrame(rows)
     return table.astype({name: "Int64" for name in _WHOLE if name in table.columns})
 
 
 def _harmless(value: Any) -> Any:
-    """A text on one line, since a carriage return would begin a row, and no formula; anything else as it is."""
+    """Return a text on one line, with a prefix `'` if it could be a formula. Return any other value unchanged.
+
+    A carriage return in a text would start a new row.
+    """
     if not isinstance(value, str):
         return value
     text = one_line(value)

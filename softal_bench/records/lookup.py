@@ -1,4 +1,4 @@
-"""What the journals of suites of either kind have in common, and which one is taken where there are two."""
+"""Reading the journals of both kinds of suites, and choosing one if a job has two."""
 
 import gc
 import re
@@ -30,22 +30,22 @@ class Recorded:
 
     @property
     def error(self) -> str:
-        """The error that ended it, or nothing."""
+        """The error that ended it, or an empty string."""
         return (self.record.end.error or "") if self.record and self.record.end else ""
 
     @property
     def environments(self) -> list[Environment]:
-        """Where it ran; see `Journal.environments`."""
+        """The environments in which it ran; see `Journal.environments`."""
         return self.record.environments if self.record else []
 
     @property
     def versions(self) -> dict[str, str]:
-        """The header's versions: package -> version."""
+        """The version of each package, from the header."""
         return (self.record.header.versions or {}) if self.record else {}
 
     @property
     def times(self) -> list[datetime]:
-        """When each attempt began, and when the job ended; UTC."""
+        """The times in UTC when each attempt began and when the job ended."""
         if self.record is None:
             return []
         texts = [*(attempt.time for attempt in self.record.attempts), self.record.end.time if self.record.end else None]
@@ -53,11 +53,14 @@ class Recorded:
 
     @property
     def device(self) -> str:
-        """The name and the kind of the device that it ran on: `NVIDIA H200 (cuda)`; of several, each in turn."""
+        """The name and the kind of each device that it ran on, in order: `NVIDIA H200 (cuda)`."""
         return _in_turn(map(_device, self.environments)) or "unknown"
 
     def of_environment(self, name: str) -> str:
-        """A value of its environment as text, such as the platform; of several, each in turn; nothing if unknown."""
+        """Return a value of its environments as text, such as the platform.
+
+        Different values are listed in order. The text is empty if the value is unknown.
+        """
         values = (getattr(one, name) for one in self.environments)
         return _in_turn(str(value) for value in values if value is not None)
 
@@ -70,24 +73,27 @@ class HasStatus(Protocol):
 
     @property
     def status(self) -> Status:
-        """Its status."""
+        """The status of the trial or cell."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A journal that cannot be used, and why."""
+    """A journal that cannot be used, with the reason."""
 
     path: Path
     message: str
 
 
 def devices(recorded: Iterable[Recorded]) -> list[str]:
-    """Return the devices of those that have a journal, sorted."""
+    """Return the sorted devices of the jobs that have a journal."""
     return sorted({one.device for one in recorded if one.record})
 
 
 def describe_counts(of: Iterable[HasStatus], *, but: Status | None = None) -> str:
-    """Return, for example, `3 done, 1 failed, 1 not run`; statuses of none, and `but`, are left out."""
+    """Return the number of jobs with each status as text, such as `3 done, 1 failed, 1 not run`.
+
+    The status `but` and statuses without jobs are left out.
+    """
     statuses = [one.status for one in of]
     counts = {status: statuses.count(status) for status in Status if status != but}
     return ", ".join(f"{count} {status.words}" for status, count in counts.items() if count)
@@ -100,19 +106,20 @@ def look_up(
     absent: Callable[[Status], R],
     problems: list[Problem],
 ) -> R:
-    """Return what the journal of a key says, of the one that counts where there are two.
+    """Return the result of the journal with this key. If there are several, choose the one that counts.
 
-    In this order: one that `run --fresh` began in the first folder (after a done one, if it is stale and the done one
-    records the source of its plugins); one that is done; one that a retry made unfinished again; one that ended
-    otherwise; an unfinished one; a stale one. Then the one with more rounds, then that of the earlier folder. While
-    `run --fresh` is to compute the trial and has not begun it, only the first folder counts.
+    Journals are preferred in this order: a journal that `run --fresh` began in the first folder (after a done journal
+    if it is stale and the done journal records the source of its plugins); a done journal; a journal that a retry made
+    unfinished again; a journal that ended with another status; an unfinished journal; a stale journal. Of equals, the
+    journal with more rounds is preferred, then the one in the earlier folder. While a job is marked by `run --fresh`
+    and its new journal has not begun, only the first folder counts.
 
     Args:
-        key: the journals' name.
-        folders: where they may lie; the first is that of runs.
-        read: makes the result of one; may raise JournalError.
-        absent: makes the result where there is none, from its status, UNREADABLE or NOT_RUN.
-        problems: a journal that cannot be read is added to them.
+        key: the name of the journals.
+        folders: the folders that may contain them; the first is the folder of runs.
+        read: converts a journal to a result; may raise JournalError.
+        absent: returns the result if there is no journal, from its status, UNREADABLE or NOT_RUN.
+        problems: the list to which journals that cannot be read are appended.
     """
     found: list[tuple[_Merit, R]] = []
     broken = False
@@ -131,12 +138,12 @@ def look_up(
 
 
 def status_of(record: Journal) -> Status:
-    """Return the status that a journal gives its job: stale if a stale line says so, else how it ended."""
+    """Return the status of the job of a journal: stale if a stale line counts, otherwise the status of the journal."""
     return Status.STALE if record.stale else record.status
 
 
 def require_of(record: Journal, key: str, number: int) -> None:
-    """Raise JournalError unless a journal is of this key and trial number."""
+    """Raise JournalError unless a journal has this key and trial number."""
     header = record.header
     if (header.key, header.trial) != (key, number):
         raise JournalError(
@@ -146,7 +153,7 @@ def require_of(record: Journal, key: str, number: int) -> None:
 
 
 def journals_in(folder: Path) -> list[Path]:
-    """The journals in a folder and in the folders in it, sorted by name.
+    """Return the journals in a folder and in its subfolders, sorted by path.
 
     Raises:
         SuiteError: if there are none.
@@ -160,10 +167,10 @@ def journals_in(folder: Path) -> list[Path]:
 
 
 def place_of(record: Journal) -> tuple[str, str]:
-    """The suite and the key of a journal, which name its folder and its file.
+    """Return the suite and the key of a journal, which are the names of its folder and its file.
 
     Raises:
-        JournalError: if they are no such names, or the file is not named by its key.
+        JournalError: if one of them is not a valid name, or the name of the file is not the key.
     """
     suite, key = record.header.suite, record.header.key
     if not re.fullmatch(SUITE_NAME, suite):
@@ -177,9 +184,9 @@ def place_of(record: Journal) -> tuple[str, str]:
 
 @contextmanager
 def many_journals() -> Iterator[None]:
-    """Reading many journals takes half the time within it.
+    """Disable the garbage collector, which halves the time of reading many journals.
 
-    They make millions of objects, none of them in cycles; the garbage collector would walk all of them again and again.
+    Reading creates millions of objects, none of them in cycles, and the collector would traverse all of them often.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -197,7 +204,7 @@ def _merit(record: Journal, *, is_own: bool) -> _Merit:
     if is_own and record.header.fresh and not record.stale:
         rank = 6
     elif record.status == Status.DONE and not record.stale:
-        # Without digests nothing says that a record is of the present code: a fresh one, even stale, counts first.
+        # Without digests, a record may come from older code, so a fresh journal counts first, even if it is stale.
         rank = 5 if record.header.plugins is not None else 3
     elif is_own and record.header.fresh:
         rank = 4
@@ -221,5 +228,5 @@ def _utc(text: str | None) -> datetime | None:
     try:
         time = datetime.fromisoformat(text or "")
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):  # the year 1 in another time zone is before all years
+    except (ValueError, OverflowError):  # OverflowError: in UTC, a time in the year 1 may lie before it
         return None

@@ -1,4 +1,4 @@
-"""Journals of several machines into one folder: all of them, or nothing is written."""
+"""Merging the journals of several machines into one folder. If any of them conflict, nothing is written."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,19 +11,20 @@ from softal_bench.journal.lines import Round, Status
 from softal_bench.machine.files import write_atomically
 from softal_bench.records.lookup import journals_in, place_of
 
-# What follows from the seeds; clocks and memory differ between machines and are taken from one journal whole.
+# The values that depend only on the seeds and must be equal. Timings and memory differ between machines and are taken
+# from a single journal.
 _SAME = ("condition", "trial", "start", "provenance")
 Place = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Merge:
-    """What a merge does: for each suite and key the journal that is taken.
+    """The plan of a merge: the journal to keep for each suite and key.
 
     Attributes:
-        into: the folder.
-        taken: the journals, by suite and key.
-        conflicts: why journals of one key cannot be merged, or one cannot be read; a line each.
+        into: the target folder.
+        taken: the journals to keep, by suite and key.
+        conflicts: a message for each journal that cannot be read or cannot be merged with another one of its key.
     """
 
     into: Path
@@ -31,21 +32,22 @@ class Merge:
     conflicts: list[str]
 
     def path(self, place: Place) -> Path:
-        """Where a journal goes."""
+        """Return the path of a journal in the target folder."""
         suite, key = place
         return self.into / suite / f"{key}.jsonl"
 
     @property
     def changes(self) -> dict[Path, Journal]:
-        """Where it writes, and which journal."""
+        """The journals that have to be written, by their path in the target folder."""
         paths = {self.path(place): record for place, record in self.taken.items()}
         return {path: record for path, record in paths.items() if record.path != path}
 
 
 def plan_merge(folders: Sequence[Path], into: Path) -> Merge:
-    """Read all journals, those in `into` first, and decide which one is taken of each suite and key.
+    """Read all journals, those in `into` first, and choose one for each suite and key.
 
-    Of journals with the same rounds, the first; of two of which one has the first rounds of the other, the longer.
+    Of journals with the same rounds, the first is chosen, unless a later one has ended with a better status. If the
+    rounds of a journal are the first rounds of another one, the longer journal is chosen.
 
     Raises:
         SuiteError: if a folder holds no journals.
@@ -63,16 +65,16 @@ def plan_merge(folders: Sequence[Path], into: Path) -> Merge:
 
 
 def carry_out(merge: Merge) -> int:
-    """Write the journals that are new or longer, each whole or not at all, with its lock held.
+    """Write the journals that are new or longer. Each is written atomically, under its lock.
 
     A journal in `into` may have grown since the plan was made. It is therefore read again under its lock, and replaced
-    only if the other journal still has more.
+    only if the other journal is still longer.
 
     Returns:
         The number of journals written.
 
     Raises:
-        SoftalError: if there are conflicts, a runner has a journal that would be written, or the disk refuses.
+        SoftalError: if there are conflicts, a runner has locked a journal that would be written, or writing fails.
     """
     if merge.conflicts:
         raise SoftalError(f"nothing was written: conflicts in {len(merge.conflicts)} journals, named above")
@@ -84,7 +86,7 @@ def carry_out(merge: Merge) -> int:
 
 
 def _replaced(path: Path, record: Journal) -> bool:
-    """Replace the journal at `path`, under its lock, if `record` has more."""
+    """Replace the journal at `path`, under its lock, if `record` is better. Return whether it was replaced."""
     with journal.locked(path) as mine:
         if not mine:
             raise SoftalError(f"a runner has taken up {path} meanwhile; merge again when it is done")
@@ -97,10 +99,10 @@ def _replaced(path: Path, record: Journal) -> bool:
 
 
 def _better(one: Journal, other: Journal) -> Journal:
-    """The one that has more, and of equals the first.
+    """Return the journal with more content, or the first one if they are equal.
 
     Raises:
-        JournalError: if they tell of different trials, or of different rounds.
+        JournalError: if they belong to different trials, or have different rounds or measurements.
     """
     first, second = journal.complete_lines(one.path), journal.complete_lines(other.path)
     if first.startswith(second) or second.startswith(first):
@@ -126,17 +128,17 @@ def _longer(one: Journal, other: Journal) -> Journal:
 
 
 def _better_cell(one: Journal, other: Journal) -> Journal:
-    """A cell is one measurement: of two that are done nothing tells which is to be kept."""
+    """Return the better journal of a cell. Raise JournalError if both are done with different measurements."""
     if one.status == other.status == Status.DONE and one.costs != other.costs:
         raise JournalError(f"{one.path} and {other.path}: two measurements of one cell; remove one of them")
     return max(one, other, key=lambda record: (record.status == Status.DONE, record.end is not None))
 
 
 def _undrawn(one: Journal, other: Journal) -> bool:
-    """Whether one of them failed before its start set was drawn."""
+    """Return whether one of them failed before its start set was drawn."""
     return any(not record.header.start and not record.rounds for record in (one, other))
 
 
 def _rounds(record: Journal) -> list[Round]:
-    """The rounds without clocks and memory, which differ between machines."""
+    """Return the rounds without timings and memory, which differ between machines."""
     return [replace(round_, seconds={}, peak_bytes=None) for round_ in record.rounds]

@@ -1,4 +1,4 @@
-"""The status of each trial of a suite, or of each cell of a cost suite, at this moment."""
+"""The current status of each trial of a suite, or of each cell of a cost suite."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ class JobStatus:
     """A trial or a cost cell with its status.
 
     Attributes:
-        condition: its condition.
-        name: its name for people, without the acquisition function: `B=5, trial 0`.
-        key: its key.
+        condition: the condition of the job.
+        name: its name in messages, without the acquisition function: `B=5, trial 0`.
+        key: the key of the job.
         status: the status in its journal, or running.
-        error: the error that ended it, on one line, or "".
-        record: its journal, if it has one.
+        error: the error that ended it, on one line, or an empty string.
+        record: its journal, or None.
     """
 
     condition: AnyCondition
@@ -46,7 +46,7 @@ class JobStatus:
 
 
 def trial_statuses(suite: Suite, runs: Path, leaderboard: Path) -> tuple[list[JobStatus], Sequence[Problem]]:
-    """Return the status of each trial of a suite, in its order, and the journals that cannot be read."""
+    """Return the status of each trial of a suite, in order, and the journals that cannot be read."""
     results = collect(suite, runs, leaderboard)
     return [
         JobStatus(
@@ -62,7 +62,7 @@ def trial_statuses(suite: Suite, runs: Path, leaderboard: Path) -> tuple[list[Jo
 
 
 def cell_statuses(suite: CostSuite, runs: Path, leaderboard: Path) -> tuple[list[JobStatus], Sequence[Problem]]:
-    """Return the status of each cell of a cost suite, in its order, and the journals that cannot be read."""
+    """Return the status of each cell of a cost suite, in order, and the journals that cannot be read."""
     results = collect_cells(suite, runs, leaderboard)
     return [
         JobStatus(
@@ -79,7 +79,7 @@ def cell_statuses(suite: CostSuite, runs: Path, leaderboard: Path) -> tuple[list
 
 
 def _status_now(job: Trial | Cell, folder: Path) -> Status:
-    """The status in the journal, or "running" if a runner has locked a journal that has not ended."""
+    """Return the status in the journal, or RUNNING if it has not ended and a runner has locked it."""
     not_ended = job.status in (Status.UNFINISHED, Status.NOT_RUN, Status.NOT_TRIED)
     return Status.RUNNING if not_ended and is_locked(folder / f"{job.key}.jsonl") else job.status
 

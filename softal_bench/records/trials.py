@@ -1,4 +1,4 @@
-"""The trials of a suite as its journals tell them, from the runs folder and the leaderboard's records."""
+"""The trials of a suite, read from the journals in the runs folder and the leaderboard's records."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _ANEW = "move it away to run the trial again"
 
 @dataclass(frozen=True)
 class Trial(Recorded):
-    """One trial of a condition and what its journal says."""
+    """A trial of a condition with the rounds in its journal."""
 
     condition: Condition
     number: int
@@ -24,12 +24,12 @@ class Trial(Recorded):
 
     @property
     def labels(self) -> list[int]:
-        """The training-set sizes measured, ascending."""
+        """The size of the labelled set in each round, ascending."""
         return [round_.labels for round_ in self.rounds]
 
     @property
     def accuracies(self) -> list[float]:
-        """The test accuracy at each training-set size."""
+        """The test accuracy in each round."""
         return [round_.accuracy for round_ in self.rounds]
 
     @property
@@ -51,7 +51,7 @@ class ConditionResults:
 
     @cached_property
     def done(self) -> tuple[Trial, ...]:
-        """The trials that statistics are made of."""
+        """The trials that statistics are computed from."""
         return tuple(trial for trial in self.trials if trial.status == Status.DONE)
 
 
@@ -76,8 +76,8 @@ class Results:
 def collect(suite: Suite, runs: Path, leaderboard: Path) -> Results:
     """Read the journals of every trial of a suite, from `runs/<suite>/` and `leaderboard/records/<suite>/`.
 
-    Which one is taken where a trial has two, `look_up` says. A journal that cannot be read becomes a problem and
-    raises nothing.
+    If a trial has two journals, `look_up` decides which one counts. A journal that cannot be read is added to the
+    problems and raises no error.
     """
     folders = [runs / suite.name, leaderboard / "records" / suite.name]
     problems: list[Problem] = []
@@ -108,8 +108,8 @@ def checked_rounds(record: Journal, condition: Condition) -> tuple[Round, ...]:
     """Return the rounds of a trial.
 
     Raises:
-        JournalError: if they cannot be rounds of this condition: they begin with the start set and acquire B points
-            each, and a trial that is done has reached its budget.
+        JournalError: if they cannot be rounds of this condition. The first round has the labels of the start set, each
+            round acquires B points, except the last one, and a trial that is done has reached its budget.
     """
     path, rounds = record.path, record.rounds
     if record.costs:

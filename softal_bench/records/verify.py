@@ -1,4 +1,4 @@
-"""Verifying journals from elsewhere: whether each is sound by itself, and whether its rounds come out again."""
+"""Verification of submitted journals: each must be consistent in itself, and its rounds must be reproducible."""
 
 import hashlib
 import os
@@ -27,26 +27,27 @@ from softal_bench.trial.attribution import Ended
 from softal_bench.trial.data import load_splits, prepare
 from softal_bench.trial.trial import Trial
 
-TOLERANCE = 0.02  # of the accuracy, where another machine rounds otherwise
+TOLERANCE = 0.02  # the largest difference in accuracy between machines that round differently
 ANOTHER_DEVICE = "kind of device"
 _SEPARATORS = tuple(filter(None, {"/", os.sep, os.altsep}))
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-# What decides how numbers are rounded, besides the condition (in which the number of threads is).
+# Together with the condition, which includes the number of threads, these determine how numbers are rounded.
 _HARDWARE = ("device_name", "platform")
 _SOFTWARE = ("softal-bench", "torch", "numpy")
 
 
 class NotRerun(JournalError):
-    """A round is not run again, because its journal names a path that must not be opened."""
+    """A round was not run again, because its journal names a path that must not be opened."""
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """A journal that is sound by itself.
+    """A journal that is consistent in itself.
 
     Attributes:
-        condition: as its header describes it.
-        rounds: of a trial; of a cell there are none.
+        record: the journal.
+        condition: the condition that its header describes.
+        rounds: the rounds of a trial; empty for a cell.
     """
 
     record: Journal
@@ -55,20 +56,20 @@ class Submitted:
 
     @property
     def trial(self) -> int:
-        """Its number."""
+        """The number of the trial."""
         return self.record.header.trial
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The name of the trial in messages."""
         return f"{self.condition.acquisition.label}, B={self.condition.batch_size}, trial {self.trial}"
 
 
 def examine(path: Path) -> Submitted:
-    """Read a journal and check all that follows from itself: schema, names, key, and rounds.
+    """Read a journal and check everything that does not need its data: schema, names, key and rounds.
 
     Raises:
-        JournalError: if it is not sound, or its key cannot be computed here because a plugin is not installed.
+        JournalError: if a check fails, or its key cannot be computed here because a plugin is not installed.
     """
     record = journal.read(path)
     place_of(record)
@@ -100,7 +101,7 @@ def _condition(record: Journal) -> Condition | CostCondition:
 
 
 def _require_acquired(record: Journal, rounds: tuple[Round, ...], condition: Condition) -> None:
-    """Require that the start set and all acquired batches are distinct examples of the data set."""
+    """Raise JournalError unless the start set and all acquired batches are distinct examples of the data set."""
     path, start, size = record.path, record.header.start, _size(record)
     if len(start) != condition.initial.size:
         raise JournalError(f"{path}: its start set has {len(start)} indices, not {condition.initial.size}")
@@ -114,7 +115,7 @@ def _require_acquired(record: Journal, rounds: tuple[Round, ...], condition: Con
 
 
 def _size(record: Journal) -> int:
-    """The number of training examples, of a provenance that is one."""
+    """Return the number of training examples from the provenance. Raise JournalError if the provenance is invalid."""
     provenance = record.header.provenance
     if provenance is not None and _SHA256.fullmatch(str(provenance.get("sha256"))):
         size = provenance.get("size")
@@ -137,19 +138,19 @@ def run_again(
     *,
     trusted: Path | None = None,
 ) -> Round:
-    """Compute a round here, after the rounds before it as journalled, and return its line.
+    """Compute a round on this machine, after the rounds before it in the journal, and return its line.
 
     Args:
         record: the journal.
-        condition: its condition.
-        number: the round's number.
+        condition: the condition of the journal.
+        number: the number of the round.
         data_root: the folder of data.
         device: where to compute.
-        trusted: the folder that paths in the journal may lie in; None if none may be opened.
+        trusted: the folder that contains all paths that a journal may name; None if no path may be opened.
 
     Raises:
         NotRerun: if the journal names a path outside the trusted folder; nothing was opened.
-        JournalError: if the journal's data differ from these, a batch cannot have been acquired, or what is run raises.
+        JournalError: if the journal is based on other data, a batch cannot have been acquired, or the round fails.
     """
     _require_trusted_paths(record, condition, data_root, trusted)
     try:
@@ -162,7 +163,7 @@ def run_again(
 
 
 def _require_trusted_paths(record: Journal, condition: Condition, data_root: Path, trusted: Path | None) -> None:
-    """Raise NotRerun if a plugin in the journal, which may be a stranger's, is given a path outside `trusted`."""
+    """Raise NotRerun if a plugin in the journal, which may be untrusted, has a path outside `trusted`."""
     folder = None if trusted is None else trusted.resolve()
     for text in dict.fromkeys(path for plugin in condition.plugins() for path in _paths_of(plugin)):
         try:
@@ -179,7 +180,7 @@ def _require_trusted_paths(record: Journal, condition: Condition, data_root: Pat
 
 
 def _paths_of(plugin: Plugin[Any]) -> Iterator[str]:
-    """All parameters of a plugin, and of the plugins in it, that are declared as paths or look like paths."""
+    """Yield all parameters of a plugin, and of its nested plugins, that are declared as paths or look like paths."""
     for name, field in fields_of(type(plugin.instance)).items():
         is_declared = field.metadata.get("is_path") or isinstance(getattr(plugin.instance, name), PurePath)
         is_path = bool(is_declared) or name == "path"
@@ -189,7 +190,7 @@ def _paths_of(plugin: Plugin[Any]) -> Iterator[str]:
 
 
 def _strings(value: object) -> Iterator[str]:
-    """All strings in a JSON value, keys included."""
+    """Yield all strings in a JSON value, including keys."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list | dict):
@@ -202,7 +203,7 @@ def _looks_like_a_path(text: str) -> bool:
 
 
 def kind_of_device(record: Journal, number: int) -> str:
-    """Return the kind of device that a round was computed on, as `--device` names it; "auto" if it is not known."""
+    """Return the kind of device that computed a round, as `--device` names it, or "auto" if it is unknown."""
     there = _environment_of(record, number)
     return there.device.partition(":")[0] if there and there.device else "auto"
 
@@ -213,7 +214,7 @@ def _environment_of(record: Journal, number: int) -> Environment | None:
 
 
 def unlike_here(record: Journal, condition: Condition, number: int, device: torch.device) -> list[str]:
-    """In what that decides rounding the machine that ran a round differs from this one; empty if in nothing."""
+    """Return the properties that affect rounding in which the machine that ran a round differs from this machine."""
     there = _environment_of(record, number)
     here = environment(device, condition.threads)
     packages, packages_here = record.header.versions or {}, versions(condition)
@@ -239,11 +240,11 @@ def _round(record: Journal, condition: Condition, number: int, data_root: Path, 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A round as journalled beside the same round run here.
+    """The comparison of a round in a journal with the same round computed on this machine.
 
     Attributes:
-        same: whether it counts as the same.
-        told: how the two compare, in words.
+        same: whether the two count as the same.
+        told: a description of the comparison in words.
     """
 
     same: bool
@@ -253,8 +254,8 @@ class Comparison:
 def sample(submitted: Sequence[Submitted], count: int) -> list[tuple[Submitted, int]]:
     """Return at most `count` rounds, drawn at random with a hash of all the journals as the seed.
 
-    So nobody can choose which of a folder's rounds are run again, and anybody draws the same ones. In the order of the
-    journals, so that rounds that share their data follow one another.
+    So nobody can choose which rounds of a folder are run again, and everybody draws the same rounds. They are in the
+    order of the journals, so that rounds that share their data follow one another.
     """
     rounds = [(place, number) for place, one in enumerate(submitted) for number in range(len(one.rounds))]
     digests = sorted(hashlib.sha256(complete_lines(one.record.path)).hexdigest() for one in submitted)
@@ -263,10 +264,17 @@ def sample(submitted: Sequence[Submitted], count: int) -> list[tuple[Submitted, 
 
 
 def compare(of: Submitted, number: int, line: Round, differences: Sequence[str]) -> Comparison:
-    """Compare a round with its line as run here.
+    """Compare a round of a journal with the same round computed on this machine.
 
-    On the same kind of machine both have to be exact. Where something that decides rounding differs, the accuracy has
-    to agree to `TOLERANCE`, and it is told how many indices are the same: near ties are then chosen otherwise.
+    On the same kind of machine, accuracy and indices have to be equal. If something that affects rounding differs, the
+    accuracies have to agree within `TOLERANCE`. The number of equal indices is reported but may differ, because
+    rounding decides between nearly equal scores.
+
+    Args:
+        of: the journal.
+        number: the number of the round.
+        line: the round as computed on this machine.
+        differences: the result of `unlike_here`.
     """
     journalled, again = of.rounds[number], line.acquired
     shared = len(set(journalled.acquired) & set(again))

@@ -1,4 +1,4 @@
-"""Plugins, found by their entry points and imported when they are first used.
+"""Plugins, which are found by their entry points and imported when they are first used.
 
 A plugin is an entry point in the group `softal_bench.acquisitions`, `softal_bench.models` or `softal_bench.datasets`;
 the built-in plugins are found in the same way. The name of the entry point is the plugin's only name. A plugin that

@@ -1,4 +1,4 @@
-"""Plugins as they are written in suite files, and their parameters: the fields of a plugin's frozen dataclass."""
+"""Specifications of plugins in suite files, and their parameters: the fields of a plugin's frozen dataclass."""
 
 import dataclasses
 import inspect
@@ -37,7 +37,7 @@ def name_and_parameters(specification: object) -> tuple[str, dict[str, Any]] | N
 
 
 def value_text(value: Any) -> str:
-    """Return a value of a suite as text: a plugin as `name(parameter=value)`, a string as it is, others as JSON.
+    """Return a value of a suite as text: a plugin as `name(parameter=value)`, a string unchanged, others as JSON.
 
     >>> value_text("bald"), value_text(None), value_text([1, 2.5]), value_text({"size": 20})
     ('bald', 'null', '[1, 2.5]', '{"size": 20}')
@@ -57,7 +57,7 @@ def parameters_text(parameters: Mapping[str, Any]) -> str:
 
 
 def fields_of(plugin_class: type) -> dict[str, Field]:
-    """Return the fields of the parameters by name, in their order."""
+    """Return the dataclass fields of the parameters by name, in order."""
     return {field.name: field for field in dataclasses.fields(plugin_class) if field.init}
 
 
@@ -72,7 +72,7 @@ def type_of(plugin_class: type, name: str) -> Any:
 
 
 def annotations_of(plugin_class: type) -> dict[str, Any]:
-    """Return the evaluated annotations of a class by name; raises whatever evaluating them raises."""
+    """Return the evaluated annotations of a class by name. Errors in evaluating them are raised unchanged."""
     return typing.get_type_hints(plugin_class, include_extras=True)
 
 
@@ -130,7 +130,7 @@ def label_of(name: str, instance: Any, nested: Mapping[str, str]) -> str:
 
 
 def _shortest(value: float) -> str:
-    """The shorter of `:g` and `repr` that is exact."""
+    """Return the value in the format `:g` if that is exact, otherwise its `repr`."""
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 

@@ -112,7 +112,7 @@ class Registry(Generic[P]):
         return self._broken[name]
 
     def listing(self, name: str) -> Listing:
-        """Return where a plugin comes from and whether it can be used; the first one if several have the name.
+        """Return where a plugin comes from and whether it can be used. If several have the name, return the first.
 
         Raises:
             PluginError: if the name is unknown.
@@ -121,7 +121,7 @@ class Registry(Generic[P]):
         return self._listings_of(name)[0]
 
     def source(self, name: str) -> str | None:
-        """Return the digest of a plugin's source, see `softal_bench.registry.source`; None if it cannot be read.
+        """Return the digest of a plugin's source, or None if it cannot be read; see `softal_bench.registry.source`.
 
         It is computed when the plugin is imported, so a later edit of the file does not change it in this process.
 
@@ -132,7 +132,7 @@ class Registry(Generic[P]):
         return self._sources[name]
 
     def same_results(self, name: str, one: str, other: str) -> bool:
-        """Return whether two digests of a plugin's source are equal, or its distribution lists them as equivalent.
+        """Return whether two digests of a plugin's source are equal or listed as equivalent by its distribution.
 
         Raises:
             PluginError: as `load`, and if the list of its distribution cannot be read.
@@ -201,7 +201,7 @@ class Registry(Generic[P]):
         return [Listing(name, self.kind, *origin, status, error) for origin in origins]
 
     def _examined(self, name: str) -> str | None:
-        """Import a plugin and compute the digest of its source; why it is broken, or None."""
+        """Import a plugin and compute the digest of its source. Return why it is broken, or None if it is not."""
         found = self._entry_points[name]
         if len(found) > 1:
             return f"the name is used by {' and '.join(_origin(entry_point) for entry_point in found)}; uninstall one"
@@ -210,7 +210,7 @@ class Registry(Generic[P]):
                 loaded = found[0].load()
         except GlobalStateError as error:
             return f"importing {found[0].value} {error}"
-        except (Exception, SystemExit) as error:  # whatever importing a plugin raises is reported, not passed on
+        except (Exception, SystemExit) as error:  # any error of an import is reported and not raised
             return f"importing {found[0].value} failed: {type(error).__name__}: {error}"
         if isinstance(loaded, type):
             self._sources[name] = source.source_digest(loaded, found[0])
@@ -266,7 +266,7 @@ def parameters_of(plugin_class: type) -> list[dict[str, Any]]:
 
 
 def _arguments(name: str, plugin_class: type, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Plugin[Any]]]:
-    """The arguments of the constructor, and the nested plugins among them, including defaults."""
+    """Return the arguments of the constructor, including defaults, and the nested plugins among them."""
     known = fields.fields_of(plugin_class)
     unknown = [key for key in given if key not in known]
     if unknown:
@@ -302,7 +302,7 @@ def _nested(where: str, contract: type, given: object) -> Plugin[Any]:
 
 
 def _spec_of(registry: Registry[Any], instance: Any) -> dict[str, Any]:
-    """The specification of a plugin that a class has as the default of a parameter."""
+    """Return the specification of a plugin that is the default of a parameter."""
     for name in registry.names():
         if not registry.why_broken(name) and registry.load(name) is type(instance):
             return {name: {key: getattr(instance, key) for key in fields.fields_of(type(instance))}}
@@ -347,7 +347,7 @@ def _why_needs_unsound(loaded: type) -> str | None:
 
 
 def _why_signatures_unsound(loaded: type) -> str | None:
-    """Why a method does not accept the positional arguments of the harness, or None if each does."""
+    """Return why a method does not accept the positional arguments of the harness, or None if all methods do."""
     for contract, names in CALLED.items():
         for name in names if issubclass(loaded, contract) else ():
             given = list(inspect.signature(getattr(contract, name)).parameters)

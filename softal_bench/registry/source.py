@@ -1,13 +1,13 @@
-"""The digest of a plugin's source, by which a journal says what code computed it.
+"""The digest of a plugin's source, with which a journal records the code that computed it.
 
-The digest covers the plugin's module and the modules of its own distribution that it imports, directly or not. It is
-taken of syntax trees without docstrings, comments, annotations and what is imported for annotations alone, so that it
-changes where behaviour may change, and not where a text is reworded. It does not depend on the Python version, on the
-folder, or on how the distribution is installed.
+The digest covers the plugin's module and the modules of its own distribution that it imports, directly or indirectly.
+It is computed from syntax trees without docstrings, comments, annotations and imports for annotations only, so that it
+changes if behaviour may change, but not if a text is reworded. It does not depend on the Python version, on the folder,
+or on how the distribution is installed.
 
-Modules of the harness itself (`softal_bench`) are never part of a digest: the protocol revision in every key covers
-them. Of an import from the harness only the name and its alias count, so that the harness can be rearranged.
-Modules that are imported by a computed name, data files and compiled modules are not seen.
+Modules of the harness itself (`softal_bench`) are never part of a digest, because the protocol revision in every key
+covers them. An import from the harness contributes only the name and its alias, so that modules of the harness can be
+moved. The digest does not cover modules that are imported by a computed name, data files and compiled modules.
 """
 
 import ast
@@ -28,13 +28,13 @@ HARNESS = "softal_bench"
 EQUIVALENT = "equivalent_sources"  # the module, in a distribution's package, that lists digests with the same results
 _FOR_ANNOTATIONS = {"__future__", "typing", "typing_extensions", "collections.abc"}
 _WITHOUT_EFFECT = {"annotation", "returns", "type_comment", "type_params", "ctx", "kind"}
-Imported = tuple[str, str | None]  # a module, and the name that is taken from it
+Imported = tuple[str, str | None]  # a module, and the name that is imported from it
 
 
 def source_digest(plugin_class: type, entry_point: EntryPoint) -> str | None:
-    """16 hexadecimal digits of the source of a plugin; None where its source cannot be read.
+    """Return the digest of a plugin's source as 16 hexadecimal digits, or None if the source cannot be read.
 
-    Takes some milliseconds for each module that is read for the first time in this process.
+    Takes a few milliseconds for each module that is read for the first time in this process.
     """
     return _digest_of_plugin(plugin_class.__module__, entry_point)
 
@@ -43,13 +43,13 @@ def source_digest(plugin_class: type, entry_point: EntryPoint) -> str | None:
 def _digest_of_plugin(module: str, entry_point: EntryPoint) -> str | None:
     own = own_modules(entry_point)
     roots = {module}
-    if module not in own:  # its distribution offers a class of another one
+    if module not in own:  # the entry point refers to a class from another distribution
         roots.add(entry_point.module)
     return digest_of(roots, own)
 
 
 def digest_of(roots: Iterable[str], own: "OwnModules") -> str | None:
-    """The digest of some modules, and of what they import from their own distribution."""
+    """Return the digest of some modules and of the modules that they import from their own distribution."""
     found: dict[str, _Source] = {}
     to_read = [root for root in roots if not _is_harness(root)]
     if not to_read or any(_source(root) is None for root in to_read):
@@ -66,12 +66,12 @@ def digest_of(roots: Iterable[str], own: "OwnModules") -> str | None:
 
 
 def are_equivalent(module: str, plugin: str, one: str, other: str) -> bool:
-    """Whether a distribution lists two digests of a plugin as giving the same results.
+    """Return whether a distribution lists two digests of a plugin as giving the same results.
 
     Args:
         module: the plugin's module. `EQUIVALENT_SOURCES` in the module `equivalent_sources` of its top-level package
             maps a plugin's name to groups of digests.
-        plugin: its name.
+        plugin: the plugin's name.
         one: a digest.
         other: another digest.
 
@@ -88,8 +88,8 @@ class OwnModules:
 
     Attributes:
         packages: its top-level packages and modules.
-        listed: its modules, where its metadata lists them; None where it does not, as in an editable installation:
-            then every module in its packages counts.
+        listed: its modules, if its metadata lists them. None if not, as in an editable installation; then all modules
+            in its packages count.
     """
 
     packages: frozenset[str]
@@ -102,7 +102,7 @@ class OwnModules:
 
 
 def own_modules(entry_point: EntryPoint) -> OwnModules:
-    """The modules of the distribution that offers an entry point."""
+    """Return the modules of the distribution that provides an entry point."""
     package = entry_point.module.partition(".")[0]
     distribution = entry_point.dist
     if distribution is None:
@@ -114,7 +114,7 @@ def own_modules(entry_point: EntryPoint) -> OwnModules:
 
 
 def _listed(distribution: Distribution) -> Iterator[str]:
-    """The modules in the list of installed files; what SOURCES.txt of an egg lists may be out of date."""
+    """Yield the modules in the list of installed files. The SOURCES.txt of an egg is ignored, as it may be outdated."""
     if distribution.read_text("RECORD") is None:
         return
     for file in distribution.files or []:
@@ -133,7 +133,7 @@ def _equivalent(module: str) -> Mapping[str, Collection[Collection[str]]]:
         return {}
     try:
         groups = importlib.import_module(module).EQUIVALENT_SOURCES
-    except Exception as error:  # whatever importing a distribution's module raises
+    except Exception as error:  # importing a distribution's module can raise any error
         raise PluginError(f"{module}: EQUIVALENT_SOURCES cannot be read: {type(error).__name__}: {error}") from error
     if not (isinstance(groups, Mapping) and all(_are_groups(of) for of in groups.values())):
         raise PluginError(
@@ -152,7 +152,7 @@ def _are_groups(groups: object) -> bool:
 
 @dataclass(frozen=True)
 class _Source:
-    """A module as read: its normal form as text, and what it imports."""
+    """The normal form of a module as text, and its imports."""
 
     tree: str
     imports: tuple[Imported, ...]
@@ -160,7 +160,7 @@ class _Source:
 
 @cache
 def _source(module: str) -> _Source | None:
-    """A module's source in its normal form; None where it cannot be read."""
+    """Return a module's source in its normal form, or None if it cannot be read."""
     spec = _spec(module)
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return None
@@ -174,7 +174,7 @@ def _source(module: str) -> _Source | None:
 
 
 def _spec(module: str) -> ModuleSpec | None:
-    """Where a module is found. Unlike `importlib.util.find_spec` it does not import the packages that it is in."""
+    """Return the spec of a module. Unlike `importlib.util.find_spec`, do not import the packages that contain it."""
     parent = module.rpartition(".")[0]
     path = None
     if parent:
@@ -189,11 +189,11 @@ def _spec(module: str) -> ModuleSpec | None:
 
 
 def _found(finder: object, module: str, path: list[str] | None) -> ModuleSpec | None:
-    """Where one of the finders of `sys.meta_path` finds a module, if it does."""
+    """Return the spec of a module from one of the finders of `sys.meta_path`, or None if it does not find it."""
     find = getattr(finder, "find_spec", None)
     try:
         found = find(module, path) if find is not None else None
-    except KeyError:  # a namespace package in a package that is not imported: Python looks for that in sys.modules
+    except KeyError:  # a namespace package in a package that is not imported, which Python looks up in sys.modules
         found = ModuleSpec(module, None, is_package=True)
         folders = [Path(folder, module.rpartition(".")[2]) for folder in path or ()]
         found.submodule_search_locations = [str(folder) for folder in folders if folder.is_dir()]
@@ -201,20 +201,20 @@ def _found(finder: object, module: str, path: list[str] | None) -> ModuleSpec | 
 
 
 def _module_of(imported: Imported) -> str:
-    """The module that an import reads: `from a import b` reads a.b if that is a module, else a."""
+    """Return the module that an import reads: `from a import b` reads a.b if that is a module, otherwise a."""
     module, name = imported
     inner = f"{module}.{name}"
     return inner if name and name != "*" and not _is_harness(module) and _spec(inner) is not None else module
 
 
 class _NormalForm:
-    """Writes syntax trees as text, without what has no effect on results, and notes what they import.
+    """Converts syntax trees to text, without the parts that have no effect on results, and collects their imports.
 
     Args:
         package: the package that relative imports start from.
 
     Attributes:
-        imports: what has been imported, in order.
+        imports: the imports found so far, in order.
     """
 
     def __init__(self, package: str) -> None:
@@ -222,7 +222,7 @@ class _NormalForm:
         self.imports: list[Imported] = []
 
     def of(self, node: object, in_class: bool = False) -> str:
-        """The text of a node; lists are those of its fields."""
+        """Return the text of a node, or of a list in one of its fields."""
         if isinstance(node, list):
             return f"[{','.join(self.of(item, in_class) for item in node)}]"
         if isinstance(node, ast.Constant):
@@ -244,7 +244,7 @@ class _NormalForm:
         return f"{type(node).__name__}({','.join(parts)})"
 
     def _statements(self, statements: list[ast.stmt], in_class: bool) -> Iterator[str]:
-        """The texts of statements that have an effect; imports that follow one another are sorted."""
+        """Yield the texts of statements that have an effect. Consecutive imports are sorted."""
         imports: list[str] = []
         for statement in statements:
             if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -270,7 +270,7 @@ class _NormalForm:
             yield self.of(statement, in_class)
 
     def _annotated(self, statement: ast.AnnAssign, in_class: bool) -> Iterator[str]:
-        """In a class an annotation makes a field; elsewhere it has no effect."""
+        """Yield the text of an annotated statement. In a class, the annotation makes a field; elsewhere, ignore it."""
         annotation = statement.annotation
         if isinstance(annotation, ast.Subscript):
             annotation = annotation.value
@@ -288,7 +288,7 @@ class _NormalForm:
                 imported = (self._absolute(statement), alias.name)
             if imported[0] in _FOR_ANNOTATIONS:
                 continue
-            if _is_harness(imported[0]):  # where the harness keeps a name has no effect on results
+            if _is_harness(imported[0]):  # the module in which the harness defines a name has no effect on results
                 imported = (HARNESS, alias.name.rpartition(".")[2])
             self.imports.append(imported)
             yield f"import {imported[0]}:{imported[1]}:{alias.asname}"
@@ -302,7 +302,7 @@ class _NormalForm:
 
 
 def _last_name(node: ast.expr) -> str | None:
-    """`ClassVar` of `typing.ClassVar` and of `ClassVar`."""
+    """Return the last part of a dotted name: `ClassVar` for `typing.ClassVar` and for `ClassVar`."""
     if isinstance(node, ast.Name):
         return node.id
     return node.attr if isinstance(node, ast.Attribute) else None

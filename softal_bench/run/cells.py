@@ -1,4 +1,4 @@
-"""The cells of a cost suite: which there are, whether their data suffice, and what taking one up means."""
+"""The cells of a cost suite: listing them, checking that their data suffice, and measuring them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ CellJob = Job[CostCondition]
 
 
 def cell_jobs(suite: CostSuite, runs: Path, published: Mapping[str, Published] = NONE_PUBLISHED) -> list[CellJob]:
-    """The cells of a suite: those of one pool together, of one method from the smallest B to the largest.
+    """Return the cells of a suite, grouped by pool and then by method, from the smallest B to the largest.
 
-    Arguments are those of `trial_jobs`.
+    The arguments are those of `trial_jobs`.
     """
     pools = {pool: place for place, pool in enumerate(dict.fromkeys(map(_pool, suite.conditions)))}
     sweeps = {sweep: place for place, sweep in enumerate(dict.fromkeys(each.sweep() for each in suite.conditions))}
@@ -45,9 +45,9 @@ def cell_jobs(suite: CostSuite, runs: Path, published: Mapping[str, Published] =
 
 
 def preflight_cells(suite: CostSuite, data_root: Path, fetch: bool) -> Preflight:
-    """Check every cell against this machine and its source's data.
+    """Check every cell against this machine and the data of its source.
 
-    Arguments are those of `softal_bench.run.trials.preflight`.
+    The arguments are those of `softal_bench.run.trials.preflight`.
 
     Raises:
         SuiteError: if a source's model rejects its data.
@@ -96,13 +96,13 @@ def run_cells(
     observer: Observer,
     published: Mapping[str, Published] = NONE_PUBLISHED,
 ) -> dict[Status, int]:
-    """Measure the cells of a suite that are not finished; how many there are of each status. See `Runner.run`."""
+    """Measure the unfinished cells of a suite and return the number of cells with each status. See `Runner.run`."""
     work = CellWork(data_root, device, observer)
     return Runner(suite.name, cell_jobs(suite, runs, published), work, observer).run()
 
 
 class CellWork(LocalWork):
-    """Cells, each measured in a process of its own, and the sweeps over B that have reached their limit."""
+    """Measures each cell in a process of its own and skips the rest of a sweep over B that has exceeded a limit."""
 
     def __init__(self, data_root: Path, device: torch.device, observer: Observer) -> None:
         super().__init__(device)
@@ -144,7 +144,7 @@ class _CellAttempt:
         return None
 
     def measurements(self) -> Iterator[Measurement]:
-        for line in self.done:  # measured, but killed before the journal's end
+        for line in self.done:  # an earlier attempt measured the cell but was killed before it wrote the last line
             assert isinstance(line, Cost)
             if line.status != Status.DONE:
                 raise Ended(line.status, line.error or line.status)

@@ -1,4 +1,4 @@
-"""How long a suite's trials will take and how much memory they will need: from journals, else from a short sample."""
+"""Forecasts of the time and memory that the trials of a suite need, from journals or else from a short sample."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,12 +25,12 @@ SAMPLE_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a trial of a condition will take.
+    """The time and memory that a trial of a condition is expected to need.
 
     Attributes:
-        seconds: of a trial; None where the sample did not come so far.
-        peak_bytes: the most memory that its process, or its CUDA device, holds; None as for `seconds`.
-        rounds: how many rounds of journals it is taken from; 0 where it is taken from a sample.
+        seconds: the seconds of a trial; None if the sample ended before it could measure them.
+        peak_bytes: the peak memory of its process, or of its CUDA device; None as for `seconds`.
+        rounds: the number of journalled rounds that the forecast is based on; 0 if it is based on a sample.
     """
 
     seconds: float | None = None
@@ -39,13 +39,14 @@ class Forecast:
 
 
 def forecast(jobs: Sequence[TrialJob], data_root: Path, device: torch.device) -> dict[str, Forecast]:
-    """A forecast of a trial of each condition, by `Condition.key(0)`. Writes nothing.
+    """Return a forecast of a trial of each condition, by `Condition.key(0)`. Write nothing.
 
-    A condition that has rounds in its journals is taken from these. For the others each model is trained for a moment,
-    predicts some points, and has every acquisition function choose among them, within `SAMPLE_SECONDS`. Training is
-    taken to go on to `max_epochs`, and time to grow in proportion to draws, epochs and points.
+    If a condition has rounds in its journals, its forecast is based on them. For the other conditions, each model is
+    trained briefly and predicts some points, from which every acquisition function selects a batch, within
+    `SAMPLE_SECONDS`. The forecast assumes that training runs to `max_epochs` and that time is proportional to draws,
+    epochs and points.
 
-    Nothing is known of conditions whose data set fails.
+    The forecast is empty for conditions whose data set fails to load.
     """
     of_condition = _grouped(jobs, _condition)
     found = {key: known for key, group in of_condition.items() if (known := _journalled(group, device))}
@@ -54,7 +55,7 @@ def forecast(jobs: Sequence[TrialJob], data_root: Path, device: torch.device) ->
     for of_model in _grouped(left, _model_and_data).values():
         try:
             splits = load_splits(of_model[0].condition, 0, data_root)
-        except (Ended, MemoryError):  # which the trials will report
+        except (Ended, MemoryError):  # the trials will report the error
             found |= {_condition(job): Forecast() for job in of_model}
             continue
         begun = time.monotonic()
@@ -64,7 +65,7 @@ def forecast(jobs: Sequence[TrialJob], data_root: Path, device: torch.device) ->
 
 
 def seconds_left(jobs: Sequence[TrialJob], forecasts: dict[str, Forecast]) -> float:
-    """Seconds of what is not done yet, one trial after another, as far as they are known."""
+    """Return the seconds that the remaining rounds take, one trial after another, without those of unknown duration."""
     return sum((forecasts[_condition(job)].seconds or 0.0) * _part_left(job) for job in jobs)
 
 
@@ -79,7 +80,7 @@ def _sampled(
                 sample = sample or ModelSample(condition, splits, device, until)
                 seconds, peak_bytes = sample.round(job.condition)
                 yield _condition(job), Forecast(seconds * job.rounds, peak_bytes)
-            except (Ended, MemoryError):  # its time is over, or a plugin fails, which the trial will report
+            except (Ended, MemoryError):  # the time is over, or a plugin fails and the trial will report the error
                 yield _condition(job), Forecast(peak_bytes=_declared_bytes(sample, job.condition))
 
 
@@ -91,7 +92,10 @@ def _declared_bytes(sample: ModelSample | None, condition: Condition) -> int | N
 
 
 def _weight(job: TrialJob, device: torch.device) -> tuple[int, int]:
-    """What needs much memory takes long too, and comes last, so that it does not keep the others from being sampled."""
+    """Return a sort key that puts conditions with a large declared memory last.
+
+    They also take long, and would otherwise use up the time before the others are sampled.
+    """
     condition = job.condition
     try:
         declared = declared_peak(condition, 10_000, 10, device)
@@ -101,7 +105,10 @@ def _weight(job: TrialJob, device: torch.device) -> tuple[int, int]:
 
 
 def _journalled(jobs: Sequence[TrialJob], device: torch.device) -> Forecast | None:
-    """From the journals of a condition: published ones count if they are of such a device, or if nothing is left."""
+    """Return a forecast from the journals of a condition, or None if they have no rounds.
+
+    Published journals count if they were computed on a comparable device, or if no trial of the condition is left.
+    """
     records = [(job, record) for job in jobs if (record := _record(job))]
     nothing_left = len(records) == len(jobs) and all(record.end for _, record in records)
     rounds = [

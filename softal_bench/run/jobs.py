@@ -1,4 +1,4 @@
-"""Jobs and what a run does with them: a job is a trial of a suite, or a cell of a cost suite."""
+"""Jobs and how a run computes them. A job is a trial of a suite or a cell of a cost suite."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -25,7 +25,7 @@ class Published:
 
     Attributes:
         status: how it ended, or stale.
-        error: why, unless it is done.
+        error: why it ended so; None if it is done.
         record: the journal.
     """
 
@@ -39,11 +39,11 @@ NONE_PUBLISHED: Mapping[str, Published] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Preflight:
-    """What is known about a suite before it runs.
+    """The result of checking a suite before it runs.
 
     Attributes:
-        unchecked: why conditions could not be checked against their data.
-        infeasible: which jobs will fail, and why; the other jobs can run.
+        unchecked: messages about the conditions that could not be checked against their data.
+        infeasible: messages about the jobs that will fail; the other jobs can run.
     """
 
     unchecked: tuple[str, ...] = ()
@@ -55,11 +55,11 @@ class Job(Generic[C]):
     """A trial of a suite, or a cell of a cost suite.
 
     Attributes:
-        condition: what decides its numbers.
-        trial: its number; 0 in a cost suite.
-        path: where its journal is; the file's name is the key.
-        rounds: how many measurements it will have.
-        name: for people.
+        condition: everything that determines its results, except the number of the trial.
+        trial: the number of the trial; 0 in a cost suite.
+        path: the path of its journal; the name of the file is the key.
+        rounds: the number of measurements that it will have.
+        name: its name in messages.
         published: its record on the leaderboard, if that counts instead of a journal at `path`.
     """
 
@@ -96,30 +96,30 @@ class Computation(Protocol):
 
 
 class Work(Protocol[C]):
-    """What the jobs of a kind of suite do, in this process or in others."""
+    """How the jobs of a kind of suite are computed, in this process or in others."""
 
     def skips(self, job: Job[C]) -> str | None:
         """Return why a job should be skipped, or None."""
 
     def computing(self, job: Job[C]) -> AbstractContextManager[None]:
-        """Set up what an attempt needs of this process while it runs."""
+        """Set up this process for an attempt, until the context ends."""
 
     def take_up(self, job: Job[C], done: Sequence[Measurement]) -> Computation:
-        """Prepare a job to continue after the measurements in its journal: load its data, make its start set.
+        """Prepare a job to continue after the measurements in its journal: load its data, draw its start set.
 
         Raises:
             JournalError: if the job cannot have produced these measurements.
-            Died: if the process that was to compute it is gone.
+            Died: if the process that computes it is gone.
         """
 
     def origin(self, job: Job[C]) -> Origin:
-        """Return where a job that was taken up is computed, for the journal."""
+        """Return the plugins, versions and environment of a job that was prepared, for the journal."""
 
     def ended(self, job: Job[C], status: Status) -> None:
-        """Note that a job ended, now or in an earlier run."""
+        """Record that a job ended, now or in an earlier run."""
 
     def stop(self) -> None:
-        """Have attempts in other threads raise KeyboardInterrupt soon, because the run is interrupted."""
+        """Make attempts in other threads raise KeyboardInterrupt soon, because the run is interrupted."""
 
 
 class LocalWork:
@@ -139,7 +139,7 @@ class LocalWork:
         return
 
     def stop(self) -> None:
-        return  # the main thread, which computes, has been interrupted already
+        return  # all jobs run in the main thread, which has been interrupted already
 
     def origin(self, job: Job[Any]) -> Origin:
         return origin(job.condition, environment(self._device, job.condition.threads))
@@ -157,19 +157,19 @@ class LocalWork:
 
 
 class Observer(Protocol):
-    """Follows a run; called from one thread at a time."""
+    """Receives the events of a run, from one thread at a time."""
 
     def trial_started(self, job: Job[Any], rounds_done: int) -> None:
-        """A job is taken up; its journal has this many measurements already."""
+        """Report that a job starts; its journal already has this many measurements."""
 
     def round_done(self, job: Job[Any], line: Measurement) -> None:
-        """A measurement is in the journal."""
+        """Report that a measurement was written to the journal."""
 
     def trial_died(self, job: Job[Any], how: str) -> None:
-        """The process that computed a job is gone; the job is tried again, or has failed."""
+        """Report that the process that computed a job is gone; the job is tried again, or has failed."""
 
     def trial_ended(self, job: Job[Any], status: Status, error: str | None, ran: bool) -> None:
-        """A job ended; `ran`: in this run, not in an earlier one."""
+        """Report that a job ended, in this run if `ran`, otherwise in an earlier one."""
 
     def waiting(self, job: Job[Any], why: str) -> None:
-        """The job waits for another runner, or for a measurement on this machine."""
+        """Report that the job waits for another runner, or for a measurement on this machine."""

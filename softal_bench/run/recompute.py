@@ -1,16 +1,17 @@
-"""Computing again what has a journal: stale journals, `run --fresh` and `run --retry`. Nothing computed is lost.
+"""Computing jobs again: stale journals, `run --fresh` and `run --retry`. No result is deleted.
 
-**Stale.** A header records the digest of the source of each plugin. Where the installed plugin has another digest, a
-finished journal gets a stale line, so that pages, which are made without plugins, do not show it as current; if the
-digests agree again later, another line withdraws it. An unfinished journal is set aside and restarted, because rounds
-of two versions do not mix. Journals without digests, and plugins whose source cannot be read, are never stale.
+**Stale.** A header records the digest of the source of each plugin. If the digest of the installed plugin differs, a
+stale line is appended to a finished journal, so that pages, which are made without plugins, do not show it as current.
+If the digests agree again later, another line withdraws it. An unfinished journal is set aside and restarted, because a
+journal must not mix rounds of two versions. Journals without digests and plugins whose source cannot be read are never
+stale.
 
-**Fresh.** `run --fresh` sets journals aside and marks every job that it will compute before it computes the first. The
-mark is removed when the job's new journal begins, whose header says "fresh". While either is there, no published record
-of the job counts, so that a run without `--fresh` continues what `--fresh` began.
+**Fresh.** `run --fresh` sets journals aside and marks every job that it will compute, before it computes the first one.
+The mark is removed when the job's new journal begins; the header of that journal says "fresh". While the mark or this
+header exists, no published record of the job counts, so that a run without `--fresh` continues what `--fresh` began.
 
-**Retry.** `run --retry` reopens journals that ended in a failure; they continue after the rounds that remain valid. A
-published record is not changed; its copy in the runs folder is.
+**Retry.** `run --retry` reopens journals that ended in a failure. They continue after the rounds that remain valid. A
+published record is not changed; it is copied to the runs folder, and the copy is reopened.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -36,12 +37,12 @@ _MARKS = ".fresh"
 
 @dataclass
 class Survey:
-    """How the journals of some jobs compare with what is installed.
+    """The result of comparing the journals of some jobs with the installed plugins.
 
     Attributes:
-        changes: the differences of each finished journal that differs.
-        to_restart: the differences of each job, by key, whose journal is unfinished and differs.
-        not_written: why journals could not be given a stale line.
+        changes: the changed plugins of each finished journal that has any, by path.
+        to_restart: the changed plugins of each unfinished journal that has any, by the key of the job.
+        not_written: the reason for each journal to which a stale line could not be written, by path.
     """
 
     changes: dict[Path, list[PluginChange]] = field(default_factory=dict)
@@ -59,7 +60,7 @@ def changes_since(record: Journal, condition: AnyCondition) -> list[PluginChange
 
 
 def changed(recorded: Iterable[PluginSource], installed: Iterable[PluginSource]) -> list[PluginChange]:
-    """Return the plugins whose source differs between a header's list and another list.
+    """Return the plugins of a header whose source in a list of installed plugins can give other results.
 
     Raises:
         PluginError: as `changes_since`.
@@ -76,12 +77,12 @@ def changed(recorded: Iterable[PluginSource], installed: Iterable[PluginSource])
 
 
 def survey(jobs: Sequence[Job[Any]], records: Path, *, write: bool) -> Survey:
-    """Compare the journals of jobs, and their published records, with what is installed.
+    """Compare the journals of jobs, and their published records, with the installed plugins.
 
     Args:
-        jobs: whose journals.
+        jobs: the jobs whose journals are compared.
         records: the folder of published records of their suite.
-        write: whether to write stale lines to finished journals. Journals that another runner has are skipped.
+        write: whether to write stale lines to finished journals. Journals that another runner has locked are skipped.
 
     Raises:
         PluginError: as `changes_since`.
@@ -114,7 +115,7 @@ def restart(jobs: Sequence[Job[Any]]) -> list[tuple[Job[Any], Path]]:
         These jobs, with the paths of their old journals.
 
     Raises:
-        StorageError: if the disk refuses.
+        StorageError: if a file cannot be written or moved.
         PluginError: as `changes_since`.
     """
     kept = []
@@ -123,7 +124,7 @@ def restart(jobs: Sequence[Job[Any]]) -> list[tuple[Job[Any], Path]]:
             record = _with_sources(job.path) if mine else None
             if record is None or record.end is not None or not changes_since(record, job.condition):
                 continue
-            if record.header.fresh or record.reopened:  # it counts instead of a published record; so does the new one
+            if record.header.fresh or record.reopened:  # it counts instead of a published record, and so must the new
                 mark(job.path)
             if path := set_aside(job.path):
                 kept.append((job, path))
@@ -134,21 +135,22 @@ def begin_again(jobs: Sequence[Job[Any]]) -> list[Job[Any]]:
     """Set the journals of these jobs aside and mark the jobs, except those whose lock another runner holds.
 
     Returns:
-        The jobs that another runner has.
+        The jobs that another runner has locked.
 
     Raises:
-        StorageError: if the disk refuses.
+        StorageError: if a file cannot be written or moved.
     """
     return [job for job in jobs if not _begun_again(job)]
 
 
 def set_aside(path: Path) -> Path | None:
-    """Rename a journal, whose lock is held, to a free name `aside/<key>.jsonl.<number>`; return its new path.
+    """Rename a journal to a free name `aside/<key>.jsonl.<number>` and return its new path.
 
-    Returns None if there is no journal. The name does not end in `.jsonl`, so no command takes the file for a journal.
+    Return None if there is no journal. The caller holds its lock. The new name does not end in `.jsonl`, so that no
+    command mistakes the file for a journal.
 
     Raises:
-        StorageError: if the disk refuses.
+        StorageError: if the file cannot be moved.
     """
     if not path.exists():
         return None
@@ -166,10 +168,10 @@ def set_aside(path: Path) -> Path | None:
 
 
 def mark(path: Path) -> None:
-    """Record that the journal at `path` is to be computed whatever record of its job there is.
+    """Record that the journal at `path` has to be computed even if a record of its job is published.
 
     Raises:
-        StorageError: if the disk refuses.
+        StorageError: if the mark cannot be written.
     """
     try:
         make_folder(_mark(path).parent)
@@ -180,7 +182,7 @@ def mark(path: Path) -> None:
 
 
 def is_marked(path: Path) -> bool:
-    """Return whether `mark` was called for a journal that has not begun."""
+    """Return whether the journal at `path` is marked, which means that it has not begun."""
     return _mark(path).exists()
 
 
@@ -190,15 +192,15 @@ def unmark(path: Path) -> None:
 
 
 def ended_as(jobs: Sequence[Job[C]], statuses: Collection[Status]) -> list[Job[C]]:
-    """Return the jobs whose journals end with one of these statuses, without those whose journal cannot be read."""
+    """Return the jobs whose journals can be read and end with one of these statuses."""
     return [job for job in jobs if _status(job) in statuses]
 
 
 def reopen(jobs: Sequence[Job[C]], statuses: Collection[Status]) -> list[Job[C]]:
-    """Reopen the journals of these jobs, except those that another runner has, or has reopened meanwhile.
+    """Reopen the journals of these jobs, except those that another runner has locked or has already reopened.
 
     Returns:
-        The jobs reopened. They are unfinished until a runner takes them up, so that nothing is lost if none does.
+        The jobs whose journals were reopened. They remain unfinished until a runner continues them.
 
     Raises:
         StorageError: if a journal cannot be written.
@@ -207,9 +209,9 @@ def reopen(jobs: Sequence[Job[C]], statuses: Collection[Status]) -> list[Job[C]]
 
 
 def _with_sources(path: Path) -> Journal | None:
-    """Return a journal whose header records plugins; None for any other, and for one that cannot be read."""
+    """Return the journal at `path`, or None if it cannot be read or its header records no plugins."""
     try:
-        if b'"plugins"' not in read_regular(path, follow_links=False):  # parsing the lines takes most of the time
+        if b'"plugins"' not in read_regular(path, follow_links=False):  # a fast test; parsing the lines is slow
             return None
         return journal.read_started(path)
     except (OSError, JournalError):
@@ -221,7 +223,7 @@ def _needs_stale_line(record: Journal, changes: Sequence[PluginChange]) -> bool:
 
 
 def _append_stale_line(path: Path, condition: AnyCondition) -> None:
-    """Append the line that says how a finished journal compares with what is installed, unless it is there already."""
+    """Append a stale line, or one that withdraws it, to a finished journal if its last one is no longer correct."""
     with journal.locked(path) as mine:
         record = _with_sources(path) if mine else None
         if record is None or record.end is None:
@@ -241,7 +243,8 @@ def _is_unknown(record: Journal, condition: AnyCondition) -> bool:
 def _begun_again(job: Job[Any]) -> bool:
     with journal.locked(job.path) as mine:
         if mine:
-            set_aside(job.path)  # first: a marked journal would count as the new one if this process ended in between
+            # First set aside: if this process ended in between, a marked old journal would count as the new one.
+            set_aside(job.path)
             mark(job.path)
         return mine
 

@@ -1,7 +1,7 @@
-"""The runner takes up jobs, one after another or several at a time, and keeps their journals.
+"""The runner runs jobs, one after another or several at a time, and writes their journals.
 
-What a job does is its `Work`. The runner's process alone writes journals and holds their locks, wherever the jobs are
-computed.
+The `Work` of a runner defines how its jobs are computed. Wherever they are computed, only the runner's process writes
+journals and holds their locks.
 """
 
 import threading
@@ -19,8 +19,8 @@ from softal_bench.run import recompute
 from softal_bench.run.jobs import C, Computation, Job, Observer, Work
 from softal_bench.trial.attribution import Died, ending_of
 
-_POLL_SECONDS = 0.5  # how often the runner asks for a job that another runner has
-_MOST_LOST = 5  # attempts at one round that lose their machine before the job counts as failed after all
+_POLL_SECONDS = 0.5  # how long the runner waits for the lock of a job before it checks whether it was stopped
+_MOST_LOST = 5  # number of attempts at a round that may be lost with their machine before the job counts as failed
 J = TypeVar("J")
 
 
@@ -28,11 +28,11 @@ class Runner(Generic[C]):
     """Runs jobs.
 
     Args:
-        suite_name: for headers.
-        jobs: what to run, begun in this order.
-        work: what the jobs do.
-        observer: follows the run.
-        workers: how many jobs run at a time.
+        suite_name: the name of the suite, for headers.
+        jobs: the jobs to run, started in this order.
+        work: computes the jobs.
+        observer: receives the events of the run.
+        workers: the number of jobs that run at a time.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class Runner(Generic[C]):
         self._stopped = threading.Event()
 
     def run(self) -> dict[Status, int]:
-        """Run what is not finished. Jobs that another runner has are waited for at the end.
+        """Run the unfinished jobs. Wait at the end for jobs that another runner has locked.
 
         Returns:
-            How many jobs have each status.
+            The number of jobs with each status.
 
         Raises:
-            KeyboardInterrupt: passed on after the journals say so.
+            KeyboardInterrupt: if the run is interrupted, after the journals record it.
             StorageError: if a journal cannot be written.
         """
         statuses: dict[str, Status | None] = {}
@@ -74,7 +74,7 @@ class Runner(Generic[C]):
         self._work.stop()
 
     def _wait_for(self, job: Job[C]) -> Status:
-        """Run a job that another runner has, once it is released."""
+        """Run a job that another runner has locked, once it is released."""
         self._observer.waiting(job, "another runner has locked it")
         status = None
         while status is None:
@@ -84,7 +84,7 @@ class Runner(Generic[C]):
         return status
 
     def _take_up(self, job: Job[C], timeout: float = 0) -> Status | None:
-        """Run a job to its end and return its status; None if another runner has it."""
+        """Run a job to its end and return its status. Return None if another runner has locked it."""
         status = self._ended_before(job) if job.published or job.path.exists() else self._skipped(job)
         if status is None:
             with journal.locked(job.path, timeout) as mine:
@@ -102,7 +102,7 @@ class Runner(Generic[C]):
         return Status.NOT_TRIED
 
     def _ended_before(self, job: Job[C]) -> Status | None:
-        """Return the status of a job that ended before, or whose journal cannot be used; None if it is to be run."""
+        """Return the status of a job that ended before or whose journal cannot be used; None if it has to run."""
         if job.published is not None:
             self._observer.trial_ended(job, job.published.status, job.published.error, ran=False)
             return job.published.status
@@ -122,16 +122,17 @@ class Runner(Generic[C]):
 
 
 def in_workers(workers: int, jobs: Sequence[J], serve: Callable[[J], None], stop: Callable[[], None]) -> None:
-    """Call `serve` for each job, for several at a time in threads of their own; a single worker is this thread itself.
+    """Call `serve` for each job, in several threads at a time, or in this thread if there is a single worker.
 
     Args:
-        workers: how many at a time.
-        jobs: in the order in which they are begun.
-        serve: follows a job to its end.
-        stop: makes every `serve` that is running raise soon.
+        workers: the number of calls at a time.
+        jobs: the jobs, in the order in which they start.
+        serve: runs a job to its end.
+        stop: makes every running call of `serve` raise soon.
 
     Raises:
-        BaseException: the first that a `serve` raises, or that reaches this thread (Ctrl-C), once all have ended.
+        BaseException: the first error that `serve` raises or that reaches this thread (Ctrl-C), once all calls have
+            ended.
     """
     if workers == 1:
         for job in jobs:
@@ -158,11 +159,11 @@ def in_workers(workers: int, jobs: Sequence[J], serve: Callable[[J], None], stop
 
 
 def run_job(suite_name: str, job: Job[Any], work: Work[Any], observer: Observer) -> Status:
-    """Attempt a job, whose lock is held, until an attempt ends it, and return its status.
+    """Attempt a job until an attempt ends it, and return its status. The caller holds the job's lock.
 
-    An attempt whose process dies leaves no last line; the next one continues after the rounds that it has journalled.
+    An attempt whose process dies writes no last line. The next attempt continues after the rounds in the journal.
     """
-    deaths: list[tuple[int, Died]] = []  # in this run, each with the number of rounds that were done
+    deaths: list[tuple[int, Died]] = []  # the deaths in this run, each with the number of rounds that were done
     while True:
         record = journal.read_started(job.path)
         attempt = _Attempt(suite_name, job, work, observer, record)
@@ -177,7 +178,11 @@ def run_job(suite_name: str, job: Job[Any], work: Work[Any], observer: Observer)
 
 
 def _why_given_up(record: Journal | None, deaths: list[tuple[int, Died]]) -> str | None:
-    """Return why a job is not attempted again: its last two attempts died in the same round; None if it is."""
+    """Return why a job is not attempted again, or None if it is.
+
+    A job is given up if its last two attempts died in the same round, or if more than `_MOST_LOST` attempts at the
+    round were lost with their machine.
+    """
     rounds = len(record.measurements) if record else 0
     here = [death for at, death in deaths if at == rounds]
     lost = sum(death.lost for death in here)
@@ -189,10 +194,10 @@ def _why_given_up(record: Journal | None, deaths: list[tuple[int, Died]]) -> str
 
 
 class _Attempt:
-    """One attempt, with the journal that it writes.
+    """One attempt at a job, with the journal that it writes.
 
     Attributes:
-        rounds: how many measurements the journal has.
+        rounds: the number of measurements in the journal.
     """
 
     def __init__(
@@ -205,7 +210,7 @@ class _Attempt:
         self._done: Sequence[Measurement] = record.measurements if record else []
         self._header = record.header if record and not record.needs_header else None
         self._fresh = recompute.is_marked(job.path) or (record is not None and record.header.fresh)
-        self._begun = False  # whether the journal says so
+        self._begun = False  # whether the journal has a line about this attempt
         self._writer = JournalWriter(job.path)
         self.rounds = len(self._done)
 
@@ -219,11 +224,11 @@ class _Attempt:
         return self._end(Status.FAILED, why)
 
     def run(self) -> Status:
-        """Compute and journal what is left; return the job's status.
+        """Compute the remaining measurements, write them to the journal and return the job's status.
 
         Raises:
             Died: if the process that computes is gone.
-            KeyboardInterrupt: passed on after the journal says so.
+            KeyboardInterrupt: if the run is interrupted, after the journal records it.
         """
         self._observer.trial_started(self._job, self.rounds)
         try:
@@ -293,7 +298,7 @@ class _Attempt:
 
 
 def _require_same_data(header: Header, computation: Computation) -> None:
-    """Raise JournalError if the journal's earlier lines come from other data than these."""
+    """Raise JournalError if the earlier lines of the journal were computed from other data."""
     for name in ("start", "provenance"):
         before, here = getattr(header, name), getattr(computation, name)
         if before != here and not (name == "provenance" and before is None):
@@ -301,7 +306,7 @@ def _require_same_data(header: Header, computation: Computation) -> None:
 
 
 def _require_same_source(header: Header, origin: Origin) -> None:
-    """Raise JournalError if a plugin was changed since the journal's earlier lines, even while the run continues."""
+    """Raise JournalError if the source of a plugin has changed since the header was written, even during this run."""
     changes = recompute.changed(header.plugins or [], origin.plugins)
     if changes:
         names = ", ".join(change.name for change in changes)
@@ -309,7 +314,7 @@ def _require_same_source(header: Header, origin: Origin) -> None:
 
 
 class _OneAtATime:
-    """An observer that several threads call, one at a time."""
+    """An observer that several threads may call. It passes on one call at a time."""
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer

@@ -1,4 +1,4 @@
-"""A short sample of a model's rounds, and what follows from it for whole ones."""
+"""A short sample of a model's training, evaluation and selection, from which the cost of a whole round is estimated."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,22 +18,22 @@ from softal_bench.trial.deadlines import Clock
 from softal_bench.trial.partition import draw_start, draw_validation, pool_size
 
 T = TypeVar("T")
-_FEW_DRAWS = 256  # of an epoch, in the shortest training that is timed
-_SECONDS_MORE = 1.0  # that the longest one takes, unless it is a whole epoch before
-_POINTS = 1000  # of the pool and of the test set, at most
+_FEW_DRAWS = 256  # draws of the epoch in the shortest training that is timed
+_SECONDS_MORE = 1.0  # trainings grow until one takes this much longer than the shortest, or draws a whole epoch
+_POINTS = 1000  # the most points of the pool, and of the test set, that a sample uses
 
 
 class ModelSample:
-    """A model that was trained for a moment, and what its rounds cost.
+    """A model that was trained briefly, and the cost of its rounds.
 
     Args:
-        condition: says data set, model and training.
+        condition: the data set, the model and the training.
         splits: the data.
         device: where to compute.
         until: when the time of the sample is over, by the monotonic clock.
 
     Raises:
-        Ended: if its time is over, or the model fails.
+        Ended: if the time of the sample is over, or the model fails.
     """
 
     def __init__(self, condition: Condition, splits: Splits, device: torch.device, until: float) -> None:
@@ -44,13 +44,15 @@ class ModelSample:
         self._labelled = splits.train.at(torch.tensor(start)).to(device)
         self._validation = splits.train.at(validation).to(device)
         self._points = splits.train.at(candidates[:_POINTS]).to(device)
-        self._in_time(lambda: self._fit(64))  # loads what is loaded once
+        self._in_time(lambda: self._fit(64))  # an untimed warm-up, which loads libraries and kernels
         self._draw_seconds, self._epoch_seconds, self._fitted = self._in_time(self._train)
         self._evaluate_seconds = self._in_time(self._evaluate)
         self._base_bytes = peak_memory(device)
 
     def round(self, condition: Condition) -> tuple[float, int]:
-        """(seconds, peak_bytes) of a round of a condition with this model and data; at most, as to training.
+        """Return the seconds and the peak bytes of a round of a condition with this model and data.
+
+        The seconds of training are an upper bound, because early stopping is ignored.
 
         Raises:
             Ended: if the time of the sample is over, or a plugin fails.
@@ -71,7 +73,9 @@ class ModelSample:
         return seconds, max(peak, self.declared_bytes(condition) or 0)
 
     def declared_bytes(self, condition: Condition) -> int | None:
-        """The peak that the acquisition function declares for a selection, plus what the process has without one.
+        """Return the peak bytes that the acquisition function declares, plus the memory of the process without it.
+
+        Return None if it declares none.
 
         Raises:
             PluginFailed: if its `peak_bytes` raises.
@@ -91,7 +95,7 @@ class ModelSample:
         return points if condition.pool_subset is None else min(points, condition.pool_subset)
 
     def _train(self) -> tuple[float, float, FittedModel]:
-        """Seconds of a draw, what an epoch takes beside its draws, and the model."""
+        """Return the seconds of a draw, the seconds of an epoch in addition to its draws, and the model."""
         draws = _FEW_DRAWS
         fitted, few = self._fit(draws)
         many = few
@@ -102,7 +106,7 @@ class ModelSample:
         return of_draw, max(0.0, few - of_draw * _FEW_DRAWS), fitted
 
     def _fit(self, draws: int) -> tuple[FittedModel, float]:
-        """The model after one epoch of so many draws, and the seconds that it took."""
+        """Return the model after one epoch with this number of draws, and the seconds that it took."""
         condition = self._condition
         training = _regime(condition).model_copy(update={"epoch_draws": draws, "max_epochs": 1})
         start = self._now()
@@ -113,7 +117,7 @@ class ModelSample:
         return fitted, self._now() - start
 
     def _evaluate(self) -> float:
-        """Seconds of an evaluation on the test set."""
+        """Return the seconds of an evaluation on the whole test set."""
         test, training = self._splits.test, _regime(self._condition)
         part = test.at(torch.arange(min(_POINTS, len(test)))).to(self._device)
         start = self._now()
@@ -122,18 +126,18 @@ class ModelSample:
         return (self._now() - start) * len(test) / len(part)
 
     def _predict(self, num_samples: int) -> tuple[Tensor, float]:
-        """The log-probs of the points under K samples, and the seconds that they took."""
+        """Return the log-probs of the points under K samples, and the seconds that they took."""
         if num_samples not in self._predicted:
             with attributed_to("model", self._condition.model):
                 posterior = self._fitted.posterior(num_samples, torch.Generator())
-                posterior.log_probs(self._points.inputs[:16])  # loads what is loaded once
+                posterior.log_probs(self._points.inputs[:16])  # an untimed warm-up, which loads libraries and kernels
                 start = self._now()
                 log_probs_n_K_C = posterior.log_probs(self._points.inputs)
                 self._predicted[num_samples] = log_probs_n_K_C, self._now() - start
         return self._predicted[num_samples]
 
     def _select(self, condition: Condition, pool: "_SamplePool") -> float:
-        """Seconds of one selection, of a batch as large as the sample allows."""
+        """Return the seconds of a selection of B points, or of all points of the sample if it has fewer."""
         start = self._now()
         with attributed_to("acquisition function", condition.acquisition):
             condition.acquisition.instance.select(pool, min(condition.batch_size, pool.size), torch.Generator())
@@ -145,7 +149,7 @@ class ModelSample:
 
 
 def declared_peak(condition: Condition, pool_size: int, num_classes: int, device: torch.device) -> int | None:
-    """The bytes that the acquisition function declares for a selection from such a pool; None where it is O(N).
+    """Return the bytes that the acquisition function declares for a selection from such a pool; None if O(N).
 
     Raises:
         PluginFailed: if its `peak_bytes` raises, or returns something that is not a number.
@@ -158,13 +162,13 @@ def declared_peak(condition: Condition, pool_size: int, num_classes: int, device
 
 
 def _regime(condition: Condition) -> TrainingRegime:
-    """The regime, which reads the model's `evaluation_samples`."""
+    """Return the regime, which reads the model's `evaluation_samples`."""
     with attributed_to("model", condition.model):
         return condition.regime
 
 
 class _SamplePool(TensorPool):
-    """A pool that notes what is read of it; the evaluation posterior is the model's own."""
+    """A pool that records what is read from it. Its `targets` and `evaluation` are the pool itself."""
 
     def __init__(
         self,

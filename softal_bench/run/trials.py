@@ -1,4 +1,4 @@
-"""The trials of a suite: which there are, whether their data suffice, and computing them."""
+"""The trials of a suite: listing them, checking that their data suffice, and computing them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,12 +24,12 @@ TrialJob = Job[Condition]
 
 
 def trial_jobs(suite: Suite, runs: Path, published: Mapping[str, Published] = NONE_PUBLISHED) -> list[TrialJob]:
-    """The trials of a suite: trial 0 of every condition first, so that methods can be compared early.
+    """Return the trials of a suite: trial 0 of every condition first, so that methods can be compared early.
 
     Args:
-        suite: as asked for.
+        suite: the suite, with the user's overrides.
         runs: the folder of journals.
-        published: by key, the records that count in place of a journal there.
+        published: the records that count instead of a journal in that folder, by key.
     """
     return [
         Job(
@@ -47,19 +47,19 @@ def trial_jobs(suite: Suite, runs: Path, published: Mapping[str, Published] = NO
 
 
 def num_trainings(suite: Suite) -> int:
-    """How many times a model is trained if nothing is done yet."""
+    """Return how many times a model is trained in a run that computes every round."""
     return suite.trials * sum(num_rounds(condition) for condition in suite.conditions)
 
 
 def preflight(suite: Suite, data_root: Path, fetch: bool) -> Preflight:
-    """Check every condition against its data. Writes nothing but, if `fetch`, data that are missing.
+    """Check every condition against its data. If `fetch`, download missing data; write nothing else.
 
     Returns:
-        Without `fetch`: which conditions could not be checked, because their data are missing.
+        Without `fetch`, the conditions that could not be checked because their data are missing.
 
     Raises:
-        SuiteError: if a condition asks for more than there is.
-        DataError: if the data are not what they should be, or, with `fetch`, cannot be had.
+        SuiteError: if a condition needs more data than there are.
+        DataError: if the data are not as expected, or, with `fetch`, cannot be downloaded.
     """
     notes: list[str] = []
     for conditions in _by_dataset(suite.conditions):
@@ -85,13 +85,13 @@ def run_trials(
     executor: Executor,
     published: Mapping[str, Published] = NONE_PUBLISHED,
 ) -> dict[Status, int]:
-    """Run the trials of a suite that are not finished; how many there are of each status. See `Runner.run`.
+    """Run the unfinished trials of a suite and return the number of trials with each status. See `Runner.run`.
 
     Args:
-        suite: as asked for.
+        suite: the suite, with the user's overrides.
         runs: the folder of journals.
         data_root: the folder of data.
-        observer: is told how it goes on.
+        observer: receives the events of the run.
         executor: computes the trials.
         published: see `trial_jobs`.
     """
@@ -109,12 +109,12 @@ def _by_dataset(conditions: list[Condition]) -> list[list[Condition]]:
 
 
 class TrialWork(LocalWork):
-    """Trials with their data, which are kept while trials that share them follow one another.
+    """Trials computed in this process. Their data are kept in memory for the next trial that uses the same data.
 
     Args:
         data_root: the folder of data.
         device: where to compute.
-        limits: what a trial may take.
+        limits: the time limits of a trial.
         on_deadline: see `Clock`.
 
     Attributes:
@@ -145,7 +145,7 @@ class TrialWork(LocalWork):
         return _TrialComputation(trial, acquired, asdict(splits.provenance))
 
     def _warm_up(self, condition: Condition, splits: Splits) -> None:
-        """Warm up on this device before the first trial in this process that computes in tensors of these sizes."""
+        """Warm up on this device before the first trial in this process that uses tensors of these sizes."""
         sizes = f"{condition.posterior_samples} {condition.threads} {condition.training!r}"
         identity = f"{condition.model.label} {identity_of_data(condition)} {sizes}"
         if identity not in self._warm:
@@ -155,7 +155,7 @@ class TrialWork(LocalWork):
     def _splits_of(self, job: TrialJob) -> Splits:
         identity = f"{identity_of_data(job.condition)} {job.condition.seed} {job.trial}"
         if self._splits is None or self._splits[0] != identity:
-            self._splits = None  # the old data go before the new ones come
+            self._splits = None  # frees the memory of the old data before the new data are loaded
             self._splits = (identity, load_splits(job.condition, job.trial, self.data_root))
         return self._splits[1]
 
@@ -175,5 +175,5 @@ class _TrialComputation:
 
 
 def identity_of_data(condition: Condition) -> str:
-    """The same for conditions with the same data set."""
+    """Return a text that is equal for conditions with the same data set and different for others."""
     return f"{condition.dataset.name} {condition.dataset.parameters}"

@@ -1,4 +1,4 @@
-"""From a suite file to a validated suite and its list of conditions."""
+"""Suites: from the YAML file to the validated suite and its list of conditions."""
 
 from softal_bench.suite.condition import AnyCondition, Condition, StartSet, TargetSet, ValidationSet
 from softal_bench.suite.cost import CostCondition, Limits, Measurement, SyntheticSource, TrainedSource

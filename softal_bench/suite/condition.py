@@ -1,7 +1,7 @@
-"""A condition: everything that decides the numbers of a trial except the trial's number.
+"""A condition: everything that determines the results of a trial except the number of the trial.
 
 The key of a trial is a hash of its condition, its number, the revisions of the plugins and the revision of the
-protocol. It names the trial's journal, so it has to stay the same while the numbers stay the same.
+protocol. It names the trial's journal, so it must not change while the results stay the same.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ from softal_bench.contracts import AcquisitionFunction, BayesianModel, Dataset, 
 from softal_bench.errors import PluginError, SuiteError, suggestion
 from softal_bench.registry import Plugin, registries
 
-# The revision of everything that decides numbers and is not a plugin: seeds, partition, rounds, pools, evaluation, the
-# mathematics that plugins share, and how cost cells are measured. It is part of every key. Increase it by one with a
-# change that alters results; the golden trials in `tests/golden` fail if that was forgotten.
+# The revision of all code that affects results and is not a plugin: seeds, partition, rounds, pools, evaluation, the
+# mathematics that plugins share, and the measurement of cost cells. It is part of every key. Increase it by one in a
+# change that alters results; otherwise the golden trials in `tests/golden` fail.
 PROTOCOL_REVISION = 2
 
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
@@ -28,8 +28,9 @@ STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_al
 class _Newer:
     """Marks a key of a suite file that was added after journals had been written.
 
-    At its default such a key changes no number, so it is left out of the key and of the journal's header: the journals
-    that were written before it existed keep their names. Without the mark, each new key would orphan all of them.
+    With its default value, such a key does not change results, so it is left out of the hash and of the journal's
+    header. Journals that were written before the key existed therefore keep their names. Without the mark, each new key
+    would orphan all of them.
     """
 
 
@@ -37,7 +38,7 @@ NEWER = _Newer()
 
 
 def _plugin(kind: str) -> PlainValidator:
-    """The validator of a field that holds a plugin of this kind; each specification is resolved once."""
+    """Return the validator of a field that holds a plugin of this kind. Each specification is resolved once."""
 
     @cache
     def resolved(specification: str) -> Plugin[Any] | PluginError:
@@ -152,7 +153,7 @@ class AnyCondition(BaseModel):
     seed: int = Field(0, ge=0, description="The suite's seed, from which all other seeds are derived.")
 
     def require_sound(self) -> None:
-        """Raise SuiteError if the values contradict one another, whatever the data."""
+        """Raise SuiteError if the values contradict one another. The data are not needed."""
         least = self.acquisition.instance.least_samples
         if self.posterior_samples < least:
             raise SuiteError(
@@ -160,13 +161,13 @@ class AnyCondition(BaseModel):
             )
 
     def decisive(self) -> Self:
-        """Return a copy in which keys that do not affect the numbers of this condition are None."""
+        """Return a copy in which keys that do not affect the results of this condition are None."""
         return self
 
     def describe(self) -> dict[str, Any]:
-        """Return the condition as JSON for the journal's header, without absent keys and newer keys at their default.
+        """Return the condition as JSON for the journal's header, without absent keys and `NEWER` keys at their default.
 
-        `softal_bench.suite.condition_of` is the inverse.
+        The inverse is `softal_bench.suite.condition_of`.
         """
         described: dict[str, Any] = _as_json(self.decisive(), labels=True)
         return described
@@ -182,7 +183,7 @@ class AnyCondition(BaseModel):
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def spec(self) -> dict[str, Any]:
-        """Return the condition as a suite file writes it: plain data from which the class makes an equal condition."""
+        """Return the condition in the form of suite files: plain data from which the class makes an equal condition."""
         return {name: _as_spec(getattr(self, name)) for name in self.model_fields_set}
 
     def value(self, key: str) -> Any:
@@ -210,7 +211,7 @@ class AnyCondition(BaseModel):
 
 
 class Condition(AnyCondition):
-    """One combination of a suite's matrix. Trials with the same key give the same journal, apart from timings."""
+    """A combination of a suite's matrix. Trials with the same key have the same journal, apart from timings."""
 
     dataset: DatasetPlugin = Field(description="Data set: a name, or a name with its parameters.")
     model: ModelPlugin = Field(description="Bayesian model: a name, or a name with its parameters.")
@@ -230,12 +231,12 @@ class Condition(AnyCondition):
 
     @property
     def regime(self) -> TrainingRegime:
-        """How the model is trained and evaluated; the suite or the model gives the evaluation samples."""
+        """How the model is trained and evaluated. The suite or the model defines the number of evaluation samples."""
         return self.training.for_model(self.model.instance)
 
     @property
     def target_set(self) -> TargetSet | None:
-        """How target inputs are drawn; None if the acquisition function does not need any."""
+        """How target inputs are drawn; None if the acquisition function needs none."""
         return self.targets if "targets" in self.acquisition.instance.needs else None
 
     def decisive(self) -> Self:
@@ -252,7 +253,7 @@ class Condition(AnyCondition):
 
 
 def _dig(data: Any, key: str) -> Any:
-    """The value of a dotted key; None for the parameters of a plugin, or of a named part, that has another name.
+    """Return the value of a dotted key. Return None for a parameter of a plugin or part that has another name.
 
     Raises:
         SuiteError: if there is no such key; the message suggests the nearest one.

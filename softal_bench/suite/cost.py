@@ -1,4 +1,4 @@
-"""A condition of a cost suite: one selection of B points from a pool of N, under K posterior samples, is measured."""
+"""A condition of a cost suite: the measurement of a selection of B of N points under K posterior samples."""
 
 from typing import Annotated, Any
 
@@ -102,7 +102,7 @@ class Limits(BaseModel):
 
 
 class CostCondition(AnyCondition):
-    """One cell: the acquisition function selects B of N points; seconds and peak memory are measured."""
+    """A cell: the acquisition function selects B of N points, and seconds and peak memory are measured."""
 
     pool_size: int = Field(ge=1, description="Number of points N in the pool.")
     source: Source = Field(SyntheticSource(), description="Where the log-probs come from: synthetic or trained.")

@@ -1,4 +1,4 @@
-"""Find and read suites: from the YAML file to the validated suite and its conditions."""
+"""Finding and reading suites: from the YAML file to the validated suite and its conditions."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ K = TypeVar("K", bound=SuiteKeys)
 
 @dataclass(frozen=True)
 class AnySuite:
-    """What suites of both kinds share.
+    """The attributes that suites of both kinds share.
 
     Attributes:
         path: the file.
@@ -52,7 +52,7 @@ class AnySuite:
     keys: frozenset[str] | None = None
 
     def asks_for(self, key: str) -> bool:
-        """Return whether the trial or cell with this key is to be run."""
+        """Return whether the trial or cell with this key has to be run."""
         return self.keys is None or key in self.keys
 
 
@@ -65,7 +65,7 @@ class Suite(AnySuite):
         conditions: the conditions that `--only` keeps, in the order of the file.
         reference: the published figures that the suite names.
         limits: the time that a trial may take.
-        resources: what a trial requests from a cluster.
+        resources: the resources that a trial requests from a cluster.
     """
 
     trials: int
@@ -89,7 +89,7 @@ class CostSuite(AnySuite):
 
 
 def shipped_suites() -> dict[str, Path]:
-    """Return the suite files that come with the package, by name."""
+    """Return the suite files that are shipped with the package, by name."""
     return {path.stem: path for path in sorted(_SHIPPED.glob("*.yaml"))}
 
 
@@ -99,7 +99,7 @@ def looks_like_a_path(given: Path) -> bool:
 
 
 def find_suite(given: Path) -> Path:
-    """Return the file of a suite: the given path, or the file of the suite of this name that comes with the package.
+    """Return the file of a suite: the given path, or the file of the shipped suite of this name.
 
     Raises:
         SuiteError: if there is neither; the message suggests the nearest name.
@@ -116,7 +116,7 @@ def find_suite(given: Path) -> Path:
 
 
 def suite_kind(path: Path, settings: Sequence[str] = ()) -> str:
-    """Return the kind of a suite file: "cost" or "trials"; "trials" if the file does not say.
+    """Return the kind of a suite file, "cost" or "trials". The default is "trials".
 
     Raises:
         SuiteError: if the file cannot be read, or its kind is unknown.
@@ -137,7 +137,7 @@ def load_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str] = (
         trials: overrides the file's number of trials.
 
     Raises:
-        SuiteError: if the suite is invalid; the message says where, what was found and what is allowed.
+        SuiteError: if the suite is invalid; the message names the place, the value and the allowed values.
     """
     document = _document(path, settings)
     if trials is not None:
@@ -163,7 +163,7 @@ def load_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str] = (
 
 
 def load_cost_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str] = ()) -> CostSuite:
-    """Read the file of a cost suite; arguments and errors are those of `load_suite`."""
+    """Read the file of a cost suite. The arguments and errors are those of `load_suite`."""
     document = _document(path, settings)
     with located(str(path)):
         keys, conditions = _read(CostSuiteKeys, CostCondition, document)
@@ -173,9 +173,9 @@ def load_cost_suite(path: Path, settings: Sequence[str] = (), only: Sequence[str
 
 
 def condition_of(described: Mapping[str, Any]) -> Condition | CostCondition:
-    """Return the condition that a journal's header describes: the inverse of `AnyCondition.describe`.
+    """Return the condition that a journal's header describes. This is the inverse of `AnyCondition.describe`.
 
-    Labels are not read, because they do not affect any number.
+    Labels are ignored, because they do not affect results.
 
     Raises:
         SuiteError: if the description is invalid, or a plugin in it is not installed or takes other parameters.
@@ -190,7 +190,7 @@ def condition_of(described: Mapping[str, Any]) -> Condition | CostCondition:
 
 
 def _specification(value: Any) -> Any:
-    """A described value as a suite file writes it: plugins and other named parts as `{name: parameters}`."""
+    """Convert a described value to the form of suite files: plugins and other parts become `{name: parameters}`."""
     if not isinstance(value, dict):
         return value
     if value.keys() == {"label", "name", "parameters"} and isinstance(value["name"], str):
@@ -210,7 +210,7 @@ def suite_schema() -> dict[str, Any]:
 def _file_model(name: str, keys: type[SuiteKeys], condition_class: type[AnyCondition]) -> Any:
     fields: dict[str, Any] = {}
     for key, known in condition_class.model_fields.items():
-        optional = copy.copy(known)  # the matrix may have the key instead
+        optional = copy.copy(known)  # optional, because the matrix may contain the key instead
         optional.default = None if known.is_required() else known.default
         fields[key] = (known.annotation, optional)
     return create_model(name, __base__=keys, __doc__=f"{name}.", **fields)
@@ -223,7 +223,7 @@ def _shared(path: Path, keys: SuiteKeys) -> dict[str, Any]:
 
 
 def _read(keys_class: type[K], condition_class: type[C], document: Raw) -> tuple[K, list[C]]:
-    """The keys of the document that are outside its conditions, and its conditions."""
+    """Return the keys of the document that are not part of its conditions, and its conditions."""
     known = [*keys_class.model_fields, *condition_class.model_fields]
     for key in document:
         if key not in known:
@@ -267,7 +267,7 @@ def _apply_setting(document: Raw, setting: str) -> None:
 
 
 def _selected(conditions: list[C], only: Sequence[str]) -> list[C]:
-    """The conditions that match, for each key in `only`, one of the values given for it."""
+    """Return the conditions that match, for each key in `only`, one of its values."""
     wanted: dict[str, list[Any]] = {}
     for choice in only:
         key, value = _split(choice, "--only")
@@ -283,7 +283,7 @@ def _selected(conditions: list[C], only: Sequence[str]) -> list[C]:
 
 
 def _require_distinct_labels(conditions: list[CostCondition]) -> None:
-    """Refuse two sources with the same label, because journals and pages identify a source by its label."""
+    """Raise SuiteError if two sources have the same label, because journals and pages identify sources by label."""
     sources: dict[str, SyntheticSource | TrainedSource] = {}
     for condition in conditions:
         if sources.setdefault(condition.source.label, condition.source) != condition.source:
@@ -300,7 +300,7 @@ def _require_parameter(report: ReportOptions, conditions: list[Condition]) -> No
     if report.against is None:
         return
     for each in conditions:
-        value = each.acquisition.parameters.get(report.against, 0)  # a function without the parameter is fine
+        value = each.acquisition.parameters.get(report.against, 0)  # functions without the parameter are allowed
         if not _is_number(value):
             numeric = sorted(name for name in known if all(map(_is_number, _values(conditions, name))))
             raise SuiteError(

@@ -1,4 +1,4 @@
-"""The keys of a suite file that are not part of a condition, and the published figures that a suite can name.
+"""The keys of a suite file that are not part of a condition, and the published figures to which a suite can refer.
 
 Published figures are in a file `references/<name>.yaml` next to the suite's file.
 """
@@ -151,7 +151,7 @@ Quartiles = tuple[float, float, float]
 
 
 def _quartiles(text: Any) -> Quartiles:
-    """`172.5 / 200 / 212.5`, in which each number may be ∞; a single value is used for all three."""
+    """Parse quartiles such as `172.5 / 200 / 212.5`. Each may be ∞, and a single value is used for all three."""
     parts = [part.strip() for part in str(text).split("/")]
     try:
         values = [math.inf if part == "∞" else float(part) for part in parts]
@@ -205,11 +205,11 @@ class Reference(BaseModel):
 
 
 def load_reference(suite_path: Path, name: str, conditions: Sequence[Condition]) -> Reference:
-    """Read the published figures that a suite names.
+    """Read the published figures that a suite refers to.
 
     Args:
         suite_path: the suite's file.
-        name: reads `references/<name>.yaml` next to it.
+        name: the name of the file `references/<name>.yaml` next to it.
         conditions: all conditions of the suite.
 
     Raises:

@@ -1,4 +1,4 @@
-"""From the matrix of a suite to its conditions: all combinations, without `exclude`, changed by `overrides`."""
+"""From the matrix of a suite to its conditions: all combinations, except for `exclude`, changed by `overrides`."""
 
 import copy
 import itertools
@@ -25,8 +25,8 @@ class _Combination(Generic[C]):
     """A condition as it is written in the file.
 
     Attributes:
-        raw: its keys as written.
-        origins: for each dotted key that is not at the top of the file, its place in the file.
+        raw: its keys, as written.
+        origins: the place in the file of each dotted key that is not at the top level.
         condition: the validated condition.
     """
 
@@ -58,7 +58,7 @@ def expand(condition_class: type[C], base: Raw, keys: SuiteKeys) -> list[C]:
 
 
 def set_key(data: Raw, key: str, value: Any) -> None:
-    """Set a dotted key in nested mappings, and create the mappings that are missing."""
+    """Set a dotted key in nested mappings. Create missing mappings."""
     *path, last = key.split(".")
     for part in path:
         data = data.setdefault(part, {})

@@ -1,4 +1,4 @@
-"""Messages that say where in a suite file an error is."""
+"""Messages that name the place of an error in a suite file."""
 
 import inspect
 import types
@@ -14,7 +14,7 @@ from softal_bench.errors import SuiteError, shown, suggestion
 
 @contextmanager
 def located(where: str) -> Iterator[None]:
-    """Prefix the message of a SuiteError that is raised inside with `where`."""
+    """Prefix the message of a SuiteError from the body with `where`."""
     try:
         yield
     except SuiteError as error:
@@ -25,9 +25,9 @@ def validation_message(error: ValidationError, model: type[BaseModel], origins: 
     """Return the first error that pydantic found, as `place: what; got value`.
 
     Args:
-        error: what pydantic raised.
+        error: the error that pydantic raised.
         model: the model that was validated.
-        origins: for each dotted key whose place in the file is not the key itself, its place.
+        origins: the place in the file of each dotted key whose place is not the key itself.
     """
     errors = error.errors()  # a misspelt key is reported as unknown, not as another key that is missing
     first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
@@ -46,7 +46,7 @@ def validation_message(error: ValidationError, model: type[BaseModel], origins: 
 
 
 def _fields_at(annotation: Any, loc: tuple[int | str, ...]) -> list[str]:
-    """The keys of the model at a location in an annotation, such as `list[Override]` at (0,)."""
+    """Return the keys of the model at a location in an annotation, such as `list[Override]` at (0,)."""
     for part in loc:
         if isinstance(part, int):
             annotation = typing.get_args(annotation)[0]

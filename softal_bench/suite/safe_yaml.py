@@ -1,4 +1,4 @@
-"""Read untrusted YAML: plain data only, bounded in size, depth and aliases, without repeated keys, numbers finite."""
+"""Reading untrusted YAML: plain data with finite numbers, bounded in size, depth and aliases, without repeated keys."""
 
 import math
 import re
@@ -14,8 +14,8 @@ MAX_BYTES = 1_000_000
 MAX_NODES = 200_000
 MAX_DEPTH = 50
 MAX_SCALAR = 20_000  # characters of one value
-MAX_DIGITS = 400  # of a number: far more than any double has
-MAX_INTEGER = 2**63 - 1  # larger ones fit neither tensors nor, from 309 digits on, doubles
+MAX_DIGITS = 400  # characters of a number, far more than any double needs
+MAX_INTEGER = 2**63 - 1  # larger integers do not fit tensors and, from 309 digits on, do not fit doubles
 
 _INTEGER = re.compile(r"[-+]?[0-9]+$")
 _FLOAT = re.compile(
@@ -25,14 +25,14 @@ _NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads numbers as YAML 1.2 does, and refuses repeated keys.
+    """A SafeLoader that reads numbers as in YAML 1.2 and rejects repeated keys.
 
-    `1e-3` is a number. `1:30`, `0x10` and `1_000` are strings. `010` is refused, because YAML 1.1 reads it as 8 and
-    YAML 1.2 as 10. The patterns of numbers take time linear in their length, and the length of every scalar is bounded
-    before it is compared with them.
+    `1e-3` is a number. `1:30`, `0x10` and `1_000` are strings. `010` is rejected, because YAML 1.1 reads it as 8 and
+    YAML 1.2 as 10. Matching the patterns of numbers takes linear time, and the length of every scalar is checked before
+    it is matched.
     """
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 (a table of PyYAML's)
+    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML defines this class attribute)
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in _NUMBER_TAGS]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
@@ -103,7 +103,7 @@ def parse(text: str, where: str) -> Any:
         where: the name of the document in messages.
 
     Raises:
-        SuiteError: if the text is not such a document; the message names the line if it is known.
+        SuiteError: if the text is not such a document; the message names the line, if known.
     """
     if len(text) > MAX_BYTES:
         raise SuiteError(f"{where}: {len(text)} characters; at most {MAX_BYTES} are read")
@@ -122,7 +122,7 @@ def parse(text: str, where: str) -> Any:
         raise SuiteError(f"{where}: nested too deeply; at most {MAX_DEPTH} levels are read") from error
     except SuiteError:
         raise
-    except Exception as error:  # PyYAML's constructors raise errors of many types for a value that does not fit its tag
+    except Exception as error:  # PyYAML's constructors raise many types of errors if a value does not fit its tag
         raise SuiteError(f"{where}: invalid YAML: {' '.join(str(error).split())}") from error
     require_plain(data, where)
     return data
@@ -145,7 +145,10 @@ def require_plain(data: Any, where: str) -> None:
 
 
 def _require_bounded(root: Node, where: str) -> None:
-    """Count nodes as if every alias were expanded, so that nested aliases cannot use up the memory."""
+    """Raise SuiteError if there are too many nodes or levels.
+
+    Nodes are counted as if every alias were expanded, so that nested aliases cannot exhaust the memory.
+    """
     sizes: dict[int, int] = {}
 
     def size(node: Node, above: tuple[int, ...]) -> int:

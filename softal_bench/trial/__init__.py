@@ -1,1 +1,1 @@
-"""One trial: partition, rounds, evaluation."""
+"""One trial: its data, partition, rounds and deadlines."""

@@ -1,8 +1,8 @@
-"""Which plugin a failure belongs to, and how an attempt ends because of it.
+"""The attribution of failures to plugins, and how an attempt ends after a failure.
 
-Every call into a plugin runs inside `attributed_to`, which turns whatever the plugin raises into an error that names
-the plugin. Acquisition functions call the model too, so `AttributedModel` wraps a fitted model, and its failures name
-the model wherever they occur. It also checks that predictions are log-probs.
+Every call into a plugin runs inside `attributed_to`, which converts any error of the plugin to an error that names the
+plugin. Acquisition functions also call the model, so `AttributedModel` wraps a fitted model, and its failures name the
+model wherever they occur. It also checks that predictions are log-probs.
 """
 
 import os
@@ -22,8 +22,9 @@ from softal_bench.machine.isolation import unchanged
 from softal_bench.machine.settings import FREQUENT, SETTINGS, Setting
 from softal_bench.registry import Plugin
 
-# Largest |sum_c p_c - 1|, which is |log sum_c p_c| to first order. A log-softmax in float32 over 1000 classes stays
-# below 1e-5; one that is computed in half precision, or a mean of log-probs that is not renormalised, may exceed 1e-3.
+# The largest allowed |sum_c p_c - 1|, which is |log sum_c p_c| to first order. A log-softmax in float32 over 1000
+# classes stays below 1e-5. A log-softmax in half precision, or a mean of log-probs that is not renormalised, may
+# exceed 1e-3.
 TOLERANCE = 1e-3
 
 
@@ -49,7 +50,7 @@ class Died(Exception):
     """The process that computed an attempt died without reporting an error. The message says how.
 
     Attributes:
-        lost: whether its machine, or the process that supervised it, was lost, so that the job is not the cause.
+        lost: whether its machine, or the process that supervised it, was lost; the job is then not the cause.
     """
 
     def __init__(self, message: str, lost: bool = False) -> None:
@@ -66,13 +67,13 @@ class PluginFailed(Ended):
 
 @contextmanager
 def attributed_to(noun: str, plugin: Plugin[Any], settings: Sequence[Setting] = SETTINGS) -> Iterator[None]:
-    """Attribute whatever the body raises to a plugin.
+    """Attribute errors of the body to a plugin.
 
     Global state that the plugin changes is restored, and the change counts as a failure.
 
     Args:
         noun, plugin: the kind and the plugin that messages name.
-        settings: the global state that is compared; `FREQUENT`, a part of it, for calls that are made often.
+        settings: the global state that is compared. Use `FREQUENT`, a part of it, for frequent calls.
 
     Raises:
         PluginFailed: if the body raises, or changes global state.
@@ -82,11 +83,11 @@ def attributed_to(noun: str, plugin: Plugin[Any], settings: Sequence[Setting] = 
         with unchanged(settings), _exit_raises():
             yield
     except Ended:
-        raise  # it names its plugin already
+        raise  # the error already names its plugin
     except GlobalStateError as error:
         raise PluginFailed(f"{noun} {plugin.label!r} {error}") from error
     except PredictionError as error:
-        raise PluginFailed(str(error)) from error  # it names the model, also inside an acquisition function
+        raise PluginFailed(str(error)) from error  # the error names the model, even inside an acquisition function
     except SoftalError as error:
         raise PluginFailed(f"{noun} {plugin.label!r}: {error}") from error
     except (KeyboardInterrupt, TimedOut):
@@ -99,7 +100,7 @@ def attributed_to(noun: str, plugin: Plugin[Any], settings: Sequence[Setting] = 
 
 @contextmanager
 def _exit_raises() -> Iterator[None]:
-    """Make `os._exit` raise SystemExit in this process, whose end would pass for that of the run; not in its forks."""
+    """Make `os._exit` raise SystemExit in this process, because exiting would end the run. Forks still exit."""
     exit_now, process = os._exit, os.getpid()
 
     def exit_(status: int) -> None:
@@ -122,19 +123,19 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def ending_of(error: Exception) -> tuple[Ending, str, str | None] | None:
-    """Return the (status, message, details) of an attempt that raised this error; None if the harness is at fault."""
+    """Return (status, message, details) of an attempt that raised this error, or None if the harness is at fault."""
     if not isinstance(error, Ended) and not is_out_of_memory(error):
-        hidden = error.__context__  # what restores the state of a device that failed raises once more
+        hidden = error.__context__  # after a device failed, restoring its state raises another error
         return ending_of(hidden) if isinstance(hidden, Exception) and context_is_lost() else None
     status = error.status if isinstance(error, Ended) else Status.OUT_OF_MEMORY
     return status, message_of(error), details_of(error)
 
 
 def details_of(error: BaseException) -> str | None:
-    """Return the traceback of what a plugin raised, for the journal; None if no plugin raised."""
+    """Return the traceback of a plugin's error, for the journal, or None if no plugin raised an error."""
     if isinstance(error, Ended) and error.details:
         return error.details
-    return "".join(traceback.format_exception(error)) if error.__cause__ else None  # survives a broken `__str__`
+    return "".join(traceback.format_exception(error)) if error.__cause__ else None  # works with a broken `__str__`
 
 
 class AttributedModel(FittedModel):
@@ -188,12 +189,12 @@ def require_log_probs(log_probs_n_K_C: object, model: str) -> None:
     """Raise PredictionError unless sum_c exp(log_probs_nkc) is 1 within TOLERANCE for every point and sample.
 
     The check also finds NaN and log-probs above 0, since a single one makes the sum NaN or too large. Log-probs of -inf
-    are allowed. The sums are computed in the dtype of the log-probs; float32 is exact enough. Costs one exponential for
-    each log-prob, and one synchronisation on a GPU.
+    are allowed. The sums are computed in the dtype of the log-probs; float32 is exact enough. The check costs one
+    exponential for each log-prob, and one synchronisation on a GPU.
 
     Args:
-        log_probs_n_K_C: what `Posterior.log_probs` returned.
-        model: the model's name in messages. Positions in them are places in the chunk (see `NumericalError.at`).
+        log_probs_n_K_C: the return value of `Posterior.log_probs`.
+        model: the model's name in messages. Positions in messages are positions in the chunk (see `NumericalError.at`).
     """
     if not isinstance(log_probs_n_K_C, Tensor) or log_probs_n_K_C.ndim != 3:
         got = f"shape {tuple(log_probs_n_K_C.shape)}" if isinstance(log_probs_n_K_C, Tensor) else f"{log_probs_n_K_C!r}"

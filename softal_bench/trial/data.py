@@ -1,6 +1,6 @@
-"""The data of a trial: fetched, read, and checked before a run.
+"""The data of a trial: downloading, reading, and checking them before a run.
 
-A data set that raises, or that changes global state, is named as the cause.
+Errors name the data set if it raises or changes global state.
 """
 
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ from softal_bench.trial.attribution import PluginFailed, attributed_to
 
 
 def prepare(dataset: Plugin[Dataset], data_root: Path) -> None:
-    """Download missing files. Raises DataError, whatever the data set's own code raises."""
+    """Download missing files. Raise DataError for any error of the data set's code that is not a SoftalError."""
     with _as_data_error(), attributed_to("data set", dataset):
         dataset.instance.prepare(data_root)
 
 
 def load_splits(condition: Condition, trial: int, data_root: Path) -> Splits:
-    """Read the data of a trial, whose random choices follow from the trial's seeds. Raises as `load` does."""
+    """Read the data of a trial. Random choices depend on the trial's seeds. Raises the same errors as `load`."""
     return load(condition.dataset, data_root, Seeds(condition.seed, trial).generator("dataset"))
 
 
@@ -44,14 +44,14 @@ def load(dataset: Plugin[Dataset], data_root: Path, generator: torch.Generator) 
 def load_if_there(
     dataset: Plugin[Dataset], data_root: Path, generator: torch.Generator, fetch: bool, notes: list[str]
 ) -> Splits | None:
-    """Read a data set for a check before a run. Missing data are downloaded if `fetch`, and otherwise noted.
+    """Read a data set for a check before a run. Missing data are downloaded if `fetch`; otherwise a note is appended.
 
     Args:
         dataset: the data set.
         data_root: the folder of data.
-        generator: for what is random about the data.
+        generator: the source of random choices in the data.
         fetch: whether to download missing data.
-        notes: if data are missing and not downloaded, the reason is appended here.
+        notes: the list to which the reason is appended if data are missing and not downloaded.
 
     Returns:
         The data, or None if they are missing.
@@ -72,9 +72,9 @@ def load_if_there(
 
 
 def require_accepted(model: Plugin[BayesianModel], splits: Splits) -> None:
-    """Raise DataError if the model rejects these inputs when it is fitted to one of them for one step.
+    """Fit the model to one of the inputs for one step. Raise DataError if the model rejects these inputs.
 
-    Any other failure is ignored, because the model's trials report it.
+    All other failures are ignored, because the model's trials report them.
     """
     one = splits.train.at(torch.zeros(1, dtype=torch.int64))
     training = TrainingRegime(batch_size=1, epoch_draws=1, max_epochs=1)
@@ -90,7 +90,7 @@ def require_accepted(model: Plugin[BayesianModel], splits: Splits) -> None:
 
 @contextmanager
 def _as_data_error() -> Iterator[None]:
-    """Raise a SoftalError of the data set as it is, and DataError for any other failure attributed to it."""
+    """Raise a SoftalError of the data set unchanged, and DataError for any other failure attributed to it."""
     try:
         yield
     except MemoryError as error:

@@ -1,4 +1,4 @@
-"""Deadlines: a timer signal interrupts what takes too long, in the main thread, which computes the trials.
+"""Deadlines: a timer signal interrupts calls that take too long, in the main thread, which computes the trials.
 
 A signal handler may run between any two bytecodes, so an exception that it raises could appear in cleanup code, or just
 after the timed call has returned, and end the whole run. The handler therefore inspects the stack that it interrupts.
@@ -30,7 +30,7 @@ _SOON = 0.01  # seconds until the handler tries again when it could not raise
 
 
 def ignore_deadline(seconds: float | None, message: str) -> None:
-    """Do nothing: the default of `Clock`, for when no other process watches."""
+    """Do nothing. This is the default of `Clock`, used if no other process watches this one."""
 
 
 class Clock:
@@ -38,9 +38,9 @@ class Clock:
 
     Args:
         limits: the time limits of the trial.
-        spent: seconds that earlier attempts took.
-        on_deadline: called whenever a deadline is set, with the seconds until it and its message, and with None when no
-            deadline is left, so that another process can kill this one if the signal does not end the call.
+        spent: the seconds that earlier attempts took.
+        on_deadline: called with the seconds until a deadline and its message whenever a deadline is set, and with None
+            when no deadline is left, so that another process can kill this one if the signal does not end the call.
     """
 
     def __init__(self, limits: TrialLimits, spent: float = 0.0, on_deadline: OnDeadline = ignore_deadline) -> None:
@@ -56,7 +56,7 @@ class Clock:
             signal.signal(signal.SIGALRM, self._raise)  # set here, so that the change is not attributed to a plugin
 
     def trial(self, call: Callable[[], T]) -> T:
-        """Call it. In the main thread, raise Ended if the trial exceeds its time limit."""
+        """Make a call of the trial. In the main thread, raise Ended if the trial exceeds its time limit."""
         return self._within(self._trial, call)
 
     def selection(self, call: Callable[[], T]) -> T:
@@ -108,12 +108,12 @@ class Clock:
 
 
 def _interruptible(call: Callable[[], T]) -> T:
-    """Make the call, in the only frame where the handler may raise: `Clock._within` catches what is raised here."""
+    """Make the call. The handler may raise only in this frame, because `Clock._within` catches the exception here."""
     return call()
 
 
 def _can_be_interrupted(frame: FrameType | None) -> bool:
-    """Return whether `_interruptible` is this module's innermost frame, and no inner frame restores global state."""
+    """Return whether this module's innermost frame is `_interruptible` and no inner frame restores global state."""
     while frame is not None:
         if frame.f_globals is globals():
             return frame.f_code is _interruptible.__code__

@@ -1,6 +1,6 @@
 """The partition of the training examples: the validation set, the candidates for acquisition, and the start set.
 
-Whether a condition's sizes fit its data set, and how many rounds they give, follows from the partition too.
+This module also checks that a condition's sizes fit its data set, and computes the number of rounds.
 """
 
 import torch
@@ -13,7 +13,7 @@ from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition
 from softal_bench.trial.attribution import Ended
 
-_FIXED = -1  # used as the trial number for what is fixed, so that it has its own seeds, the same in all trials
+_FIXED = -1  # the trial number whose seeds draw fixed sets, so that they are the same in all trials
 
 
 def draw_validation(condition: Condition, trial: int, splits: Splits) -> tuple[Tensor, Tensor]:
@@ -57,7 +57,7 @@ def draw_start(condition: Condition, trial: int, splits: Splits, candidates: Ten
 
 
 def pool_size(condition: Condition, splits: Splits) -> int:
-    """Return the size of the pool at the start; negative if validation and start set need more than there are."""
+    """Return the size of the pool at the start, negative if validation and start set need more examples than exist."""
     source_N = sources_kept_apart(condition, splits)
     if source_N is not None:
         copies = int(source_N.bincount().max())
@@ -66,7 +66,10 @@ def pool_size(condition: Condition, splits: Splits) -> int:
 
 
 def sources_kept_apart(condition: Condition, splits: Splits) -> Tensor | None:
-    """Return source_N if the validation set is drawn before repetition, so that copies go with it; otherwise None."""
+    """Return source_N if the validation set is drawn before repetition; otherwise None.
+
+    Copies of validation examples are then excluded from the pool.
+    """
     return splits.source_N if condition.validation.before_repetition else None
 
 
@@ -100,19 +103,19 @@ def require_feasible(condition: Condition, splits: Splits) -> None:
 
 
 def num_rounds(condition: Condition) -> int:
-    """Return the number of trainings of a trial: one for each acquired batch, and a last one."""
+    """Return the number of trainings of a trial: one for each acquired batch, and one after the last batch."""
     return 1 + max(0, -((condition.initial.size - condition.budget) // condition.batch_size))
 
 
 def _first_of_each(source_N: Tensor) -> Tensor:
-    """Return the index of the first copy of each example."""
+    """Return the index of the first copy of each original example."""
     first = torch.full((int(source_N.max()) + 1,), len(source_N))
     first.scatter_reduce_(0, source_N, torch.arange(len(source_N)), "amin")
     return first[first < len(source_N)]
 
 
 def _stratified(order: Tensor, labels: Tensor, size: int) -> Tensor:
-    """Reorder the indices so that the first `size` have the class proportions of the whole, to rounding.
+    """Reorder the indices so that the first `size` have the class proportions of all of them, up to rounding.
 
     The i-th of the n_c examples of class c is placed at (i + 1/2) / n_c. Ties keep their order.
     """

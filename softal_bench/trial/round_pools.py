@@ -28,10 +28,14 @@ class RoundPools:
     """The pools of one round, after training.
 
     Attributes:
+        condition: the condition of the trial.
+        seeds: the seeds of the trial.
+        examples: the examples of the trial.
         number: the number of the round.
         labelled: the indices of the labelled set.
         unlabelled: the indices of all other candidates, in increasing order.
         fitted: the model, trained on the labelled set.
+        stopwatch: measures the phases of the round.
     """
 
     condition: Condition
@@ -94,11 +98,11 @@ class RoundPools:
         )
 
     def _distilled(self) -> FittedModel:
-        """Train a new model to predict what `fitted` predicts; its samples are the evaluation posterior.
+        """Train a new model on the predictions of `fitted`. Its samples are the evaluation posterior.
 
         On the inputs of the labelled set and the pool, it learns the geometric mean of the predictions of
-        `samples_in_training` posterior samples (4 in the paper). All inputs share these samples: only for validation
-        and test does the paper say that samples were drawn anew for every mini-batch.
+        `samples_in_training` posterior samples (4 in the paper). All inputs share these samples, because the paper says
+        only for validation and test that samples were drawn anew for every mini-batch.
         """
         training, seeds = self.condition.regime, self.seeds
         labelled = torch.tensor(self.labelled, device=self._scored_N.device)
@@ -114,7 +118,7 @@ class RoundPools:
         return self.fitted.distil(inputs, targets_N_C, self.fitted.best_epoch, training, generator)
 
     def _drawn(self, indices: Tensor, size: int, purpose: str) -> Tensor:
-        """Return `size` of the indices, drawn at random, in their order; all of them if there are no more."""
+        """Return `size` of the indices, drawn at random, in their original order; all indices if there are fewer."""
         if size >= len(indices):
             return indices
         chosen = torch.randperm(len(indices), generator=self.seeds.generator(purpose, self.number))[:size]

@@ -1,6 +1,6 @@
 """One trial: in each round, train from scratch, evaluate and acquire, until the budget is reached.
 
-The state of a trial is its list of acquired indices, so it resumes after the rounds whose indices are given.
+The state of a trial is its list of acquired indices, so it can resume after any rounds whose indices are known.
 """
 
 import functools
@@ -34,9 +34,9 @@ class Trial:
 
     Args:
         condition, trial: the condition and the number of the trial.
-        splits: its data.
+        splits: the data of the trial.
         device: where to compute.
-        clock: ends the trial when it takes too long.
+        clock: ends the trial if it exceeds its time limits; None for no limits.
 
     Attributes:
         start: the indices of the start set.
@@ -57,7 +57,7 @@ class Trial:
         self.start = draw_start(condition, trial, splits, self._candidates)
 
     def require_replayable(self, acquired: Sequence[Sequence[int]]) -> None:
-        """Raise JournalError unless these are batches that this trial can have acquired in its first rounds."""
+        """Raise JournalError unless this trial can have acquired these batches in its first rounds."""
         left = set(self._candidates.tolist()) - set(self.start)
         labelled = len(self.start)
         for number, batch in enumerate(acquired):
@@ -72,7 +72,7 @@ class Trial:
     def rounds(self, acquired: Sequence[Sequence[int]]) -> Iterator[Round]:
         """Compute and yield each round after those whose acquired indices are given."""
         if acquired and not acquired[-1]:
-            return  # the last round is among them
+            return  # the given rounds include the last one, which acquires nothing
         labelled = [*self.start, *(index for batch in acquired for index in batch)]
         number = len(acquired)
         while True:
@@ -143,7 +143,7 @@ class Trial:
 
 
 def _require_epochs(fitted: FittedModel, model: Plugin[BayesianModel]) -> None:
-    """Raise PluginFailed unless 1 <= best_epoch <= epochs; `epochs` is None for a model that does not count them."""
+    """Raise PluginFailed unless 1 <= best_epoch <= epochs; `epochs` is None if the model does not count epochs."""
     counted = {"best_epoch": fitted.best_epoch} | ({} if fitted.epochs is None else {"epochs": fitted.epochs})
     for name, value in counted.items():
         if type(value) is not int or value < 1:
@@ -159,11 +159,11 @@ def _require_number(nll: float) -> None:
         raise NumericalError("its NLL on the test set", "is NaN")
 
 
-_EQUAL_SCORES = 1e-9  # nats, for BALD
+_EQUAL_SCORES = 1e-9  # in nats for BALD
 
 
 def _warnings(batch: AcquiredBatch, acquisition: AcquisitionFunction) -> list[str]:
-    """Return what a reader of the results should know about this batch.
+    """Return warnings about this batch for readers of the results.
 
     Only the scores of the batch are compared, not those of the pool, so that this works for every acquisition function.
     Scores within 1e-9 of each other count as equal, because rounding keeps BALD from being exactly 0 when all posterior
@@ -181,14 +181,14 @@ def _spread(batch: AcquiredBatch) -> float:
 
 
 def warm_up(condition: Condition, splits: Splits, device: torch.device) -> None:
-    """Do a small round before the first timed one: a training step, an evaluation, and a prediction of one chunk.
+    """Run a small round before the first timed one: a training step, an evaluation, and a prediction of one chunk.
 
-    Libraries choose algorithms, load kernels, start threads and reserve memory at the first call with each size, and no
-    round should be charged for that. The sizes are therefore those of a round: the training batch, the chunk of the
-    pool, and the numbers of posterior samples.
+    Libraries choose algorithms, load kernels, start threads and reserve memory at the first call with each size, and
+    this time must not count for a round. The warm-up therefore uses the sizes of a round: the training batch, the chunk
+    of the pool, and the numbers of posterior samples.
 
-    The warm-up has its own generators and restores all global state. Errors are ignored, since the trial raises and
-    reports them too.
+    The warm-up has its own generators and restores all global state. Errors are ignored, because the trial raises and
+    reports them.
     """
     with restored():
         try:

@@ -10,7 +10,7 @@ from softal_bench.contracts import AcquisitionFunction
 RULES: tuple[Rule[AcquisitionFunction], ...] = (*batches.RULES, *extremes.RULES, *growth.RULES)
 
 _BATCH = 5
-_ROUNDING = 1e-6  # of scores that are computed in another order
+_ROUNDING = 1e-6  # largest difference of scores that are computed in another order
 
 
 def _as_on_the_cpu(acquisition: OnDevice) -> None:
@@ -23,7 +23,7 @@ def _as_on_the_cpu(acquisition: OnDevice) -> None:
     )
 
 
-# Scores given to a rule, time and memory are checked on the CPU alone.
+# Time, memory, and rules over given scores are checked only on the CPU.
 RULES_ON_DEVICE: tuple[Rule[OnDevice], ...] = (
     Rule("as_on_the_cpu", "acquires the same batch as on the CPU, with the same scores", _as_on_the_cpu),
     *batches.RULES,

@@ -1,7 +1,7 @@
-"""Rules about the acquired batch: its size and its positions, and what it may and may not depend on.
+"""Rules about the acquired batch: its size, its positions and its dependencies.
 
-The batch has B distinct positions for every valid B. It may depend on the pool's points and on the generator, and on
-nothing else: not on chunking, on the order of the pool, on the dtype or on global state.
+The batch has B distinct positions for every valid B. It may depend only on the pool's points and on the generator. It
+must not depend on chunking, on the order of the pool, on the dtype or on global state.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,8 @@ from softal_bench.errors import SelectionError
 
 _SEEDS = 8
 _SMALL, _SMALL_BATCH, _SMALL_SEEDS = 12, 3, 200
-# Small, because the points of a batch are not independent. The seeds are fixed, so a plugin always fails or never.
+# The p-value below which a test fails. It is small because the points of a batch are not independent. The seeds are
+# fixed, so a plugin either always fails or never.
 _P = 1e-9
 
 
@@ -65,13 +66,14 @@ def _pool_of_one(acquisition: AcquisitionFunction) -> None:
 def _too_large_batch(acquisition: AcquisitionFunction) -> None:
     try:
         positions = positions_of(acquisition, example_pool(5), 6)
-    except Exception:  # any exception will do
+    except Exception:  # any exception is accepted
         return
     raise Violation(f"asked for 6 of 5 points: expected an exception, got positions {positions}")
 
 
 def _unchanged_inputs(acquisition: AcquisitionFunction) -> None:
-    # A function that converts to one of these dtypes copies the other and gets a view of this one, so both are tried.
+    # A function that converts log-probs to one of these dtypes copies them only if they have the other dtype, so both
+    # dtypes are checked.
     for dtype in (torch.float64, torch.float32):
         given = example_pool().to(dtype)
         before = {name: tensor.clone() for name, tensor in given.tensors().items()}
@@ -111,9 +113,9 @@ def _equal_points() -> ExamplePool:
 
 
 def _count_batches(acquisition: AcquisitionFunction, make: Callable[[], ExamplePool]) -> int:
-    """The number of different batches over generator states."""
+    """Return the number of different batches over generator states."""
     batches = [select(acquisition, make(), 12, seed=seed) for seed in range(_SEEDS)]
-    # repr, because NaN scores differ from themselves as numbers and are equal as text
+    # Compare as text, because NaN scores are not equal as numbers.
     return len({repr((batch.positions.tolist(), batch.scores.tolist())) for batch in batches})
 
 

@@ -1,4 +1,4 @@
-"""The small pools that acquisition functions are checked on."""
+"""The small pools with which acquisition functions are checked."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ N, K, C, D, LABELLED, TARGETS = 40, 8, 4, 5, 6, 9
 
 @dataclass(frozen=True)
 class ExamplePool:
-    """Everything that a pool can offer. Each row is a function of its point, not of the point's place in the pool."""
+    """Everything that a pool can offer. Each row depends on its point and not on the position of the point."""
 
     log_probs_N_K_C: Tensor
     evaluation_N_K_C: Tensor
@@ -25,24 +25,24 @@ class ExamplePool:
 
     @property
     def size(self) -> int:
-        """N."""
+        """The number of points N."""
         return len(self.log_probs_N_K_C)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors by name."""
+        """Return all tensors by name."""
         return dict(vars(self))
 
     def at(self, positions: Tensor) -> "ExamplePool":
-        """The pool that holds the points at these positions, in this order."""
+        """Return the pool of the points at these positions, in this order."""
         per_point = ("log_probs_N_K_C", "evaluation_N_K_C", "embeddings_N_D")
         return replace(self, **{name: getattr(self, name)[positions] for name in per_point})
 
     def to(self, place: torch.dtype | torch.device) -> "ExamplePool":
-        """The pool with all tensors converted to a dtype or moved to a device."""
+        """Return the pool with all tensors converted to a dtype or moved to a device."""
         return replace(self, **{name: tensor.to(place) for name, tensor in self.tensors().items()})
 
     def predicting(self, log_probs_N_K_C: Tensor) -> "ExamplePool":
-        """The pool with these predictions.
+        """Return the pool with these predictions.
 
         The evaluation posterior predicts the first posterior sample with certainty, and the targets are the pool.
         """
@@ -52,7 +52,7 @@ class ExamplePool:
         ).at(torch.arange(len(log_probs_N_K_C)))
 
     def pool(self, needs: frozenset[str], chunk_size: int = N) -> TensorPool:
-        """A pool for `select` that offers the given needs and nothing else."""
+        """Return a pool for `select` that offers only log-probs and the given needs."""
         return TensorPool(
             self.log_probs_N_K_C,
             chunk_size,
@@ -64,7 +64,7 @@ class ExamplePool:
 
 
 def example_pool(size: int = N) -> ExamplePool:
-    """A pool of points with different confidence, in float64, so that no two points tie."""
+    """Return a pool of points with different confidence, in float64, so that no two points have equal scores."""
     generator = torch.Generator().manual_seed(0)
     return ExamplePool(
         _log_probs(size, generator),
@@ -77,7 +77,7 @@ def example_pool(size: int = N) -> ExamplePool:
 
 @dataclass(frozen=True)
 class OnDevice(AcquisitionFunction):
-    """An acquisition function that `select` gives pools on a device. Its declarations are those of the function."""
+    """An acquisition function with a device for its pools. Its declarations are those of the function."""
 
     acquisition: AcquisitionFunction
     device: torch.device
@@ -92,10 +92,10 @@ class OnDevice(AcquisitionFunction):
     def select_there(
         self, example: ExamplePool, batch_size: int, generator: torch.Generator, chunk_size: int
     ) -> AcquiredBatch:
-        """The batch that it acquires from a copy of the pool on the device, moved to the CPU.
+        """Return the batch that it acquires from a copy of the pool on the device, moved to the CPU.
 
         Raises:
-            Violation: if the batch is not on the device, or the copy has changed.
+            Violation: if the batch is not on the device, or the copy was changed.
         """
         there = example.to(self.device)
         batch = self.select(there.pool(self.needs, chunk_size), batch_size, generator)
@@ -112,7 +112,7 @@ class OnDevice(AcquisitionFunction):
 def select(
     acquisition: AcquisitionFunction, example: ExamplePool, batch_size: int, seed: int = 0, chunk_size: int = N
 ) -> AcquiredBatch:
-    """The batch that the acquisition function acquires from an example pool with a generator of this seed."""
+    """Return the batch that the acquisition function acquires from an example pool with a generator of this seed."""
     generator = torch.Generator().manual_seed(seed)
     if isinstance(acquisition, OnDevice):
         return acquisition.select_there(example, batch_size, generator, chunk_size)
@@ -122,14 +122,14 @@ def select(
 def positions_of(
     acquisition: AcquisitionFunction, example: ExamplePool, batch_size: int, seed: int = 0, chunk_size: int = N
 ) -> list[int]:
-    """The positions of that batch."""
+    """Return the positions of the batch that `select` returns."""
     return [int(position) for position in select(acquisition, example, batch_size, seed, chunk_size).positions]
 
 
 def position_lists(
     acquisition: AcquisitionFunction, example: ExamplePool, batch_size: int, seeds: int
 ) -> Iterator[list[int]]:
-    """The positions of the batches that are acquired with generators of the seeds 0 to seeds - 1."""
+    """Return the positions of the batches that are acquired with generators of the seeds 0 to seeds - 1."""
     return (positions_of(acquisition, example, batch_size, seed) for seed in range(seeds))
 
 

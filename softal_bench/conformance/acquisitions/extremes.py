@@ -1,4 +1,4 @@
-"""Rules about extreme predictions: the batch is sound, its scores are finite, and the worst point is not acquired."""
+"""Rules about extreme predictions: the batch is valid, its scores are finite, and the worst point is not acquired."""
 
 import dataclasses
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def _require_finite(acquisition: AcquisitionFunction, example: ExamplePool) -> N
 
 
 def _worst_point(acquisition: AcquisitionFunction) -> None:
-    """Check on a pool with one point that the model is certain about: all samples predict the same class with p = 1."""
+    """Check with a pool in which the model is certain about a point: all samples predict the same class with p = 1."""
     if not isinstance(acquisition, OneSampleScore) and _over_given_scores(acquisition) is None:
         raise NotApplicable(
             "it is neither a one-sample score nor a rule over one, so it may acquire such a point for other reasons"
@@ -73,14 +73,17 @@ def _worst_point(acquisition: AcquisitionFunction) -> None:
 
 
 def _confident_but_disagreeing() -> Tensor:
-    """Points for which each posterior sample is nearly certain, and the samples predict different classes."""
+    """Return points for which each posterior sample is nearly certain, but the samples predict different classes."""
     generator = torch.Generator().manual_seed(2)
     logits_N_K_C = torch.randn(N, K, C, generator=generator, dtype=torch.float64)
     return (4 * logits_N_K_C).log_softmax(dim=-1)
 
 
 def _require_rare(acquisition: AcquisitionFunction, example: ExamplePool, worst: int) -> None:
-    """A deterministic function must never acquire the worst point first, a stochastic one no more often than chance."""
+    """Raise Violation if the worst point is acquired first by a deterministic function.
+
+    A stochastic function may acquire it first no more often than uniform sampling does.
+    """
     seeds = _SEEDS if acquisition.stochastic else 1
     times = sum(positions == [worst] for positions in position_lists(acquisition, example, 1, seeds))
     chance = seeds / example.size
@@ -92,7 +95,7 @@ def _require_rare(acquisition: AcquisitionFunction, example: ExamplePool, worst:
 
 
 def _negative_scores(acquisition: AcquisitionFunction) -> None:
-    """Check scores that rounding has made negative: those given to a rule, or a score of samples that agree."""
+    """Check with scores that are negative due to rounding: given scores for a rule, or scores of agreeing samples."""
     over_scores = _over_given_scores(acquisition)
     if over_scores is None:
         _require_finite(acquisition, example_pool(_POINTS).predicting(_agreeing_samples()))
@@ -102,7 +105,7 @@ def _negative_scores(acquisition: AcquisitionFunction) -> None:
 
 
 def _over_given_scores(acquisition: AcquisitionFunction) -> AcquisitionFunction | None:
-    """The same rule over scores of which the first is slightly negative; None unless it is a rule over a score."""
+    """Return the same rule over scores of which the first is slightly negative, or None if it is not such a rule."""
     fields = dataclasses.fields(acquisition)  # type: ignore[arg-type]
     scores = [field.name for field in fields if isinstance(getattr(acquisition, field.name), OneSampleScore)]
     replaced = {name: _SlightlyNegative() for name in scores}
@@ -111,7 +114,7 @@ def _over_given_scores(acquisition: AcquisitionFunction) -> AcquisitionFunction 
 
 @dataclass(frozen=True)
 class _SlightlyNegative(OneSampleScore):
-    """-1e-7 for the first point, and up to 1 for the others."""
+    """A score of -1e-7 for the first point, and up to 1 for the others."""
 
     def scores(self, pool: Pool) -> Tensor:
         scores_N = torch.linspace(0, 1, pool.size, dtype=torch.float64, device=pool.device)

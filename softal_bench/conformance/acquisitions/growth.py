@@ -1,4 +1,4 @@
-"""Rules about cost: time and memory grow with the pool no faster than declared."""
+"""Rules about cost: time and memory must not grow faster with the pool than declared."""
 
 import ctypes
 import os
@@ -17,10 +17,10 @@ from softal_bench.machine.stopwatch import peak_memory, reset_peak_memory
 
 _BATCH = 5
 _FEW, _MANY = 2048, 4096  # the size of the smaller pool
-_TIME_FACTOR, _MEMORY_FACTOR = 8, 4  # how many times the cost of the smaller pool the larger one may have, as declared
-_SLACK = 0.5  # added to the exponent: enough for caches and logarithms, not for the next power
+_TIME_FACTOR, _MEMORY_FACTOR = 8, 4  # by declaration, the larger pool costs this many times as much as the smaller one
+_SLACK = 0.5  # added to the exponent: enough for caches and logarithms, but not for the next power
 _ATTEMPTS = 3
-_GRANULE = 4 * 2**20  # bytes; less than this is hidden by the memory that the allocator keeps
+_GRANULE = 4 * 2**20  # bytes; smaller amounts are hidden by the memory that the allocator keeps
 _KEPT_BYTES = 2**30
 _CPU = torch.device("cpu")
 
@@ -30,7 +30,7 @@ def _time(acquisition: AcquisitionFunction) -> None:
     large = _larger(small, acquisition.time_order, _TIME_FACTOR)
     allowed = (large / small) ** (acquisition.time_order + _SLACK)
     ratio = float("inf")
-    keep_freed_memory(_KEPT_BYTES, _KEPT_BYTES)  # else only the larger pool pays for pages that the system fetches anew
+    keep_freed_memory(_KEPT_BYTES, _KEPT_BYTES)  # otherwise only the larger pool is slowed by page faults
     with _one_thread():
         for _ in range(_ATTEMPTS):  # other programs may disturb one attempt, but rarely all of them
             ratio = min(ratio, _seconds(acquisition, large) / _seconds(acquisition, small))
@@ -57,12 +57,12 @@ def _memory(acquisition: AcquisitionFunction) -> None:
 
 
 def _larger(small: int, order: float, factor: float) -> int:
-    """The size of the pool that costs `factor` times as much as `small`; for N^2 little larger, so that it fits."""
+    """Return the size of a pool that costs `factor` times as much as `small` points, at most `factor` times `small`."""
     return int(small * factor ** (1 / max(order, 1.0)))
 
 
 def _seconds(acquisition: AcquisitionFunction, size: int) -> float:
-    """Median seconds of CPU time of three selections, after one selection to warm up."""
+    """Return the median CPU time of three selections in seconds, after one selection to warm up."""
     example = example_pool(size)
     seconds = []
     for _ in range(4):
@@ -73,7 +73,7 @@ def _seconds(acquisition: AcquisitionFunction, size: int) -> float:
 
 
 def _peak_bytes(acquisition: AcquisitionFunction, size: int) -> int:
-    """How much the peak memory of the process grows during a selection."""
+    """Return the growth of the peak memory of the process during a selection, in bytes."""
     example = example_pool(size)
     _return_freed_memory()
     reset_peak_memory(_CPU)

@@ -1,6 +1,6 @@
-"""A gate for speed, as a pytest plugin: a benchmark fails if it became slower relative to a control timed with it.
+"""A speed gate, as a pytest plugin: a benchmark fails if it becomes slower relative to a control timed with it.
 
-The gate needs `pip install 'softal-bench[test]'` and, in the conftest.py at the top of the tests:
+The gate needs `pip install 'softal-bench[test]'` and, in the top-level conftest.py of the tests:
 
     pytest_plugins = ["softal_bench.conformance.timing"]
 
@@ -100,7 +100,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def against_control(benchmark: Any, request: pytest.FixtureRequest) -> AgainstControl:
     """Time a subject alternately with its control, and fail if their ratio exceeds the limit of the baseline.
 
-    This takes 3 s, or four times that and the pauses if the test fails. PyTorch runs on one thread meanwhile.
+    This takes 3 s, or four times as long with pauses in between if the test fails. PyTorch uses one thread.
     """
 
     name, path, kind = _name(request.node), request.path.parent / FILE_NAME, cpu_kind()
@@ -133,7 +133,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @contextmanager
 def _measuring(benchmark: Any, name: str, subject: Work, control: Work) -> Iterator[Callable[[], float]]:
-    """Yield a function that measures the ratio. Its first call is the one that pytest-benchmark reports."""
+    """Yield a function that measures the ratio. pytest-benchmark reports its first call."""
     with stable_process(), undisturbed_clock() as clock:
         timer = PairedTimer(slowed(subject, clock) if planted() == name else subject, control, clock)
         rounds = timer.rounds_in(_SECONDS)
@@ -149,7 +149,7 @@ def _measuring(benchmark: Any, name: str, subject: Work, control: Work) -> Itera
 
 
 def _usable_baseline(path: Path, kind: str, name: str) -> Baseline | None:
-    """The baseline, if it has enough runs for a tolerance."""
+    """Return the baseline, or None if it has too few runs for a tolerance."""
     try:
         baseline = read_baseline(path, kind, name)
     except BaselineError as error:

@@ -44,11 +44,11 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Baseline:
-    """The ratios of repeated runs of unchanged code, of one benchmark on one kind of CPU.
+    """The ratios of one benchmark in repeated runs of unchanged code on one kind of CPU.
 
     Attributes:
         ratios: the ratio of each run.
-        torch: the version of PyTorch that they were measured with.
+        torch: the version of PyTorch with which they were measured.
     """
 
     ratios: tuple[float, ...]
@@ -56,7 +56,7 @@ class Baseline:
 
     @property
     def ratio(self) -> float:
-        """The median over runs."""
+        """The median of the ratios."""
         return statistics.median(self.ratios)
 
     @property
@@ -66,16 +66,16 @@ class Baseline:
 
     @property
     def tolerance(self) -> float:
-        """The largest factor of slowness that is attributed to noise: spread^2, limited to the range from 1.2 to 1.3.
+        """The largest slow-down that is attributed to noise, as a factor: spread^2, limited to the range 1.2 to 1.3.
 
-        Unchanged code may measure 1.2 times too slow on a machine busier than the baseline's, and a slow-down of 1.5
-        times may measure 1.15 times too fast, without a wrong verdict.
+        The verdict is right even if unchanged code is measured 1.2 times too slow, on a busier machine than that of the
+        baseline, or a slow-down of 1.5 times is measured 1.15 times too fast.
         """
         return min(MAX_TOLERANCE, max(MIN_TOLERANCE, self.spread**2))
 
     @property
     def noisy(self) -> bool:
-        """Whether the runs differ by more than the maximum tolerance; such a baseline fails unchanged code."""
+        """Whether the runs differ by more than the maximum tolerance. Unchanged code can fail with such a baseline."""
         return self.spread > MAX_TOLERANCE
 
 
@@ -85,9 +85,9 @@ class Measurement:
 
     Attributes:
         name: the name of the test without `test_`.
-        ratios: the measured ratios to the control: one, or several if the first was over the limit.
-        baseline: the baseline for this kind of CPU, if there is one with enough runs.
-        kind: this kind of CPU.
+        ratios: the measured ratios to the control: one, or several if the first exceeded the limit.
+        baseline: the baseline for this kind of CPU; None if there is none with enough runs.
+        kind: the kind of CPU of this machine.
         path: the baseline file.
     """
 
@@ -99,7 +99,7 @@ class Measurement:
 
     @property
     def ratio(self) -> float:
-        """The lowest ratio, because noise passes and a slow-down stays."""
+        """The lowest ratio, because noise is temporary and a slow-down is not."""
         return min(self.ratios)
 
     @property
@@ -109,7 +109,7 @@ class Measurement:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the benchmark is slower or faster than the tolerance explains."""
+        """Whether the benchmark is slower or faster than the tolerance allows."""
         if self.baseline is None:
             return Verdict.NO_BASELINE
         if self.times_slower > self.baseline.tolerance:
@@ -125,7 +125,7 @@ class Measurement:
 def measure_ratios(
     measure: Callable[[], float], baseline: Baseline | None, pause: Callable[[], None]
 ) -> tuple[float, ...]:
-    """Measure once; while the ratio is over the limit, pause and measure again, up to four times in all."""
+    """Measure once. While the ratio exceeds the limit, pause and measure again, up to four times in total."""
     ratios = [measure()]
     while baseline and ratios[-1] > baseline.ratio * baseline.tolerance and len(ratios) < MAX_ATTEMPTS:
         pause()
@@ -137,12 +137,12 @@ def measure_ratios(
 
 
 def renewal_command(path: Path) -> str:
-    """The command that renews a baseline file."""
+    """Return the command that renews a baseline file."""
     return f"python -m softal_bench.conformance.timing {path.parent}"
 
 
 def missing_message(measurement: Measurement) -> str:
-    """Why there is no verdict, and how to get one."""
+    """Return a message that explains why there is no verdict and how to get one."""
     return (
         f"{measurement.name}: {measurement.path} has no baseline of at least {MIN_RUNS} runs for this kind of CPU "
         f"({measurement.kind}). To make one from known good code, on a quiet machine, run "
@@ -151,7 +151,7 @@ def missing_message(measurement: Measurement) -> str:
 
 
 def failure_message(measurement: Measurement) -> str:
-    """Which benchmark is slower, by how much, what is allowed, and what to do."""
+    """Return a message with the slower benchmark, its slow-down, the allowed slow-down, and what to do."""
     baseline = measurement.baseline
     assert baseline is not None
     ratios = ", ".join(f"{ratio:.3g}" for ratio in measurement.ratios)
@@ -168,7 +168,7 @@ def failure_message(measurement: Measurement) -> str:
 
 
 def summary_table(measurements: list[Measurement]) -> list[str]:
-    """Lines for the terminal, one per benchmark."""
+    """Return a table for the terminal with a line for each benchmark."""
     lines = [f"{'benchmark':<28} {'ratio':>8} {'baseline':>9} {'times':>6} {'allowed':>8}  verdict"]
     for row in measurements:
         known = row.baseline
@@ -191,7 +191,7 @@ def summary_table(measurements: list[Measurement]) -> list[str]:
 
 
 def read_baseline(path: Path, kind: str, name: str) -> Baseline | None:
-    """The baseline of a benchmark on a kind of CPU; None if the file does not have it or does not exist.
+    """Return the baseline of a benchmark on a kind of CPU, or None if the file does not contain it or does not exist.
 
     Raises:
         BaselineError: if the file exists and is not a valid baseline.
@@ -209,7 +209,7 @@ def read_baseline(path: Path, kind: str, name: str) -> Baseline | None:
 
 
 def write_baseline(path: Path, kind: str, measured: Mapping[str, Sequence[float]]) -> None:
-    """Write the ratios of each benchmark, one per run, and replace earlier ones of this kind of CPU.
+    """Write the ratios of each benchmark, one per run. They replace earlier ratios for this kind of CPU.
 
     Raises:
         BaselineError: if the file exists and is not a valid baseline, or if it cannot be written.
@@ -239,7 +239,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _one_line_each(baseline: Mapping[str, Mapping[str, Any]]) -> str:
-    """JSON with one line per benchmark, so that renewing one changes one line."""
+    """Return JSON with one line per benchmark, so that renewing a benchmark changes one line."""
     kinds = [
         f"  {json.dumps(kind)}: {{\n"
         + ",\n".join(f"    {json.dumps(name)}: {json.dumps(entries[name])}" for name in sorted(entries))
@@ -259,14 +259,14 @@ def _positive(ratio: Any) -> float:
 
 
 def cpu_kind() -> str:
-    """The kind of CPU of this machine: vendor, family and model, and the instruction set that PyTorch uses."""
+    """Return the kind of CPU of this machine: vendor, family and model, and the instruction set that PyTorch uses."""
     text = _CPU_INFO.read_text() if _CPU_INFO.exists() else ""
     model = cpu_model(text) or platform.processor() or platform.machine()
     return f"{model}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def cpu_model(cpu_info: str) -> str:
-    """Vendor, family and model from the text of /proc/cpuinfo; empty if the text has none of them.
+    """Return vendor, family and model from the text of /proc/cpuinfo, or an empty string if it has none of them.
 
     >>> cpu_model("vendor_id : GenuineIntel\\ncpu family : 6\\nmodel : 85\\nmodel name : X\\n\\nprocessor : 1")
     'GenuineIntel family 6 model 85'

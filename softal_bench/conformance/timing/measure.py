@@ -1,8 +1,7 @@
-"""How the gate measures the ratio of a subject's time to its control's, in one process.
+"""Measuring the ratio of a subject's time to the time of its control, in one process.
 
-`stable_process` holds still what differs between processes, `undisturbed_clock` leaves out the time spent waiting for a
-core, `PairedTimer` alternates between control and subject, and `slowed` plants a slow-down to prove that the gate sees
-it.
+`stable_process` removes differences between processes, `undisturbed_clock` excludes the time spent waiting for a core,
+`PairedTimer` alternates between control and subject, and `slowed` plants a slow-down to prove that the gate detects it.
 """
 
 import gc
@@ -38,14 +37,14 @@ _KEPT_BYTES, _LARGEST_BYTES = 2**30, 2**25  # 32 MiB is the maximum that glibc a
 
 @dataclass(frozen=True)
 class Pair:
-    """Seconds of one call of the control, and of the call of the subject right after it."""
+    """The seconds of one call of the control, and of the call of the subject right after it."""
 
     control: float
     subject: float
 
 
 class PairedTimer:
-    """Time control and subject alternately, so that anything that slows the machine for longer than a pair slows both.
+    """Times control and subject alternately, so that a disturbance that lasts longer than a pair slows both.
 
     Attributes:
         pairs: the pairs timed since the last `take`.
@@ -59,11 +58,11 @@ class PairedTimer:
         self._control_seconds = math.nan
 
     def run_control(self) -> None:
-        """Time the first half of a pair."""
+        """Time the control, which is the first half of a pair."""
         self._control_seconds = self._seconds(self._control)
 
     def run_subject(self) -> None:
-        """Time the second half of a pair."""
+        """Time the subject, which is the second half of a pair."""
         self.pairs.append(Pair(self._control_seconds, self._seconds(self._subject)))
 
     def run(self, rounds: int) -> None:
@@ -73,12 +72,12 @@ class PairedTimer:
             self.run_subject()
 
     def take(self) -> list[Pair]:
-        """Return the pairs and forget them."""
+        """Return the pairs and clear the list."""
         taken, self.pairs = self.pairs, []
         return taken
 
     def rounds_in(self, seconds: float) -> int:
-        """The number of pairs, from 15 to 200, that take about this long. Runs and discards three to find out."""
+        """Return the number of pairs, from 15 to 200, that take about this long. Run and discard three to find out."""
         self.run(_WARM_UPS)
         fastest = min(pair.control + pair.subject for pair in self.take())
         return max(_MIN_ROUNDS, min(_MAX_ROUNDS, round(seconds / fastest))) if fastest > 0 else _MAX_ROUNDS
@@ -90,22 +89,22 @@ class PairedTimer:
 
 
 def ratio(pairs: Sequence[Pair]) -> float:
-    """The median over pairs of the subject's seconds divided by the control's.
+    """Return the median over pairs of the subject's seconds divided by the control's.
 
-    Of the medians, quartiles and minima of ratios and of seconds, this one differed least between a quiet and a busy
-    machine.
+    Among the medians, quartiles and minima of ratios and of seconds, this statistic differed least between a quiet and
+    a busy machine.
     """
     return statistics.median(pair.subject / pair.control for pair in pairs)
 
 
 @contextmanager
 def undisturbed_clock() -> Iterator[Clock]:
-    """A clock for this thread: wall time minus the time in which the thread was ready to run and had no core.
+    """Yield a clock for this thread: wall time minus the time in which the thread was ready to run but had no core.
 
-    On a busy machine, most disturbance of a timing is waiting for a core. Linux counts this time for each thread (the
-    second field of /proc/thread-self/schedstat, in nanoseconds), so the clock can subtract it, while time that the work
-    spends asleep, on a disk or on a lock, still counts. If the kernel does not count it, the clock is the wall clock.
-    Waiting of child processes is not subtracted. A reading takes a few microseconds.
+    On a busy machine, waiting for a core is the largest disturbance of a timing. Linux counts this time for each thread
+    (the second field of /proc/thread-self/schedstat, in nanoseconds), so the clock can subtract it. Time that the work
+    spends asleep, waiting for a disk or a lock, still counts. If the kernel does not provide the counter, the clock is
+    the wall clock. The waiting time of child processes is not subtracted. A reading takes a few microseconds.
     """
     try:
         counter = os.open(_COUNTER, os.O_RDONLY)
@@ -127,7 +126,7 @@ def undisturbed_clock() -> Iterator[Clock]:
 
 
 def seconds_waited(schedstat: bytes) -> float:
-    """Seconds of waiting for a core, from the text of the counter; 0 if the text does not have them.
+    """Return the seconds of waiting for a core, from the text of the counter, or 0 if the text does not contain them.
 
     >>> seconds_waited(b"1024110 8052416 2\\n")
     0.008052416
@@ -138,7 +137,7 @@ def seconds_waited(schedstat: bytes) -> float:
 
 @contextmanager
 def stable_process() -> Iterator[None]:
-    """Run PyTorch on one thread, switch off garbage collection, and keep freed memory in the process.
+    """Run PyTorch on one thread, disable garbage collection, and keep freed memory in the process.
 
     Memory is kept until the process ends, because glibc cannot restore its defaults; see `keep_freed_memory`.
     """
@@ -156,12 +155,12 @@ def stable_process() -> Iterator[None]:
 
 
 def planted() -> str | None:
-    """The name of the benchmark with a planted slow-down, from SOFTAL_BENCH_PLANT; None if it is not set."""
+    """Return the name of the benchmark with a planted slow-down, from SOFTAL_BENCH_PLANT, or None if it is not set."""
     return os.environ.get(PLANT_VARIABLE) or None
 
 
 def require_known_plant(names: Collection[str]) -> None:
-    """Check that the planted slow-down, if there is one, is in a benchmark of this run.
+    """Check that the planted slow-down, if any, is in a benchmark of this run.
 
     Raises:
         pytest.UsageError: if it is not; the message lists the benchmarks.
@@ -175,7 +174,7 @@ def require_known_plant(names: Collection[str]) -> None:
 
 
 def slowed(work: Work, clock: Clock, factor: float = PLANT_FACTOR) -> Work:
-    """The work, followed by an empty loop until it has taken `factor` times as long."""
+    """Return a function that does the work and then runs an empty loop until `factor` times the time has passed."""
 
     def slow() -> None:
         start = clock()

@@ -1,4 +1,4 @@
-"""Renew baselines: run the gate several times, each in a new process, and write the ratios as the new baseline."""
+"""Renewing baselines: run the gate several times, each in a new process, and write the ratios as the new baseline."""
 
 import json
 import os
@@ -15,9 +15,9 @@ import click
 from softal_bench.conformance.timing.baseline import MIN_RUNS, BaselineError, cpu_kind, read_baseline, write_baseline
 from softal_bench.conformance.timing.measure import PLANT_VARIABLE, planted
 
-_COMPLETED = (0, 1)  # pytest's exit codes if the tests ran and all passed, or some failed
+_COMPLETED = (0, 1)  # pytest's exit codes if the tests ran and all passed (0) or some failed (1)
 
-Ratios = dict[Path, dict[str, list[float]]]  # one ratio per run, by baseline file and benchmark
+Ratios = dict[Path, dict[str, list[float]]]  # the ratios of all runs, by baseline file and benchmark
 
 
 class GateResult(TypedDict):
@@ -32,7 +32,7 @@ class GateResult(TypedDict):
 def run_benchmarks(
     tests: Sequence[Path], gate: Literal["show", "require"], plant: str | None = None
 ) -> list[GateResult]:
-    """Run the benchmarks in `tests` with `--gate` in a new process, with a planted slow-down in the benchmark `plant`.
+    """Run the benchmarks in `tests` with `--gate` in a new process. Plant a slow-down in the benchmark `plant`, if any.
 
     Raises:
         BaselineError: if the benchmarks cannot be measured, or a test fails although `gate` is "show".

@@ -1,4 +1,4 @@
-"""The contract of an executor, and the work of executors that compute trials in other processes."""
+"""The contract of an executor, and the `Work` of executors that compute trials in other processes."""
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -27,19 +27,19 @@ from softal_bench.run.jobs import Computation, Job, Work
 from softal_bench.suite import Condition, Resources, TrialLimits
 from softal_bench.trial.attribution import Died, Ended
 
-_SETTLE_SECONDS = 0.2  # in which the runner also notices what has ended its workers, such as a signal to the group
+_SETTLE_SECONDS = 0.2  # time for the runner to receive a signal that also ended its workers, such as one to the group
 Messages = Generator[Message, None, None]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is the same for all trials of a run.
+    """The settings that all trials of a run share.
 
     Attributes:
         data_root: the folder of data.
         limits: the time limits of a trial.
-        resources: what a trial requests from a cluster.
-        threads: the most CPU threads that a trial has.
+        resources: the resources that a trial requests from a cluster.
+        threads: the largest number of CPU threads of any trial.
     """
 
     data_root: Path
@@ -48,18 +48,18 @@ class Setting:
     threads: int
 
     def requested(self) -> dict[str, float]:
-        """Return what a trial requests from a cluster, by Ray's names."""
+        """Return the resources that a trial requests from a cluster, by Ray's names."""
         cpus = self.resources.cpus
         return {"CPU": self.threads if cpus is None else cpus, "GPU": self.resources.gpus}
 
     def for_worker(self, device: str, fetch: bool = False) -> WorkerSetting:
-        """Return the setting of a worker with this device, which downloads missing data if `fetch`."""
+        """Return the setting of a worker with this device. The worker downloads missing data if `fetch`."""
         return WorkerSetting(str(self.data_root), device, self.limits.model_dump(), fetch, self.threads)
 
 
 @dataclass(frozen=True)
 class Crew:
-    """What computes the trials of a run: the work, and the number of workers, each with one trial at a time."""
+    """The workers of a run: their `Work`, and their number. Each worker computes one trial at a time."""
 
     work: Work[Condition]
     workers: int
@@ -70,18 +70,18 @@ class Executor(Protocol):
 
     @property
     def place(self) -> str:
-        """The place, for people."""
+        """The name of the place in messages."""
 
     def started(self, setting: Setting) -> AbstractContextManager[Crew]:
-        """Start a crew for a run; nothing of it is left when the context ends."""
+        """Start a crew for a run. All its processes have ended when the context ends."""
 
 
 class RemoteWork:
     """Trials that other processes compute.
 
     Args:
-        messages: has a trial computed, and yields its messages (see `softal_bench.run.executors.messages`).
-        stop: makes every running `messages` end soon, as if the process that computes had died.
+        messages: requests a trial and yields its messages (see `softal_bench.run.executors.messages`).
+        stop: makes every running `messages` end soon, as if the worker had died.
     """
 
     def __init__(self, messages: Callable[[Request], Messages], stop: Callable[[], None]) -> None:
@@ -111,7 +111,7 @@ class RemoteWork:
                 self._open.pop(job.key).close()
 
     def origin(self, job: Job[Condition]) -> Origin:
-        """Return what the worker reported; if it died first, the plugins and versions of this process."""
+        """Return the origin that the worker reported; if it died first, the plugins and versions of this process."""
         return self._origins.get(job.key) or origin(job.condition, Environment())
 
     def take_up(self, job: Job[Condition], done: Sequence[Measurement]) -> Computation:
@@ -128,7 +128,7 @@ class RemoteWork:
         return _RemoteComputation(ready.start, ready.provenance, lambda: self._next(job.key))
 
     def _next(self, key: str) -> Message:
-        """Return the next message of a trial. A last one other than `Done` is raised as an error."""
+        """Return the next message of a trial. Raise an error for a last message other than `Done`."""
         message = next(self._open[key])
         match message:
             case Death(how, lost):

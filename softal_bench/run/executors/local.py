@@ -18,7 +18,7 @@ from softal_bench.run.trials import TrialWork
 
 @dataclass(frozen=True)
 class Inline:
-    """Trials one after another in this process. A plugin that ends the process ends the run.
+    """Trials computed one after another in this process. A plugin that ends the process ends the run.
 
     Attributes:
         device: where to compute.
@@ -37,11 +37,11 @@ class Inline:
 
 @dataclass(frozen=True)
 class Processes:
-    """Trials in several processes, each of which computes many trials. A process that dies is replaced.
+    """Trials computed in several processes, each of which computes many trials. A process that dies is replaced.
 
     Attributes:
         jobs: the number of processes.
-        devices: assigned to the processes in turn.
+        devices: the devices, assigned to the processes in turn.
     """
 
     jobs: int
@@ -49,7 +49,7 @@ class Processes:
 
     @property
     def place(self) -> str:
-        """The devices; a GPU without its name, because asking for it would occupy memory on it in this process too."""
+        """The devices. The name of a GPU is omitted, because asking for it would make this process use GPU memory."""
         here = torch.device(self.devices[0])
         name = f" ({device_name(here)})" if here.type == "cpu" else ""
         return f"{', '.join(dict.fromkeys(self.devices))}{name}, {self.jobs} processes"
@@ -97,7 +97,7 @@ class _Pool:
         place = self._free.get()
         try:
             worker = place.filled()
-            if self._stopped.is_set():  # while it was started
+            if self._stopped.is_set():  # `stop` may have been called while the worker started
                 worker.kill()
             yield from worker.messages(request)
         finally:

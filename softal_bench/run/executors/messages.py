@@ -1,6 +1,6 @@
 """The messages between the runner and a worker process. This module does not import torch, so that a relay starts fast.
 
-A request and its answers cross the connection as JSON, so that nothing that a worker sends is unpickled. A worker
+Requests and answers are sent as JSON, so that nothing that a worker sends is unpickled. A worker
 answers a request with `Originated` and `Ready`, with `Computed` for each round, and with one `Last` message. It sends
 `Deadline` whenever the deadline of its current call changes.
 """
@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class WorkerSetting:
-    """What a worker process is given when it starts.
+    """The settings that a worker process receives when it starts.
 
     Attributes:
         data_root: the folder of data.
         device: where to compute.
         limits: the values of `TrialLimits`, by name.
         fetch: whether the worker downloads data that are missing where it runs.
-        threads: the most CPU threads that a trial has.
+        threads: the largest number of CPU threads of any trial.
     """
 
     data_root: str
@@ -35,9 +35,9 @@ class Request:
 
     Attributes:
         condition: its specification, as in a suite file.
-        trial: its number.
-        key: its key where the runner is; the worker's plugins must give the same.
-        done: the lines of the rounds that are done.
+        trial: the number of the trial.
+        key: the key that the runner computed; the worker must compute the same key with its plugins.
+        done: the journal lines of the rounds that are done.
     """
 
     condition: dict[str, Any]
@@ -51,13 +51,13 @@ class Request:
 
     @classmethod
     def from_json(cls, data: bytes) -> "Request":
-        """Read what `to_json` returned."""
+        """Read a request from the output of `to_json`."""
         return cls(**json.loads(data))
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message from a worker: in JSON a list of its kind and the values of its fields."""
+    """A message from a worker. In JSON it is a list of its kind and the values of its fields."""
 
     kind: ClassVar[str]
 
@@ -67,7 +67,7 @@ class Message:
 
     @staticmethod
     def from_json(data: bytes) -> "Message":
-        """Read what `to_json` returned. Raises ValueError for anything else."""
+        """Read a message from the output of `to_json`. Raise ValueError for anything else."""
         try:
             kind, *values = json.loads(data)
             return _MESSAGES[kind](*values)
@@ -76,7 +76,7 @@ class Message:
 
 
 class Last(Message):
-    """A message after which no other one follows."""
+    """The last message about a trial."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Originated(Message):
 
 @dataclass(frozen=True)
 class Ready(Message):
-    """The trial's data are loaded: the indices of its start set, and where its data come from."""
+    """The trial's data are loaded. The message holds the indices of its start set and the provenance of its data."""
 
     kind = "ready"
     start: list[int]
@@ -98,7 +98,7 @@ class Ready(Message):
 
 @dataclass(frozen=True)
 class Computed(Message):
-    """A round is done: its journal line."""
+    """A round is done. The message holds its journal line."""
 
     kind = "line"
     line: dict[str, Any]
@@ -106,7 +106,7 @@ class Computed(Message):
 
 @dataclass(frozen=True)
 class Deadline(Message):
-    """The current call has this many seconds left, and the text explains its limit; None if it has no limit."""
+    """The current call has this many seconds left, or no limit if None. The text explains the limit."""
 
     kind = "within"
     seconds: float | None
@@ -128,12 +128,12 @@ class Failed(Last):
     status: str
     text: str
     details: str | None
-    worker_is_lost: bool = False  # its device is of no use any more
+    worker_is_lost: bool = False  # whether its device has become unusable
 
 
 @dataclass(frozen=True)
 class Unreadable(Last):
-    """The trial cannot have written its journal."""
+    """The trial cannot have computed the rounds that the request lists as done."""
 
     kind = "unreadable"
     text: str
@@ -157,7 +157,7 @@ class Raised(Last):
 
 @dataclass(frozen=True)
 class Death(Last):
-    """The worker died, as whoever supervises it reports; `lost` as in `Died`."""
+    """The worker died. Its supervisor reports this; `lost` has the meaning of `Died.lost`."""
 
     kind = "died"
     how: str

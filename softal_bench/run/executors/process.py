@@ -1,4 +1,4 @@
-"""A worker process as its supervisor sees it. This module does not import torch, so that a relay starts fast."""
+"""The supervisor's side of a worker process. This module does not import torch, so that a relay starts fast."""
 
 import multiprocessing
 import signal
@@ -15,7 +15,7 @@ from softal_bench.run.executors.messages import Deadline, Death, Failed, Last, M
 start_method = "forkserver"
 grace_seconds = 30.0  # how long a worker may take to end a call by itself after its deadline
 _JOIN_SECONDS = 5.0  # how long a process may take to end after it has closed its connection
-_CHILDREN = threading.Lock()  # in each start, multiprocessing takes the exit codes of all children, each once
+_CHILDREN = threading.Lock()  # each start in multiprocessing collects the exit codes of all children, each only once
 _SERVER = "softal_bench.run.executors.worker"
 
 
@@ -25,7 +25,7 @@ class WorkerProcess:
     It is a fork of a server that has imported torch but computed nothing, so it starts quickly and can use CUDA.
 
     Args:
-        setting: what the worker is given when it starts.
+        setting: the settings that the worker receives when it starts.
 
     Attributes:
         is_usable: whether it can be sent a trial.
@@ -48,7 +48,7 @@ class WorkerProcess:
         return int(self._process.pid)
 
     def messages(self, request: Request) -> Iterator[Message]:
-        """Request a trial and yield its messages, up to a `Last` one. If they are not all read, kill the process."""
+        """Request a trial and yield its messages, up to a `Last` one. Kill the process if they are not all read."""
         finished = False
         try:
             for message in self._answers(request):
@@ -92,7 +92,11 @@ class WorkerProcess:
             yield Death(self._how_it_died(), lost=False)
 
     def _next(self, deadline: float | None) -> Message | None:
-        """Return the next message, or None if it has not arrived by the deadline. Raises EOFError if none will."""
+        """Return the next message, or None if it has not arrived by the deadline.
+
+        Raises:
+            EOFError: if the process is gone and no message is left.
+        """
         timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
         ready = wait([self._connection, self._process.sentinel], timeout)
         if not ready:
@@ -115,16 +119,16 @@ class WorkerProcess:
 
 
 def _serve(connection: Connection, setting: WorkerSetting) -> None:
-    from softal_bench.run.executors.worker import serve  # which imports torch: in the worker process only
+    from softal_bench.run.executors.worker import serve  # it imports torch, which only the worker process needs
 
     serve(connection, setting)
 
 
-_kept: list[WorkerProcess] = []  # at most one, for the next task that Ray gives to this process
+_kept: list[WorkerProcess] = []  # at most one worker, kept for the next task that Ray assigns to this process
 
 
 def relayed(setting: WorkerSetting, request: Request) -> Iterator[Message]:
-    """Yield the messages of a trial from a worker process on this node: the body of a task on a Ray cluster."""
+    """Yield the messages of a trial from a worker process on this node. This is the body of a task on a Ray cluster."""
     if not (_kept and _kept[0].is_usable):
         bound_spinning()  # a node has an environment of its own
         _kept[:] = [WorkerProcess(setting)]

@@ -1,8 +1,8 @@
 """Trials on a Ray cluster.
 
-Each trial is a task, which keeps a worker process on its node and relays the worker's messages. A plugin that crashes
-or hangs is therefore handled as on one machine, and Ray only has to report lost nodes. A trial whose node is lost
-continues on another node, after the last round in its journal.
+Each attempt at a trial is a task, which keeps a worker process on its node and relays the worker's messages. A plugin
+that crashes or hangs is therefore handled as on one machine, and Ray only has to report lost nodes. A trial whose node
+is lost continues on another node, after the last round in its journal.
 """
 
 import os
@@ -27,7 +27,7 @@ class Ray:
     """Trials on a Ray cluster.
 
     Attributes:
-        address: of the cluster: HOST:PORT, or "auto" for the cluster that this machine is part of.
+        address: the address of the cluster: HOST:PORT, or "auto" for the cluster that this machine is part of.
         jobs: how many trials run at a time; if None, as many as the cluster has room for.
         device: where to compute on a node; "auto" is the GPU that Ray assigns to the trial, or else the CPU.
     """
@@ -57,7 +57,7 @@ class _Tasks:
     Args:
         ray: the module.
         setting: the setting of the workers.
-        requested: what a trial requests, by Ray's names.
+        requested: the resources that a trial requests, by Ray's names.
     """
 
     def __init__(self, ray: Any, setting: WorkerSetting, requested: dict[str, float]) -> None:
@@ -99,7 +99,7 @@ class _Tasks:
         self._stopped.set()
 
     def _cancel(self, task: Any) -> None:
-        """Cancel a task whose messages are no longer read. This has no effect on a task that has ended."""
+        """Cancel a task whose messages are no longer read. Do nothing if it has ended."""
         with suppress(self._ray.exceptions.RayError):
             self._ray.cancel(task, force=True)
 
@@ -119,7 +119,7 @@ def _connect(ray: Any, address: str) -> None:
 
 
 def _require_reachable(address: str) -> None:
-    """Raise OSError if nothing listens at the address, because Ray would keep trying to connect for minutes."""
+    """Raise OSError at once if nothing listens at the address; Ray would try to connect for minutes."""
     host, colon, port = address.rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()

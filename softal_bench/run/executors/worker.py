@@ -50,7 +50,7 @@ def serve(connection: Connection, setting: WorkerSetting) -> None:
     def send(message: Message) -> None:
         connection.send_bytes(message.to_json())
 
-    work = cache(lambda: _work(setting, send))  # made for the first request, which is refused if the device is missing
+    work = cache(lambda: _work(setting, send))  # created at the first request, so that a missing device is reported
     while True:
         try:
             request = Request.from_json(connection.recv_bytes())
@@ -115,7 +115,7 @@ def _job(request: Request) -> TrialJob:
 
 
 def _fetch(job: TrialJob, data_root: Path) -> None:
-    """Download data that are missing here, while no other worker of this machine does."""
+    """Download data that are missing here. Only one worker of this machine downloads at a time."""
     with filelock.FileLock(Path(tempfile.gettempdir()) / f"softal-bench-fetching-{os.getuid()}.lock"):
         prepare(job.condition.dataset, data_root)
 
