@@ -1,4 +1,4 @@
-"""How many times as many kills and damaged files the tests try as usual: `make endurance` sets it to 5."""
+"""The factor by which tests try more kills and damaged files than usual: `make endurance` sets it to 5."""
 
 import os
 

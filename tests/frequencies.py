@@ -1,4 +1,4 @@
-"""Whether what was drawn comes as often as it should."""
+"""A test of whether outcomes are drawn as often as expected."""
 
 import math
 from collections import Counter
@@ -8,7 +8,7 @@ from scipy import stats
 
 
 def agree(drawn: Sequence[tuple[int, ...]], expected: Mapping[tuple[int, ...], float]) -> bool:
-    """Whether counts have the expected distribution by a chi-square test; batches too rare for it are taken as one."""
+    """Return whether a chi-square test accepts the expected distribution; batches too rare for the test are pooled."""
     counts = Counter(drawn)
     common = [batch for batch, probability in expected.items() if probability * len(drawn) >= 5]
     rare = 1 - math.fsum(expected[batch] for batch in common)

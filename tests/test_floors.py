@@ -36,18 +36,18 @@ FLOORS = {
 }
 OPEN_TO_PLUGINS = {"contracts", "bayes", "errors"}
 
-# bayes is not asked for names: it holds the entropies themselves and calls them by their names in its messages.
+# bayes is left out: it contains the entropies themselves and names them in its messages.
 DISPATCHING = sorted(path for path in HARNESS.rglob("*.py") if path.relative_to(HARNESS).parts[0] != "bayes")
 
 
 def module_of(path: Path, package: Path) -> str:
-    """The dotted name of a source file; of a package's __init__.py, the package's."""
+    """Return the dotted name of a source file; for an __init__.py, that of its package."""
     parts = [package.name, *path.relative_to(package).with_suffix("").parts]
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imports(path: Path, package: Path) -> Iterator[str]:
-    """The dotted names that a source file imports, wherever in it: `from a.b import c` counts as a.b.c."""
+    """Yield the dotted names that a source file imports anywhere: `from a.b import c` counts as a.b.c."""
     own_package = module_of(path, package).split(".")
     if path.name != "__init__.py":
         own_package = own_package[:-1]
@@ -61,7 +61,7 @@ def imports(path: Path, package: Path) -> Iterator[str]:
 
 
 def part_of(module: str) -> str | None:
-    """The part of the harness that a module is in: `bayes` for softal_bench.bayes.gibbs; None outside the harness."""
+    """Return a module's part of the harness, such as `bayes` for softal_bench.bayes.gibbs; None outside the harness."""
     names = module.split(".")
     return names[1] if names[0] == "softal_bench" and len(names) > 1 else None
 
@@ -77,7 +77,7 @@ def relative(path: Path) -> str:
 
 
 def string_literals(path: Path) -> Iterator[tuple[int, str]]:
-    """Line and value of each string in the code; docstrings and other strings that stand alone are not code."""
+    """Yield the line and value of each string in the code, without docstrings and other strings that stand alone."""
     tree = ast.parse(path.read_text())
     alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
@@ -93,7 +93,7 @@ def registered_names() -> set[str]:
 @pytest.mark.parametrize("path", sources(HARNESS), ids=relative)
 def test_the_harness_imports_only_downward(path: Path) -> None:
     part = part_of(module_of(path, HARNESS))
-    if part is None:  # softal_bench/__init__.py itself: importing it is cheap, so it imports no part
+    if part is None:  # softal_bench/__init__.py imports no part, so that importing it is cheap
         assert [name for name in imports(path, HARNESS) if name.startswith("softal_bench")] == []
         return
     assert part in FLOORS, f"{relative(path)}: the part {part!r} stands on no floor; name one in design.md and here"

@@ -1,4 +1,4 @@
-"""The two pools: chunks, reading again, what is not offered, and positions that become indices of the data set."""
+"""The two pools: chunks, repeated reading, what is not offered, and positions that become indices of the data set."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,7 +14,7 @@ from softal_bench.pools import PosteriorPool, Predictor, TensorPool
 
 
 class StoredPosterior(Posterior):
-    """Log-probs by input, input i being the vector [i]; counts the inputs that it predicts."""
+    """Log-probs by input, where input i is the vector [i]; counts the inputs that it predicts."""
 
     def __init__(self, log_probs_M_K_C: Tensor) -> None:
         self.log_probs_M_K_C = log_probs_M_K_C
@@ -30,7 +30,7 @@ class StoredPosterior(Posterior):
 
 
 class Doubling(FittedModel):
-    """A model whose embedding of an input is the input and its double."""
+    """A model that embeds an input as the input and its double."""
 
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
         raise AssertionError("a pool has its posterior already")
@@ -47,7 +47,7 @@ NEEDS = frozenset({"embeddings", "labelled", "targets", "evaluation"})
 def posterior_pool(
     device: torch.device, indices: Sequence[int] = INDICES, chunk_size: int = 3
 ) -> tuple[PosteriorPool, StoredPosterior, Stopwatch]:
-    """A pool over seven of twenty examples, of which two others are labelled."""
+    """Return a pool of seven of twenty examples, of which two others are labelled."""
     inputs = torch.arange(20, dtype=torch.float32, device=device).unsqueeze(1)
     train = Examples(inputs, torch.zeros(20, dtype=torch.int64, device=device), 3)
     posterior = StoredPosterior(oracles.random_log_probs(0, 20, 4, 3).to(device))
@@ -65,7 +65,7 @@ def test_both_pools_yield_every_position_once_in_order_with_its_own_log_probs(
     stored = oracles.random_log_probs(0, 20, 4, 3).to(device)
     posterior = posterior_pool(device, chunk_size=chunk_size)[0]
     for pool, expected in [(TensorPool(stored[:7], chunk_size), stored[:7]), (posterior, stored[INDICES])]:
-        for _ in range(2):  # reading twice gives the same
+        for _ in range(2):  # a second reading gives the same
             chunks = list(pool.log_probs())
             assert torch.cat([positions_n for positions_n, _ in chunks]).tolist() == list(range(7))
             assert all(1 <= len(positions_n) <= chunk_size for positions_n, _ in chunks)

@@ -1,4 +1,4 @@
-"""Seeds from purposes: the same ones for every method, other ones for everything else, and for ever."""
+"""Seeds by purpose: the same for every method, different for everything else, and never changed."""
 
 import hashlib
 import itertools

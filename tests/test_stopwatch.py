@@ -1,4 +1,4 @@
-"""The stopwatch on a clock that the test turns, and peak memory on real allocations."""
+"""The stopwatch on a clock that the test advances, and peak memory of real allocations."""
 
 import contextlib
 import time
@@ -29,7 +29,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
-    """Stands in for `time.perf_counter`."""
+    """Replace `time.perf_counter` by a clock that the test advances."""
     clock = Clock()
     with monkeypatch.context() as patched:
         patched.setattr(time, "perf_counter", clock)
@@ -116,7 +116,7 @@ def test_work_that_is_only_queued_is_counted_in_the_phase_that_queued_it() -> No
 
 
 def allocate(megabytes: int, device: torch.device) -> None:
-    """Hold that much memory, written to so that it is resident, and let it go again."""
+    """Allocate this much memory, write to it so that it is resident, and release it."""
     torch.ones(megabytes * MEGABYTE, dtype=torch.uint8, device=device)
 
 

@@ -1,4 +1,4 @@
-"""Nothing from a stranger runs: no pickle, no code, no weights, in the sources and in what they read."""
+"""Nothing from a stranger is executed: no pickle, no code, no weights, in the sources and in the files they read."""
 
 import ast
 import pickle
@@ -15,7 +15,7 @@ from softal_bench.errors import DataError
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*(ROOT / "softal_bench").rglob("*.py"), *(ROOT / "plugins" / "softal_plugins").rglob("*.py")])
-# What turns data into code: called by its bare name, or as an attribute of these modules.
+# Names that turn data into code: called by their bare names, or as attributes of these modules.
 NAMES = {"eval", "exec", "compile", "__import__"}
 ATTRIBUTES = {
     "pickle": {"load", "loads", "Unpickler"},
@@ -51,7 +51,7 @@ def test_the_reading_of_sources_sees_what_it_looks_for() -> None:
 
 
 class Touches:
-    """Unpickled, it makes a file."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -62,7 +62,7 @@ class Touches:
 
 @pytest.fixture
 def touched(tmp_path: Path) -> Path:
-    """What is there once the pickle has run."""
+    """Return the path of the file that the pickle creates when it runs."""
     return tmp_path / "touched"
 
 

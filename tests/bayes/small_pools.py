@@ -13,7 +13,7 @@ def seeded(seed: int) -> torch.Generator:
 
 @st.composite
 def small_pools(draw: st.DrawFn) -> Tensor:
-    """log_probs_N_K_C small enough for exhaustive search; some predictions are one-hot, some points are twins."""
+    """Draw log_probs_N_K_C small enough for exhaustive search; some predictions are one-hot, some points are twins."""
     num_points, num_samples, num_classes = draw(st.integers(1, 6)), draw(st.integers(1, 4)), draw(st.integers(2, 3))
     concentration = draw(st.sampled_from([0.05, 0.5, 5.0]))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))

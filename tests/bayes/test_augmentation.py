@@ -1,4 +1,4 @@
-"""Images are shifted and mirrored, each in its own way, and nothing else happens to them."""
+"""Images are shifted and mirrored independently of each other, and not changed otherwise."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def all_crops(image: Tensor) -> list[Tensor]:
-    """The 162 images that an image [c, h, w] can become, by slicing."""
+    """Return the 162 images that an image [c, h, w] can become, by slicing."""
     _, height, width = image.shape
     padded = torch.nn.functional.pad(image, [4] * 4)
     crops = [padded[:, i : i + height, j : j + width] for i in range(9) for j in range(9)]

@@ -1,4 +1,4 @@
-"""BatchBALD against the enumeration of all batches, and against full greedy search on the same draws."""
+"""BatchBALD compared with the enumeration of all batches, and with full greedy search on the same draws."""
 
 import math
 
@@ -59,7 +59,7 @@ def test_the_first_point_of_batchbald_has_the_largest_bald() -> None:
 
 
 def test_a_twin_is_not_taken_after_its_twin_while_another_point_tells_more() -> None:
-    # Points 0 and 1 are twins that tell samples 1, 2 from 3, 4; point 2 tells the odd from the even, with noise.
+    # Points 0 and 1 are twins that distinguish samples 1, 2 from 3, 4; point 2 distinguishes odd from even, with noise.
     twin = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
     other = [[0.8, 0.2], [0.2, 0.8], [0.8, 0.2], [0.2, 0.8]]
     positions_B, gains_B = batch_bald(TensorPool(torch.tensor([twin, twin, other]).log()), 3, ALL, seeded(0))
@@ -83,7 +83,7 @@ def test_a_twin_does_not_follow_its_twin_where_joint_entropies_are_sampled(seed:
 
 
 def noise_free_twins(seed: int) -> Tensor:
-    """Five points; the labels of 0 and 3 say, both without noise, which pair of the six samples is true."""
+    """Return five points; the labels of 0 and 3 both reveal without noise which pair of the six samples is true."""
     probs_N_K_C = oracles.random_probs(np.random.default_rng(seed), 5, 6, 3, concentration=1.0)
     probs_N_K_C[[0, 3]] = np.eye(3)[[0, 0, 1, 1, 2, 2]]
     return torch.from_numpy(probs_N_K_C).log()
@@ -140,14 +140,14 @@ def test_batchbald_on_the_device_takes_the_batch_of_the_definition(device: torch
 
 
 def confident_log_probs(seed: int, *shape: int) -> Tensor:
-    """Points of which most are sure of one class whatever the sample, as in a pool; a few tell samples apart."""
+    """Return points of which most are sure of one class in all samples, as in a pool; a few distinguish samples."""
     generator = seeded(seed)
     logits = 3 * torch.randn(*shape, generator=generator) + 6 * torch.randn(shape[0], 1, shape[2], generator=generator)
     return logits.log_softmax(dim=-1)
 
 
 def shortfalls(log_probs_N_K_C: Tensor, batch_size: int, max_configurations: int, seed: int) -> list[float]:
-    """For each sampled step how much less than the best gain of full greedy search, on the same draws, was taken."""
+    """Return, for each sampled step, how far its gain is below the best one of full greedy search on the same draws."""
     pool = TensorPool(log_probs_N_K_C, chunk_size=50)
     positions_B, gains_B = batch_bald(pool, batch_size, max_configurations, seeded(seed))
     generator, points = seeded(seed), Points.of(log_probs_N_K_C)
@@ -194,7 +194,7 @@ def test_the_shortlist_has_the_log_probs_of_the_pool_whatever_its_budget(
 
 
 class ReadsCounted(TensorPool):
-    """A pool that notes which positions were read on their own."""
+    """A pool that records the positions that were read individually."""
 
     def __init__(self, log_probs_N_K_C: Tensor, chunk_size: int) -> None:
         super().__init__(log_probs_N_K_C, chunk_size)
@@ -212,7 +212,7 @@ def test_only_chosen_points_are_read_again_where_the_budget_holds_the_pool() -> 
 
 
 def test_points_that_can_gain_nothing_more_are_taken_by_position() -> None:
-    # Point 2 tells all four samples apart without noise; after it no point can tell more.
+    # Point 2 distinguishes all four samples without noise, so that no other point adds information after it.
     probs_N_K_C = oracles.random_probs(np.random.default_rng(0), 6, 4, 4, concentration=1.0)
     probs_N_K_C[2] = np.eye(4)
     positions_B, gains_B = batch_bald(TensorPool(torch.from_numpy(probs_N_K_C).log()), 6, ALL, seeded(0))

@@ -1,4 +1,4 @@
-"""BatchEPIG-BALD against enumeration, and against full greedy search on the same draws."""
+"""BatchEPIG-BALD compared with enumeration, and with full greedy search on the same draws."""
 
 import oracles
 import pytest
@@ -16,7 +16,7 @@ ALL = 10**6  # more label configurations than any small batch has: joint entropi
 
 
 def gain_of(probs: oracles.Array, before: list[int], position: int) -> float:
-    """I[Y; Ω | Y_1..Y_b], by enumeration."""
+    """Return I[Y; Ω | Y_1..Y_b], by enumeration."""
     known = oracles.mutual_information(probs[before]) if before else 0.0
     return oracles.mutual_information(probs[[*before, position]]) - known
 
@@ -28,7 +28,7 @@ def test_each_point_has_the_largest_difference_of_the_two_gains_given_those_befo
 ) -> None:
     size, _, num_classes = log_probs_N_K_C.shape
     batch_size = min(batch_size, size)
-    other_N_K_C = oracles.random_log_probs(seed, size, 3, num_classes)  # another number of samples does not matter
+    other_N_K_C = oracles.random_log_probs(seed, size, 3, num_classes)  # the number of samples may differ
     model, evaluation = oracles.probs_of(log_probs_N_K_C), oracles.probs_of(other_N_K_C)
 
     positions_B, gains_B = batch_epig_bald(
@@ -53,7 +53,7 @@ def test_under_the_same_posterior_twice_every_gain_is_zero() -> None:
 
 
 def shortfalls(model_N_K_C: Tensor, other_N_K_C: Tensor, batch_size: int, max_configurations: int) -> list[float]:
-    """How much less each step took than full greedy search on the same draws; checks the gains and the draws, too."""
+    """Return how far each step is below full greedy search on the same draws; also check the gains and the draws."""
     search_generator, generator = seeded(7), seeded(7)
     pools = TensorPool(model_N_K_C, chunk_size=50), TensorPool(other_N_K_C, chunk_size=70)
     positions_B, gains_B = batch_epig_bald(*pools, batch_size, max_configurations, search_generator)
@@ -110,7 +110,7 @@ def test_the_gains_of_few_points_of_a_large_pool_are_computed(monkeypatch: pytes
     monkeypatch.setattr(Configurations, "information", counted)
     batch_epig_bald(TensorPool(model_N_K_C), TensorPool(other_N_K_C), 8, 4000, seeded(0))
 
-    # From step 5 on the two terms have over 240 configurations, more than coarser ones have: 160 for 20 samples.
+    # From step 5 on, the two terms have over 240 configurations; coarser ones have 160 for 20 samples.
     assert 0 < sum(points for rows, points in computed.items() if rows > 240) < 0.05 * 3000 * 2 * 4
 
 

@@ -1,4 +1,4 @@
-"""A step on buffers that stay in place trains exactly as the usual step does; recording itself needs a GPU."""
+"""A step on buffers that stay in place trains exactly as the usual step does; the actual recording needs a GPU."""
 
 import os
 from collections.abc import Callable
@@ -19,7 +19,7 @@ REGIME = TrainingRegime(batch_size=16, epoch_draws=120, max_epochs=8, patience=[
 
 
 class Unrecorded(CapturedStep):
-    """Computes the step on the buffers at each replay, which is what a recording does on a GPU."""
+    """Computes the step on the buffers at each replay, as a recording does on a GPU."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -44,14 +44,14 @@ class Unrecorded(CapturedStep):
 
 
 def examples(size: int) -> Examples:
-    """Labels that cannot be learned, so that the learning rate soon decays."""
+    """Return labels that cannot be learned, so that the learning rate soon decays."""
     generator = torch.Generator().manual_seed(size)
     labels = torch.randint(3, (size,), generator=generator)
     return Examples(torch.randn(size, 1, 28, 28, generator=generator), labels, 3)
 
 
 def weights(device: torch.device) -> dict[str, Tensor]:
-    """The weights of a LeNet that is trained from scratch, with a smaller last batch and a decaying learning rate."""
+    """Return the weights of a LeNet trained from scratch, with a smaller last batch and a decaying learning rate."""
     generator = torch.Generator().manual_seed(0)
     fitted = fit_mc_dropout(lambda: LeNet5().network(3), examples(40), examples(30), REGIME, device, generator)
     assert fitted.epochs == REGIME.max_epochs
@@ -68,7 +68,7 @@ def test_steps_on_buffers_give_the_weights_of_the_usual_steps(
         made.append(Unrecorded(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(training, "captures", lambda device: True)  # Adam is then capturable too
+    monkeypatch.setattr(training, "captures", lambda device: True)  # Adam is then capturable, too
     monkeypatch.setattr(training, "CapturedStep", unrecorded)
     assert_equal(weights(device), usual)
     (step,) = made

@@ -1,4 +1,4 @@
-"""Fitting a fresh network to soft targets."""
+"""A fresh network is fitted to soft targets."""
 
 import torch
 from softal_plugins.models.digits_cnn import DigitsCNN
@@ -21,7 +21,7 @@ def build() -> nn.Sequential:
 
 
 def striped(count: int, seed: int) -> Examples:
-    """Images whose class is where their bright stripe is."""
+    """Return images whose class is the position of their bright stripe."""
     labels = torch.arange(count) % 3
     inputs = 0.3 * torch.randn(count, 1, 8, 8, generator=seeded(seed))
     for number, label in enumerate(labels.tolist()):

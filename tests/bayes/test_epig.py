@@ -1,4 +1,4 @@
-"""EPIG against enumeration of all pairs of labels, its bounds, and cases with a closed form."""
+"""EPIG compared with enumeration of all pairs of labels, its bounds, and cases with a closed form."""
 
 import math
 
@@ -17,7 +17,7 @@ from softal_bench.errors import NumericalError
 
 @st.composite
 def pools_with_targets(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
-    """Log-probs of points and targets under the same samples; from nearly one-hot to nearly uniform, some one-hot."""
+    """Draw log-probs of points and targets under the same samples, nearly one-hot to nearly uniform, some one-hot."""
     num_points, num_targets = draw(st.integers(1, 5)), draw(st.integers(1, 4))
     num_samples, num_classes = draw(st.integers(1, 5)), draw(st.integers(2, 4))
     concentration = draw(st.sampled_from([0.05, 0.5, 50.0]))
@@ -51,7 +51,7 @@ def test_epig_is_at_most_the_entropy_of_the_point_that_of_the_targets_and_bald(
     assert (scores_N >= 0).all()
     assert (scores_N <= information.entropy(log_probs_N_K_C) + slack).all()
     assert (scores_N <= information.entropy(target_log_probs_M_K_C).mean() + slack).all()
-    assert (scores_N <= information.bald(log_probs_N_K_C) + slack).all()  # y* tells of y only what the weights do
+    assert (scores_N <= information.bald(log_probs_N_K_C) + slack).all()  # only the weights link y* and y
 
 
 def test_where_samples_are_sure_a_target_at_the_point_itself_has_all_its_entropy() -> None:
@@ -88,7 +88,7 @@ def test_float32_predictions_that_are_nearly_sure_give_nearly_nothing_and_no_neg
     assert scores_N.min() >= 0
     assert (
         scores_N <= information.bald(log_probs_N_K_C[:200]) + 1e-13
-    ).all()  # rounding of float32 leaves no remainder
+    ).all()  # rounding in float32 leaves no remainder
 
 
 def test_blocks_and_the_order_of_targets_change_nothing() -> None:

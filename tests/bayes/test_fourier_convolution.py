@@ -1,4 +1,4 @@
-"""Convolutions through the Fourier transform, against PyTorch's own and autograd."""
+"""Convolutions through the Fourier transform compared with PyTorch's own and autograd."""
 
 import pytest
 import torch

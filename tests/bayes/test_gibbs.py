@@ -1,4 +1,4 @@
-"""Sampling without replacement against the exact probabilities of ordered batches; ranks."""
+"""Sampling without replacement compared with the exact probabilities of ordered batches; ranks."""
 
 import itertools
 import math

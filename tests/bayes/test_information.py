@@ -1,4 +1,4 @@
-"""Entropies and BALD against their definitions, computed in plain Python from probabilities."""
+"""Entropies and BALD compared with their definitions, computed in plain Python from probabilities."""
 
 import math
 from collections.abc import Callable
@@ -28,7 +28,7 @@ each_score = pytest.mark.parametrize(("score", "oracle"), SCORES, ids=[score.__n
 
 
 def prediction(kind: str, num_classes: int, rng: np.random.Generator) -> oracles.Array:
-    """One row of log-probs: ordinary, sure beyond doubt (-inf elsewhere), undecided, or with tiny probabilities."""
+    """Return one row of log-probs: ordinary, one-hot (-inf elsewhere), uniform, or with tiny probabilities."""
     if kind == "one-hot":
         sure = np.full(num_classes, -np.inf)
         sure[rng.integers(num_classes)] = 0.0
@@ -44,7 +44,7 @@ def prediction(kind: str, num_classes: int, rng: np.random.Generator) -> oracles
 
 @st.composite
 def pools(draw: st.DrawFn) -> Tensor:
-    """log_probs_N_K_C of any shape and floating dtype, with extreme predictions among the ordinary."""
+    """Draw log_probs_N_K_C of any shape and floating dtype, with extreme predictions among ordinary ones."""
     shape = draw(st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(2, 6)))
     kinds = draw(st.lists(st.sampled_from(["ordinary", "one-hot", "uniform", "tiny"]), min_size=1, max_size=6))
     dtype = draw(st.sampled_from([torch.float64, torch.float32, torch.float16, torch.bfloat16]))
@@ -61,7 +61,7 @@ def test_each_score_is_its_definition_at_every_point(score: Score, oracle: Oracl
 
     scores_N = score(log_probs_N_K_C)
 
-    # In a half dtype the probabilities themselves no longer sum to 1, so 1 - max may leave its bound and is clamped.
+    # In a half dtype the probabilities no longer sum to 1, so that 1 - max may exceed its bound and is clamped.
     tolerance = 1e-9 if log_probs_N_K_C.dtype in (torch.float64, torch.float32) else 2e-2
     assert scores_N.dtype == torch.float64
     assert scores_N.tolist() == pytest.approx(expected, abs=tolerance)
@@ -91,11 +91,11 @@ def test_bald_is_what_knowing_the_weights_takes_off_the_entropy(log_probs_N_K_C:
 
 
 def test_sure_but_opposed_samples_have_the_largest_bald_there_is() -> None:
-    opposed = torch.eye(4).log().unsqueeze(0)  # four samples, each sure of a class of its own
+    opposed = torch.eye(4).log().unsqueeze(0)  # four samples, each sure of a different class
     assert information.bald(opposed).item() == pytest.approx(math.log(4), abs=1e-15)
     assert information.conditional_entropy(opposed).item() == 0
     assert information.variation_ratios(opposed).item() == pytest.approx(0.75, abs=1e-15)
-    assert information.mean_std(opposed).item() == pytest.approx(math.sqrt(3) / 4, abs=1e-15)  # the largest there is
+    assert information.mean_std(opposed).item() == pytest.approx(math.sqrt(3) / 4, abs=1e-15)  # the maximum
 
 
 def test_samples_that_agree_have_no_bald_however_undecided_they_are() -> None:

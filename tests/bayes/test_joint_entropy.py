@@ -1,4 +1,4 @@
-"""Joint entropies and what a point adds to them, against the enumeration of all label configurations."""
+"""Joint entropies and what a point adds to them, compared with the enumeration of all label configurations."""
 
 import math
 import statistics
@@ -18,7 +18,7 @@ ALL = 10**6  # more label configurations than any small batch has: joint entropi
 
 
 def joint_entropy(log_probs_B_K_C: Tensor, max_configurations: int, generator: torch.Generator | None = None) -> Tensor:
-    """H[Y_1..Y_B] by the chain rule, from what each point adds to the points before it."""
+    """Return H[Y_1..Y_B] by the chain rule, from what each point adds to the points before it."""
     generator = generator or torch.Generator()
     configurations = Configurations.empty(log_probs_B_K_C.shape[1], log_probs_B_K_C.device)
     total = torch.zeros((), dtype=torch.float64, device=log_probs_B_K_C.device)
@@ -56,7 +56,7 @@ def test_the_error_of_the_sampled_joint_entropy_shrinks_as_the_root_of_the_confi
         ]
         return math.sqrt(statistics.fmean(error**2 for error in errors))
 
-    # Both are exact for one point (10 configurations) and sampled from two on (100).
+    # Both are exact for one point (10 configurations) and sampled for two or more (100).
     assert root_mean_square_error(12) / root_mean_square_error(96) == pytest.approx(math.sqrt(8), rel=0.2)
 
 
@@ -89,7 +89,7 @@ def test_as_many_configurations_as_the_batch_has_make_it_exact_and_draw_nothing(
 
 
 def test_a_batch_whose_products_of_probabilities_underflow_has_its_right_entropy() -> None:
-    # 400 points of 10 classes: a configuration has probability about 1e-400, below the smallest float64.
+    # 400 points of 10 classes: a configuration has a probability of about 1e-400, below the smallest float64.
     undecided = torch.full((400, 3, 10), 0.1, dtype=torch.float64).log()
     assert joint_entropy(undecided, 300, seeded(0)).item() == pytest.approx(400 * math.log(10), rel=1e-12)
 
@@ -98,7 +98,7 @@ def test_a_batch_that_large_tells_all_about_the_weights_and_no_more() -> None:
     log_probs_B_K_C = oracles.random_log_probs(7, 400, 3, 10, concentration=5.0)
     conditional = math.fsum(oracles.conditional_entropy(point) for point in oracles.probs_of(log_probs_B_K_C))
     information = joint_entropy(log_probs_B_K_C, 3000, seeded(0)).item() - conditional
-    # H[Ω] = log 3 is reached; the noise of the estimate is that of 3000 configurations' surprise along 400 points.
+    # H[Ω] = log 3 is reached; the noise of the estimate comes from the surprise of 3000 configurations over 400 points.
     assert information == pytest.approx(math.log(3), abs=0.1)
 
 
@@ -147,7 +147,7 @@ def test_the_sampled_information_is_unbiased_and_its_standard_error_no_less_than
 
     spread_N = estimates.std(axis=0, ddof=1)
     assert (np.abs(estimates.mean(axis=0) - exact_N) < 4 * spread_N / math.sqrt(len(drawn))).all()
-    # The mean is fitted to the same draws: (M - 1) / M of the variance is left. 10 % are for the error of the spread.
+    # The mean is fitted to the same draws, so (M - 1) / M of the variance is left; 10 % cover the error of the spread.
     assert (np.sqrt(claimed_N * max_configurations / (max_configurations - 1)) >= 0.9 * spread_N).all()
 
 

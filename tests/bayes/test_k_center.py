@@ -1,4 +1,4 @@
-"""k-center greedy against brute force, and its promise of twice the optimum against enumeration."""
+"""k-center greedy compared with brute force, and its guarantee of twice the optimum compared with enumeration."""
 
 import itertools
 
@@ -16,7 +16,7 @@ from softal_bench.errors import NumericalError
 
 
 def brute_force(points_N_D: np.ndarray, labelled_L_D: np.ndarray, batch_size: int) -> tuple[list[int], list[float]]:
-    """The same greedy search over the whole matrix of distances."""
+    """Run the same greedy search on the whole matrix of distances."""
     centres = list(labelled_L_D)
     positions: list[int] = []
     distances: list[float] = []

@@ -1,4 +1,4 @@
-"""k-means++ seeding against enumerated D² probabilities and against scikit-learn on the same points."""
+"""k-means++ seeding compared with enumerated D² probabilities, and with scikit-learn on the same points."""
 
 import math
 from collections.abc import Callable

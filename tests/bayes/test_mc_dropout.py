@@ -1,4 +1,4 @@
-"""Consistent masks: what K masks do to a network, written out with torch.nn.functional, against the two evaluations."""
+"""Consistent masks: all evaluations agree with K masks applied explicitly through torch.nn.functional."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ def assert_equal_to_1e_5_of_the_largest_logit(actual: Tensor, expected: Tensor) 
 
 
 def evaluations(network: nn.Sequential, masks: Masks) -> list[Posterior]:
-    """Every evaluation that covers the network."""
+    """Return every evaluation that supports the network."""
     structure = structure_of(network)
     if structure is None:
         return [PlainPosterior(network, masks)]
@@ -58,7 +58,7 @@ def seeded(seed: int) -> torch.Generator:
 
 @contextmanager
 def global_seed(seed: int) -> Iterator[None]:
-    """Initial weights come from the global generator; it is left as it was."""
+    """Seed the global generator, from which initial weights are drawn, and restore it afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
@@ -79,7 +79,7 @@ def images(size: int, count: int, seed: int = 0) -> Tensor:
 
 
 def masked(network: nn.Sequential, masks: Masks, inputs: Tensor) -> Tensor:
-    """log_probs_n_K_C by the definition: for each k the layers in their order, each dropout a product with a mask."""
+    """Return log_probs_n_K_C by definition: for each k, apply all layers in order; dropout multiplies by a mask."""
     samples = []
     for k in range(len(masks[0])):
         hidden, remaining = inputs, iter(masks)
@@ -94,7 +94,7 @@ def masked(network: nn.Sequential, masks: Masks, inputs: Tensor) -> Tensor:
 
 
 def paper_lenet5(network: nn.Sequential, masks: Masks, k: int, inputs: Tensor) -> Tensor:
-    """The paper's LeNet-5 in the paper's order: convolution or linear, dropout, max-pooling, ReLU."""
+    """Return the prediction of the paper's LeNet-5 in its order: convolution or linear, dropout, max-pooling, ReLU."""
     weights = list(network.parameters())
     hidden = functional.conv2d(inputs, weights[0], weights[1])
     hidden = functional.relu(functional.max_pool2d(hidden * masks[0][k].view(1, 32, 1, 1), 2))
@@ -193,7 +193,7 @@ def test_predicting_changes_neither_inputs_nor_weights() -> None:
 
 
 class Counted(nn.Module):
-    """A trunk of another kind than a chain of layers, that counts the inputs it has seen."""
+    """A trunk that is not a chain of layers and counts its inputs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -277,9 +277,9 @@ def test_the_work_left_for_the_lenet_is_what_its_layers_and_masks_say() -> None:
 
 @st.composite
 def sequential_networks(draw: st.DrawFn) -> nn.Sequential:
-    """Convolutions, then linear layers, with dropout between any two of them, before or after pooling and ReLU.
+    """Draw convolutions, then linear layers, with dropout between any two of them, before or after pooling and ReLU.
 
-    Of few channels at p = 0.9, some mask drops all.
+    With few channels and p = 0.9, some masks drop all channels.
     """
     p = draw(st.sampled_from([0.2, 0.5, 0.9]))
     layers: list[nn.Module] = []
@@ -331,7 +331,7 @@ def test_all_evaluations_of_any_network_of_convolutions_and_linear_layers_are_eq
 
 
 def flattened_then_dropped() -> nn.Sequential:
-    """Dropout of single features after the second convolution's channels have been flattened."""
+    """Return a network that drops single features after the channels of the second convolution have been flattened."""
     return nn.Sequential(
         nn.Conv2d(1, 3, 3), nn.ReLU(), MCDropout(3), nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), MCDropout(64),
         nn.Linear(64, 4), nn.LogSoftmax(dim=-1),
@@ -339,7 +339,7 @@ def flattened_then_dropped() -> nn.Sequential:
 
 
 def flattened_then_dropped_early() -> nn.Sequential:
-    """The same after the first convolution."""
+    """Return a network that does the same after the first convolution."""
     return nn.Sequential(
         nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), MCDropout(72), nn.Linear(72, 4), nn.LogSoftmax(dim=-1)
     )
@@ -352,7 +352,7 @@ def twice_dropped() -> nn.Sequential:
 
 
 def tanh_after_dropout() -> nn.Sequential:
-    """The hyperbolic tangent does not commute with a factor."""
+    """Return a network whose hyperbolic tangent does not commute with the factors of dropout."""
     return nn.Sequential(nn.Linear(64, 9), MCDropout(9), nn.Tanh(), nn.Linear(9, 4), nn.LogSoftmax(dim=-1))
 
 
@@ -401,7 +401,7 @@ def test_another_posterior_gives_others_and_the_same_generator_state_the_same() 
     fitted, inputs = FittedMCDropout(lenet5()), images(28, 4)
     first, same, other = (fitted.posterior(5, seeded(seed)).log_probs(inputs) for seed in (0, 0, 1))
     assert torch.equal(first, same)
-    assert (first - other).abs().amax(dim=(0, 2)).min() > 1e-3  # every one of the five samples differs
+    assert (first - other).abs().amax(dim=(0, 2)).min() > 1e-3  # all five samples differ
 
 
 def test_the_posterior_samples_differ_from_each_other() -> None:
@@ -442,7 +442,7 @@ def test_drawing_masks_touches_no_global_generator() -> None:
 def test_in_training_each_example_draws_a_mask_of_its_own_for_whole_channels() -> None:
     dropped = MCDropout(64, 0.25).train()(torch.ones(200, 64, 3, 3))
     per_channel = dropped.flatten(2)
-    assert torch.equal(per_channel.amin(dim=2), per_channel.amax(dim=2))  # a channel is kept or dropped as one
+    assert torch.equal(per_channel.amin(dim=2), per_channel.amax(dim=2))  # each channel is kept or dropped as a whole
     assert set(dropped.flatten().tolist()) == {0.0, torch.tensor(1 / 0.75).item()}
     assert distinct_rows(per_channel[:, :, 0]) == 200
     assert (dropped == 0).double().mean().item() == pytest.approx(0.25, abs=0.02)

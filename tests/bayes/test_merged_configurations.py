@@ -1,4 +1,4 @@
-"""The lower bound of the added information, against enumeration and against the configurations that it merges."""
+"""The lower bound of the added information, compared with enumeration and with the configurations that it merges."""
 
 import math
 
@@ -49,7 +49,7 @@ def test_exact_information_lies_between_the_bounds_from_merged_configurations(
 
     batch = list(range(batch_size))
     before = oracles.mutual_information(probs_N_K_C[batch]) if batch else 0.0
-    # A point of the batch is as good a candidate as another: its label is then drawn a second time.
+    # A point of the batch is a valid candidate: its label is then drawn a second time.
     exact = [oracles.mutual_information(probs_N_K_C[[*batch, n]]) - before for n in candidates]
     assert (lower_N >= 0).all()
     for lower, information, upper in zip(lower_N.tolist(), exact, upper_N.tolist(), strict=True):
@@ -84,7 +84,7 @@ def test_the_bound_is_tight_where_merged_configurations_are_equal() -> None:
 def test_the_variance_in_directions_that_are_not_kept_is_not_underestimated(others: int) -> None:
     # All configurations are in one cell: configuration m leaves sample 0 and sample m, and the label of the point names
     # the sample. Each label is impossible or has one probability, so that the bound is exact for the true variance and
-    # too large for a smaller one. The covariance has others - 1 equal eigenvalues; at 3 all of them are kept.
+    # too large for a smaller one. The covariance has others - 1 equal eigenvalues; with 3 others, all are kept.
     same_D_1 = torch.full((others, 1), 0.51, dtype=torch.float64)
     configurations = Configurations(
         torch.full((others,), 1 / others, dtype=torch.float64),

@@ -1,4 +1,4 @@
-"""When the learning rate falls, and when training ends."""
+"""When the learning rate decays, and when training ends."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Thompson sampling of a batch against sorting the whole pool under each sample drawn."""
+"""Thompson sampling of a batch compared with sorting the whole pool under each drawn sample."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def by_hand(log_probs_N_K_C: Tensor, samples: list[int]) -> tuple[list[int], list[float]]:
-    """The largest H[p̄] - H[p_k] among all points left, for one sample after another."""
+    """Return the largest H[p̄] - H[p_k] of all remaining points, for one sample after another."""
     probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
     terms: dict[int, float] = {}
     for sample in samples:

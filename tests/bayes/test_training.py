@@ -41,7 +41,7 @@ def build() -> nn.Sequential:
 
 
 def examples(count: int, seed: int) -> Examples:
-    """Three classes that a line separates, nearly."""
+    """Return examples of three classes that are nearly linearly separable."""
     inputs = torch.randn(count, 6, generator=seeded(seed))
     return Examples(inputs, inputs[:, :3].argmax(dim=1), 3)
 
@@ -61,7 +61,7 @@ def fit(training: TrainingRegime, validation: Examples, seed: int = 0, network: 
 
 
 def result_on(fitted: FittedModel, unseen: Examples, num_samples: int) -> tuple[float, float]:
-    """Accuracy and NLL on unseen examples."""
+    """Return accuracy and NLL on unseen examples."""
     log_probs_n_C = evaluation_log_probs(fitted, unseen.inputs, num_samples, regime(), seeded(0))
     return accuracy_and_nll(log_probs_n_C, unseen.labels)
 
@@ -71,7 +71,7 @@ def weights_of(fitted: FittedMCDropout) -> Tensor:
 
 
 class UsualLeNet5(nn.Module):
-    """The paper's network the usual way: dropout before pooling and ReLU, images in the default layout."""
+    """The paper's network in its usual form: dropout before pooling and ReLU, images in the default layout."""
 
     def __init__(self, weights: list[Tensor]) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ def test_training_steps_lower_the_loss() -> None:
 
 
 class CountingReLU(nn.ReLU):
-    """A ReLU that counts the batches it sees in training."""
+    """A ReLU that counts the training batches."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,7 +138,7 @@ def counted(counter: CountingReLU) -> Build:
 
 
 class StoredModel(FittedModel):
-    """The same stored log-probs for whatever posterior is drawn, and how many inputs each was asked for."""
+    """Predicts the same stored log-probs under every posterior, and counts the inputs of each."""
 
     def __init__(self, log_probs_N_K_C: Tensor, stochastic_posterior: bool = True) -> None:
         self._log_probs_N_K_C = log_probs_N_K_C
@@ -151,7 +151,7 @@ class StoredModel(FittedModel):
 
 
 class StoredPosterior(Posterior):
-    """Log-probs by input: input i is [i]."""
+    """Log-probs by input, where input i is [i]."""
 
     def __init__(self, log_probs_N_K_C: Tensor) -> None:
         self._log_probs_N_K_C = log_probs_N_K_C
@@ -255,7 +255,7 @@ def test_training_stops_when_no_epoch_was_better_for_as_long_as_patience_says(pa
 
 
 def test_an_epoch_that_is_only_as_good_as_the_best_is_not_better() -> None:
-    # One validation example that is always right: its accuracy is 1 from the first epoch on.
+    # One validation example that is always classified correctly: its accuracy is 1 from the first epoch on.
     easy = Examples(torch.tensor([[9.0, 0, 0, 0, 0, 0]]), torch.tensor([0]), 3)
     labelled_alike = Examples(easy.inputs.repeat(20, 1), easy.labels.repeat(20), 3)
     trained = [
@@ -275,7 +275,7 @@ def test_accuracy_and_nll_can_pick_different_epochs() -> None:
 
 
 def _right_but_once(right: Examples) -> tuple[Tensor, Tensor]:
-    """A wrong label that the network grows ever more sure against: it hurts the NLL ever more, the accuracy once."""
+    """Add a wrong label of which the network grows ever surer: the NLL grows steadily, the accuracy falls once."""
     outlier = torch.tensor([[40.0, 0, 0, 0, 0, 0]])
     return torch.cat([right.inputs, outlier]), torch.cat([right.labels, torch.tensor([1])])
 
@@ -294,7 +294,7 @@ def test_the_same_generator_state_gives_the_same_weights_and_another_gives_other
 def test_the_global_generators_neither_matter_nor_change() -> None:
     weights = []
     for global_seed in (1, 2):
-        torch.manual_seed(global_seed)  # and each test starts from a seed of its own: see conftest.py
+        torch.manual_seed(global_seed)  # each test starts from a seed of its own: see conftest.py
         before = oracles.global_generators()
         weights.append(weights_of(fit(regime(), examples(20, 1))))
         assert oracles.global_generators() == before
@@ -374,7 +374,7 @@ def test_a_posterior_that_is_always_the_same_is_drawn_once() -> None:
 
 
 def test_training_draws_nothing_from_the_device_but_what_the_generator_seeds() -> None:
-    # Masks and order come from the generator: the same training by hand, with masks drawn as an epoch draws them.
+    # Masks and order come from the generator. The training is repeated by hand, with masks drawn as in an epoch.
     training, labelled = regime(max_epochs=1), examples(30, 0)
     fitted = fit(training, examples(10, 1))
     generator = seeded(0)

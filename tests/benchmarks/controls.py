@@ -1,4 +1,4 @@
-"""Work to compare with, of the kinds that the hot paths do, on PyTorch, the file system and Python alone."""
+"""Reference work like that of the hot paths, which uses only PyTorch, the file system and Python."""
 
 import json
 import os
@@ -15,19 +15,19 @@ Control = Callable[[], object]
 
 
 def matrix_product(rows: int, inner: int, columns: int) -> Control:
-    """[rows x inner] @ [inner x columns], float32."""
+    """Compute [rows x inner] @ [inner x columns], float32."""
     left, right = drawn(rows, inner), drawn(inner, columns)
     return lambda: left @ right
 
 
 def joint_entropies(log_probs_N_K_C: Tensor, configurations: int, blocks: int) -> Control:
-    """-sum p log p of products with `configurations` columns, for blocks of 24 points gathered anew, float64."""
+    """Compute -sum p log p of products with `configurations` columns, for blocks of 24 gathered points, float64."""
     points, samples, classes = log_probs_N_K_C.shape
     probs_N_C_K = log_probs_N_K_C.double().exp().transpose(1, 2).contiguous()
     right = drawn(samples, configurations).double().exp()
     order = torch.randperm(points, generator=seeded())
     joint = torch.empty(24 * classes, configurations, dtype=torch.float64)
-    logarithms = torch.empty_like(joint)  # kept: what allocating as much costs differs from process to process
+    logarithms = torch.empty_like(joint)  # reused, because the cost of allocating it differs between processes
 
     def control() -> None:
         entropies_N = torch.zeros(points, dtype=torch.float64)
@@ -41,7 +41,7 @@ def joint_entropies(log_probs_N_K_C: Tensor, configurations: int, blocks: int) -
 
 
 def entropy_pass(log_probs_N_K_C: Tensor, chunk_size: int) -> Control:
-    """-sum p log p of the samples and of their mean, a chunk of points at a time, float64."""
+    """Compute -sum p log p of the samples and of their mean, a chunk of points at a time, float64."""
 
     def control() -> None:
         for log_probs_n_K_C in torch.split(log_probs_N_K_C, chunk_size):
@@ -54,7 +54,7 @@ def entropy_pass(log_probs_N_K_C: Tensor, chunk_size: int) -> Control:
 
 
 def draws_and_top(size: int, count: int) -> Control:
-    """Exponential draws, their logarithms, and the largest `count` of them, float64."""
+    """Compute logarithms of exponential draws and the largest `count` of them, float64."""
     generator = seeded()
 
     def control() -> None:
@@ -65,7 +65,7 @@ def draws_and_top(size: int, count: int) -> Control:
 
 
 def draws_and_sort(size: int) -> Control:
-    """Exponential draws, their logarithms, and a stable sort of them, float64."""
+    """Compute logarithms of exponential draws and sort them stably, float64."""
     generator = seeded()
 
     def control() -> None:
@@ -76,7 +76,7 @@ def draws_and_sort(size: int) -> Control:
 
 
 def written_lines(path: Path, line: dict[str, Any], count: int) -> Control:
-    """A file of `count` lines of JSON, each flushed to the disk."""
+    """Write a file of `count` lines of JSON, each flushed to the disk."""
 
     def control() -> None:
         path.unlink(missing_ok=True)
@@ -90,22 +90,22 @@ def written_lines(path: Path, line: dict[str, Any], count: int) -> Control:
 
 
 def python(*arguments: str) -> Control:
-    """A Python process, from its start to its end."""
+    """Run a Python process from start to end."""
     command = [sys.executable, *arguments]
     return lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
 
 
 def drawn(*shape: int) -> Tensor:
-    """Standard normal numbers, the same at each call."""
+    """Return standard normal numbers, the same at each call."""
     return torch.randn(shape, generator=seeded())
 
 
 def seeded() -> torch.Generator:
-    """A generator that starts from 0."""
+    """Return a generator with seed 0."""
     return torch.Generator().manual_seed(0)
 
 
 def log_probs(points: int, samples: int, classes: int) -> Tensor:
-    """log_probs_N_K_C, float32, with a spread of confidence and of disagreement."""
+    """Return log_probs_N_K_C, float32, with varying confidence and disagreement."""
     logits_N_K_C = 2 * drawn(points, 1, classes) + drawn(points, samples, classes)
     return logits_N_K_C.log_softmax(dim=-1)

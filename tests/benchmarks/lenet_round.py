@@ -1,7 +1,7 @@
-"""A scaled LeNet round as a program of two threads, which `test_contention` times next to others of its kind.
+"""A scaled-down LeNet round as a program of two threads, which `test_contention` times next to other such programs.
 
-`python lenet_round.py time` does a round for each line on standard input and prints its seconds; with `compute` it does
-one round after another without end.
+`python lenet_round.py time` does a round for each line of standard input and prints its seconds; with `compute` it
+does one round after another without end.
 """
 
 import os
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from softal_bench.machine.spinning import bound_spinning
 
 if "--default-spinning" not in sys.argv:
-    bound_spinning()  # as the command does it, before torch is imported
+    bound_spinning()  # as in the command, before torch is imported
 
 import torch
 from softal_plugins.models.lenet5 import LeNet5
@@ -26,7 +26,7 @@ STEPS, IMAGES, CHUNK, SAMPLES = 60, 1000, 500, 20
 
 
 def lenet_round() -> Callable[[], None]:
-    """A function that does training steps of batch 64 and a prediction of some images under K = 20 masks."""
+    """Return a function that does training steps of batch 64 and a prediction of some images under K = 20 masks."""
     generator = torch.Generator().manual_seed(0)
     network = LeNet5().network(10).to(memory_format=torch.channels_last)
     optimiser = make_optimiser(network, TrainingRegime(learning_rate=1e-6))
@@ -46,7 +46,7 @@ def lenet_round() -> Callable[[], None]:
 
 
 def main() -> None:
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])  # on a larger machine programs would not meet
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:THREADS])  # on more cores, the programs would not compete
     torch.set_num_threads(THREADS)
     work = lenet_round()
     work()

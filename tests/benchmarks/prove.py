@@ -1,7 +1,7 @@
 """Prove the gate on this machine: `python tests/benchmarks/prove.py [TESTS...] [--runs 10]` (`make bench-prove`).
 
-Unchanged code passes so many runs in a row, and again while another process keeps a core busy; a planted slow-down
-fails in each benchmark, and in it alone. Ends with 1 if anything is otherwise.
+Unchanged code must pass this many times in a row, and again while another process keeps a core busy; a planted
+slow-down must fail each benchmark, and only that one. The exit code is 1 if anything is otherwise.
 """
 
 import subprocess
@@ -26,7 +26,7 @@ FOLDER = Path(__file__).parent
     "--runs", type=click.IntRange(min=1), default=10, show_default=True, help="how many have to pass in a row"
 )
 def prove(tests: tuple[Path, ...], runs: int) -> None:
-    """Run the gate as a machine that is quiet, busy, or slower would."""
+    """Run the gate on unchanged code, next to a busy core, and with each benchmark slowed down."""
     tests = tests or (FOLDER,)
     wrong = 0
     for number in range(1, runs + 1):
@@ -43,7 +43,7 @@ def prove(tests: tuple[Path, ...], runs: int) -> None:
 
 
 def tell(what: str, failed: set[str], expected: set[str]) -> bool:
-    """Whether what failed is what had to."""
+    """Print and return whether exactly the expected benchmarks failed."""
     right = failed == expected
     click.echo(
         f"{time.strftime('%H:%M:%S')} {'right' if right else 'WRONG'}: {what}: failed {sorted(failed) or 'none'}"
@@ -52,13 +52,13 @@ def tell(what: str, failed: set[str], expected: set[str]) -> bool:
 
 
 def failed_benchmarks(tests: tuple[Path, ...], planted: str | None = None) -> set[str]:
-    """Those that a run of the gate does not find as before."""
+    """Return the benchmarks that a run of the gate finds slower or without a baseline."""
     return {found["name"] for found in run_benchmarks(tests, "require", planted) if found["verdict"] in NOT_PASSED}
 
 
 @contextmanager
 def busy_core() -> Iterator[None]:
-    """Another process that never rests."""
+    """Run another process that keeps a core busy."""
     process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         yield

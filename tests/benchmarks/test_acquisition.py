@@ -1,4 +1,4 @@
-"""The gate over choosing a batch: BALD scores, the three rules over scores, and BatchBALD's two kinds of step."""
+"""The gate for choosing a batch: BALD scores, the three rules over scores, and BatchBALD's two kinds of step."""
 
 from dataclasses import dataclass, field
 
@@ -22,7 +22,7 @@ CHUNK = 500
 
 @dataclass(frozen=True)
 class StoredScores(OneSampleScore):
-    """Scores that cost nothing, so that the rule is what takes time."""
+    """Scores that cost nothing, so that only the rule takes time."""
 
     scores_N: Tensor = field(default_factory=lambda: torch.rand(POINTS, generator=seeded(), dtype=torch.float64))
 
@@ -54,12 +54,12 @@ def gate_rule(rule: AcquisitionFunction, control: Control, against_control: Agai
 
 
 def test_batchbald_exact(against_control: AgainstControl) -> None:
-    """All four joint entropies are exact: 10^4 label configurations at most, no more than M."""
+    """All four joint entropies are exact: there are at most 10^4 label configurations, no more than M."""
     gate_batchbald(BatchBALD(joint_samples=10_000), 4, against_control)
 
 
 def test_batchbald_sampled(against_control: AgainstControl) -> None:
-    """Three exact joint entropies, then five estimated from M drawn label configurations."""
+    """Three joint entropies are exact, then five are estimated from M drawn label configurations."""
     gate_batchbald(BatchBALD(joint_samples=1000), 8, against_control)
 
 

@@ -1,10 +1,10 @@
-"""A LeNet round next to other programs that compute takes a bounded multiple of its time alone.
+"""A LeNet round next to other computing programs takes a bounded multiple of the time it takes alone.
 
-A gate of its own: the same work is compared, alone and in company, so the ratio needs no control and no baseline of
-this kind of CPU. Quiet and busy rounds are timed in turn, the other programs stopped and continued between them, so
-that a change of the machine's speed meets both. A fair share of two cores for one program of three is a ratio of 3.
-Where the machine is busy with other things, quiet rounds are slower and the ratio is smaller; a ratio over the limit
-is measured again, and the lowest counts.
+This is a separate gate: the same work is compared alone and next to others, so the ratio needs no control and no
+baseline for this kind of CPU. Quiet and busy rounds are timed in turn, and the other programs are stopped and
+continued between them, so that a change of the machine's speed affects both. A fair share of two cores for one
+program of three is a ratio of 3. If the machine is busy with other things, quiet rounds are slower and the ratio is
+smaller. A ratio over the limit is measured again, and the lowest one counts.
 """
 
 import os
@@ -43,7 +43,7 @@ def test_a_round_next_to_two_other_programs() -> None:
 
 
 def ratio(timed: subprocess.Popen[str], others: list[subprocess.Popen[str]]) -> float:
-    """The seconds of a round next to the others, over those of the round before, alone."""
+    """Return the seconds of a round next to the others, divided by those of the round alone before it."""
     quiet = seconds(timed)
     for other in others:
         other.send_signal(signal.SIGCONT)
@@ -63,7 +63,7 @@ def seconds(timed: subprocess.Popen[str]) -> float:
 
 @contextmanager
 def program(what: str) -> Iterator[subprocess.Popen[str]]:
-    """A program that has warmed up; one that computes for ever is stopped until it is continued."""
+    """Start a program and wait until it has warmed up; one that computes for ever is stopped until it is continued."""
     chosen = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS")
     environment = {name: value for name, value in os.environ.items() if name not in chosen}
     command = [sys.executable, str(PROGRAM), what]

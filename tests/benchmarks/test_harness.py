@@ -1,4 +1,4 @@
-"""The gate over what a run costs besides learning: writing its journal, and starting."""
+"""The gate for the costs of a run other than learning: writing its journal and starting up."""
 
 import tempfile
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ ROUND = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one, so that no disk is timed."""
+    """Return a folder in memory if the system has one, so that no disk is timed."""
     memory = Path("/dev/shm")
     if not memory.is_dir():
         yield tmp_path

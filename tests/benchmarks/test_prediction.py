@@ -1,4 +1,4 @@
-"""The gate over a prediction of the LeNet with K = 20 consistent masks."""
+"""The gate for a prediction of the LeNet with K = 20 consistent masks."""
 
 from softal_plugins.models.lenet5 import LeNet5
 

@@ -1,4 +1,4 @@
-"""The gate over a training step of the LeNet at batch 64."""
+"""The gate for a training step of the LeNet at batch 64."""
 
 import torch
 from softal_plugins.models.lenet5 import LeNet5

@@ -1,4 +1,4 @@
-"""The command line, in this process and in another, in an empty folder."""
+"""The command line, in this process and in others, in an empty folder."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from softal_bench.cli import main
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended: its exit code, and what it printed on both streams."""
+    """How a command ended: its exit code and its output on both streams."""
 
     exit_code: int
     output: str
@@ -27,18 +27,18 @@ class Outcome:
 
 
 class CommandLine:
-    """`softal-bench` in a folder."""
+    """The command `softal-bench`, run in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def __call__(self, *arguments: object) -> Outcome:
-        """Run a command in this process, its output no terminal. Fails the test if it ends with a traceback."""
+        """Run a command in this process, without a terminal. A traceback fails the test."""
         result = CliRunner().invoke(main, list(map(str, arguments)), catch_exceptions=False)
         return Outcome(result.exit_code, result.output)
 
     def alone(self, *arguments: object) -> Outcome:
-        """Run a command in another process, as users do, to its end."""
+        """Run a command in another process, as users do, and wait for its end."""
         process = self.start(*arguments)
         output, _ = process.communicate(timeout=300)
         return Outcome(process.returncode, output)
@@ -51,7 +51,7 @@ class CommandLine:
         )
 
     def files(self) -> dict[str, bytes]:
-        """Every file and folder below, by relative path; a folder's contents are empty."""
+        """Return the contents of every file by relative path; folders are listed with empty contents."""
         return {
             str(path.relative_to(self.folder)): path.read_bytes() if path.is_file() else b""
             for path in self.folder.rglob("*")
@@ -60,7 +60,7 @@ class CommandLine:
 
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
-    """The command line in an empty folder, with data in its `data`, which is not there."""
+    """Return the command line in an empty folder; the data folder, `data`, does not exist."""
     handler = signal.getsignal(signal.SIGTERM)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SOFTAL_DATA", str(tmp_path / "data"))

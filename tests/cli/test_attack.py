@@ -1,4 +1,4 @@
-"""What users, plugins, other programs and damaged files do to the command line: a message, and nothing is lost."""
+"""Damage by users, plugins, other programs and broken files: the command line prints a message and loses nothing."""
 
 import json
 import os
@@ -28,7 +28,7 @@ COMMAND = [sys.executable, "-m", "softal_bench"]
 
 @pytest.fixture(autouse=True)
 def no_hang() -> Iterator[None]:
-    """A test that hangs fails."""
+    """Fail a test that hangs."""
     before = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("the command does not end"))
     signal.alarm(240)
     yield
@@ -38,13 +38,13 @@ def no_hang() -> Iterator[None]:
 
 @pytest.fixture
 def suite(cli: CommandLine, fakes: None) -> Path:
-    """The tiny suite with a model that learns nothing, at once."""
+    """Write the tiny suite with a model that learns nothing and takes no time."""
     return write_suite(cli.folder, model="flat")
 
 
 @pytest.fixture
 def done(cli: CommandLine, suite: Path) -> list[Path]:
-    """The journals of the suite, done."""
+    """Run the suite and return its journals."""
     assert cli("run", suite, "--quiet").exit_code == 0
     return sorted((cli.folder / "runs" / "tiny").glob("*.jsonl"))
 
@@ -69,7 +69,7 @@ def test_a_journal_that_grew_after_the_plan_is_not_replaced(cli: CommandLine, do
     plan = plan_merge([cli.folder / "other"], cli.folder / "runs")
     assert list(plan.changes) == [done[0]]
     done[0].write_bytes(whole)
-    journal.append(done[0], Stale(time=now(), plugins=[]))  # and one line more
+    journal.append(done[0], Stale(time=now(), plugins=[]))  # one more line
     grown = done[0].read_bytes()
     assert carry_out(plan) == 0
     assert done[0].read_bytes() == grown
@@ -103,7 +103,7 @@ def test_a_journal_that_differs_by_now_is_not_replaced(cli: CommandLine, done: l
 def test_an_unfinished_journal_that_cannot_be_continued_is_named_and_the_run_fails(
     cli: CommandLine, suite: Path, done: list[Path], change: Callable[[list[dict[str, Any]]], object], message: str
 ) -> None:
-    changed(done[0], lambda lines: (lines.pop(), lines.pop()))  # the end, and the last round
+    changed(done[0], lambda lines: (lines.pop(), lines.pop()))  # remove the end and the last round
     changed(done[0], change)
     before = done[0].read_bytes()
     outcome = cli("run", suite)
@@ -258,7 +258,7 @@ def test_odd_settings_of_the_environment_spoil_nothing(
 
 @contextmanager
 def subprocess_environment(cli: CommandLine) -> Iterator[dict[str, Any]]:
-    """The arguments of a subprocess that sees the fake plugins, in the folder of the command line."""
+    """Yield the arguments of a subprocess that sees the fake plugins and runs in the folder of the command line."""
     site = next(path for path in sys.path if (Path(path) / "softal_fakes.py").exists())
     yield {"cwd": cli.folder, "env": {**os.environ, "PYTHONPATH": os.pathsep.join([site, *sys.path])}, "timeout": 200}
 

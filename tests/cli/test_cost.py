@@ -1,4 +1,4 @@
-"""A cost suite from the command line: planned, run, shown again; bad requests are refused before anything runs."""
+"""A cost suite from the command line: planned, run and shown again; bad requests are refused before anything runs."""
 
 import json
 import re

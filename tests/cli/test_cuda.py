@@ -1,4 +1,4 @@
-"""Runs on a CUDA device: a plugin that breaks it fails its own trial."""
+"""Runs on a CUDA device: a plugin that breaks the device fails its own trial."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def statuses(folder: Path) -> list[str]:
 
 
 def breaking(cli: CommandLine) -> Path:
-    """A suite of which one acquisition function triggers an assert on the device in its second round."""
+    """Write a suite with an acquisition function that triggers an assert on the device in its second round."""
     notes = cli.folder / "notes"
     notes.touch()
     return write_suite(

@@ -1,4 +1,4 @@
-"""Bad input gets one clear message, exit code 2, and nothing written."""
+"""Bad input is answered by one clear message and exit code 2, and nothing is written."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ COMMANDS = (["run"], ["run", "--dry-run"], ["leaderboard"], ["check"])
 
 
 def refused(cli: CommandLine, *arguments: object) -> str:
-    """The message of a command that is refused; checks that it is one, and that nothing is written."""
+    """Return the message of a refused command, after checking that it is a message and that nothing is written."""
     before = cli.files()
     outcome = cli(*arguments)
     assert outcome.exit_code == 2, outcome.output
@@ -213,7 +213,7 @@ FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every download fails at once, whether or not this machine has a network."""
+    """Let every download fail at once, whether or not this machine has a network."""
 
     def fail(*_: object, **__: object) -> None:
         raise OSError("Network is unreachable")
@@ -292,7 +292,7 @@ def test_a_dry_run_and_a_check_without_the_data_say_what_they_could_not_check(cl
 
 
 def arrays(**changes: Any) -> dict[str, Any]:
-    """The arrays of a sound file, with some changed; None leaves one out."""
+    """Return the arrays of a sound file with some changed; None leaves an array out."""
     generator = np.random.default_rng(0)
     sound = {
         "train_images": generator.random((80, 8, 8), dtype=np.float32),

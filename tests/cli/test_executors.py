@@ -1,4 +1,4 @@
-"""`--executor`: what is said of it, what does not fit together, and how a run with workers is stopped."""
+"""`--executor`: its help, options that do not fit together, and how a run with workers is stopped."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from softal_bench.cli.plan import num_cores
 
 from .conftest import CommandLine
 
-WAIT = 120  # seconds for what takes 5 on an idle machine
+WAIT = 120  # seconds; an idle machine takes 5
 GOES_ON = "all complete rounds are kept. To continue, run the same command"
 NAPS: list[dict[str, Any]] = [{"naps": {"seconds": 0.1}}, {"naps": {"seconds": 0.11}}]
 
@@ -102,7 +102,7 @@ def wait_for_rounds(process: "subprocess.Popen[str]", runs: Path, rounds: int) -
 
 
 def wait_for_journals(process: "subprocess.Popen[str]", runs: Path, number: int) -> None:
-    """Wait until so many journals have an attempt, which an interrupt can end."""
+    """Wait until this many journals have an attempt, which an interrupt can end."""
     until = time.monotonic() + WAIT
     while sum(bool(of_kind(lines, "attempt")) for lines in journals(runs).values()) < number:
         assert process.poll() is None, "it ended before it was stopped; make the suite longer"
@@ -111,7 +111,7 @@ def wait_for_journals(process: "subprocess.Popen[str]", runs: Path, number: int)
 
 
 def children_of(process: int) -> list[int]:
-    """The processes below one, on Linux."""
+    """Return all descendants of a process, on Linux."""
     tasks = Path(f"/proc/{process}/task").glob("*/children")
     below = [int(child) for task in tasks for child in task.read_text().split()]
     return below + [grandchild for child in below for grandchild in children_of(child)]
@@ -143,7 +143,7 @@ def test_a_stopped_run_with_workers_says_what_is_left_and_leaves_no_process_behi
         process = cli.start(*command)
         wait_for_rounds(process, runs, rounds_in(runs) + 4)
         below = children_of(process.pid)
-        assert len(below) >= 3  # the server and two workers, at least
+        assert len(below) >= 3  # at least the server and two workers
         process.send_signal(number)
         output, _ = process.communicate(timeout=WAIT)
         assert process.returncode == status, output
@@ -151,7 +151,7 @@ def test_a_stopped_run_with_workers_says_what_is_left_and_leaves_no_process_behi
         assert f"{word}; {GOES_ON}" in output
         assert "Traceback" not in output
         assert are_gone(below)
-        for journal in filter(None, journals(runs).values()):  # a journal is empty while its trial has not begun
+        for journal in filter(None, journals(runs).values()):  # a journal is empty until its trial starts
             assert journal[-1]["kind"] == "interrupt"
             assert len(of_kind(journal, "interrupt")) == len(of_kind(journal, "attempt"))
     assert cli.alone(*command).exit_code == 0
@@ -167,7 +167,7 @@ def test_the_workers_of_a_run_that_is_killed_end_with_it(cli: CommandLine) -> No
     process = cli.start("run", suite, "--executor", "processes", "--jobs", 2)
     wait_for_rounds(process, cli.folder / "runs", 2)
     below = children_of(process.pid)
-    assert len(below) >= 3  # the server and two workers, at least
+    assert len(below) >= 3  # at least the server and two workers
     process.kill()
     process.communicate()
     assert are_gone(below)

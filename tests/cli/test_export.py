@@ -1,4 +1,4 @@
-"""Export gives the journals' numbers, all their digits, as a table."""
+"""Export writes the numbers of the journals, with all their digits, as a table."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from .conftest import CommandLine
 
 
 def expected(cli: CommandLine) -> list[dict[str, Any]]:
-    """The rows as the journals tell them, read without the suite's code."""
+    """Return the rows that the journals give, read without the suite's code."""
     rows = []
     for key, lines in journals(cli.folder / "runs").items():
         condition = lines[0]["condition"]
@@ -30,7 +30,7 @@ def expected(cli: CommandLine) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def run(cli: CommandLine) -> CommandLine:
-    """The tiny suite with two methods, two batch sizes, and two trials of each, run."""
+    """Run the tiny suite with two methods, two batch sizes and two trials of each."""
     suite = write_suite(cli.folder, matrix=acquiring("uniform", "power", batch_sizes=(5, 10)), trials=2)
     assert cli("run", suite, "--quiet").exit_code == 0
     return cli

@@ -1,4 +1,4 @@
-"""Help is there for every command, at once: without importing torch."""
+"""Every command prints its help at once, without importing torch."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Pages are rebuilt from journals, and from nothing else."""
+"""Pages are rebuilt from journals alone."""
 
 import shutil
 
@@ -39,7 +39,7 @@ def test_leaderboard_shows_the_suite_as_it_resolves_with_its_options(cli: Comman
     page = cli.files()["leaderboard/tiny.md"].decode()
     assert "1 of 1 trials done" in page
     assert "uniform" not in page
-    cli("leaderboard", suite)  # with the file's own budget nothing was run
+    cli("leaderboard", suite)  # nothing was run with the file's own budget
     assert "**0 of 4 trials done**; 4 not run" in cli.files()["leaderboard/tiny.md"].decode()
 
 

@@ -19,7 +19,7 @@ Lines = list[dict[str, Any]]
 
 @pytest.fixture
 def whole(cli: CommandLine) -> Path:
-    """The runs folder of the tiny suite, done: two journals."""
+    """Run the tiny suite and return its runs folder with two journals."""
     assert cli("run", write_suite(cli.folder), "--quiet", "--runs", "whole").exit_code == 0
     shutil.rmtree(cli.folder / "leaderboard")
     return cli.folder / "whole"
@@ -30,7 +30,7 @@ def journals_of(runs: Path) -> list[Path]:
 
 
 def copied(runs: Path, name: str, *, cut: int | None = None) -> Path:
-    """A copy of a runs folder, in which each journal has only so many lines and the torn half of one more."""
+    """Copy a runs folder; with `cut`, each journal keeps only this many lines and the torn half of one more."""
     folder = runs.with_name(name)
     shutil.copytree(runs, folder, ignore=shutil.ignore_patterns(".locks"))
     for path in journals_of(folder) if cut else []:

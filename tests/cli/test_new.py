@@ -26,7 +26,7 @@ FILES = {
 
 
 def installed(folder: Path) -> dict[str, str]:
-    """An environment in which the distribution in this folder is installed, as an editable installation leaves it."""
+    """Return an environment in which the distribution in this folder is installed in editable mode."""
     project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
     metadata = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     metadata.mkdir()
@@ -42,7 +42,7 @@ def installed(folder: Path) -> dict[str, str]:
 
 
 def outcome_of(*arguments: str, folder: Path, environment: dict[str, str]) -> str:
-    """What `python -m ...` prints in the folder; it has to end well."""
+    """Return the output of `python -m ...` in the folder; the command must succeed."""
     command = [sys.executable, "-m", *arguments]
     ended = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
@@ -98,7 +98,7 @@ def test_it_goes_into_the_folder_that_is_named(cli: CommandLine) -> None:
     [
         *("My", "1st", "a-b", "a__b", "a_", "", "x" * 41, "a/b", "../a", "é", "a b"),
         *("lambda", "none", "true", "yes", "off", "null"),  # words of Python or YAML
-        *("speed", "pool", "tensor", "field", "torch"),  # what the files that are written use or import
+        *("speed", "pool", "tensor", "field", "torch"),  # names that the generated files use or import
     ],
 )
 def test_a_name_that_is_not_valid_is_refused_and_nothing_written(cli: CommandLine, name: str) -> None:
@@ -113,7 +113,7 @@ def test_a_name_that_is_taken_is_refused_with_who_has_it(cli: CommandLine) -> No
     assert outcome.exit_code == 2
     assert "Error: 'bald' is taken: acquisition function of softal-bench " in outcome.output
     assert cli.files() == {}
-    assert cli("new", "model", "bald").exit_code == 0  # kinds have names of their own
+    assert cli("new", "model", "bald").exit_code == 0  # each kind has its own names
 
 
 def test_a_name_whose_package_is_installed_is_refused(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""`list`, `info` and `check`: what is installed, what it takes, and whether it is sound."""
+"""`list`, `info` and `check`: which plugins are installed, their parameters, and whether they are sound."""
 
 import json
 from typing import Any

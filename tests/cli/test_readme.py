@@ -1,4 +1,4 @@
-"""The README's examples work: blocks marked `<!-- test: run -->` in bash, `<!-- test: python -->` in Python."""
+"""The README's examples work: bash blocks marked `<!-- test: run -->`, Python blocks marked `<!-- test: python -->`."""
 
 import os
 import shutil
@@ -23,13 +23,13 @@ def identified(found: list[Block]) -> list[object]:
 
 @pytest.fixture
 def workplace(tmp_path: Path) -> Path:
-    """A folder with the suites, as a user has them after cloning."""
+    """Return a folder with the suites, as a user has it after cloning."""
     shutil.copytree(REPOSITORY / "suites", tmp_path / "suites")
     return tmp_path
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """This one, with the commands of this interpreter's environment first, and no data from elsewhere."""
+    """Return this environment, with this interpreter's commands first in its path and no data from elsewhere."""
     return {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -56,7 +56,7 @@ def test_the_readme_has_marked_blocks_of_the_languages_that_their_marks_say() ->
     assert {block.mark for block in found} <= set(LANGUAGES)
     assert [block.line for block in found if block.language not in LANGUAGES[block.mark]] == []
     text = README.read_text(encoding="utf-8")
-    assert text.count("<!-- test: ") == len(found)  # every mark is right before a block
+    assert text.count("<!-- test: ") == len(found)  # each mark is directly before a block
 
 
 @pytest.mark.slow

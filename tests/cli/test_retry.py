@@ -1,4 +1,4 @@
-"""`run --retry` runs what failed, and only that."""
+"""`run --retry` runs the trials that failed, and no others."""
 
 import pytest
 from run.example import journals

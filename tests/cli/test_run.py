@@ -161,7 +161,7 @@ def test_a_failing_plugin_s_trial_is_told_the_others_go_on_and_the_exit_code_is_
     page = cli.files()["leaderboard/tiny.md"].decode()
     assert "Trials that failed" in page
     assert REASON in page
-    assert cli("run", suite, *quiet).exit_code == 1  # it is not tried again
+    assert cli("run", suite, *quiet).exit_code == 1  # the failed trial is not tried again
 
 
 @pytest.mark.usefixtures("fakes")
@@ -299,7 +299,7 @@ def test_a_dry_run_of_a_cost_suite_tells_how_long_it_can_take_at_most(cli: Comma
 def test_folders_that_are_given_relative_are_those_of_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the working folder becomes later."""
+    """The working folder may change later."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SOFTAL_DATA", "data")
     requests: list[SuiteRequest] = []

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run with a word, and the same command goes on."""
+"""Ctrl-C and SIGTERM end a run with a message, and the same command continues it."""
 
 import shlex
 import signal
@@ -13,7 +13,7 @@ from suite.example import acquiring, write_suite
 
 from .conftest import CommandLine
 
-WAIT = 120  # seconds for what takes 5 on an idle machine
+WAIT = 120  # seconds; an idle machine takes 5
 
 
 def rounds_in(runs: Path) -> int:
@@ -21,7 +21,7 @@ def rounds_in(runs: Path) -> int:
 
 
 def stop(process: subprocess.Popen[str], runs: Path, rounds: int, signal_number: int) -> tuple[int, str]:
-    """Send the signal once so many rounds stand in the journals; the exit code and the output."""
+    """Send the signal once the journals have this many rounds; return the exit code and the output."""
     until = time.monotonic() + WAIT
     while rounds_in(runs) < rounds:
         assert process.poll() is None, "it ended before it was stopped; make the suite longer"

@@ -22,14 +22,14 @@ matrix: {batch_size: [1], acquisition: [uniform]}
 
 @pytest.fixture(autouse=True)
 def _reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenMP prints its settings once in each process that loads it, and the user has chosen none."""
+    """Let OpenMP print its settings in each process that loads it; unset the settings that a user may have chosen."""
     monkeypatch.setenv("OMP_DISPLAY_ENV", "verbose")
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
 
 
 def spin_counts(output: str) -> list[str]:
-    """What each load of OpenMP says of its spin count. A forked process says nothing: it has its server's."""
+    """Return the spin count that each load of OpenMP reports. A forked process reports none: it has its server's."""
     return re.findall(r"GOMP_SPINCOUNT = '(\w+)'", output)
 
 

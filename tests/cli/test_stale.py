@@ -1,4 +1,4 @@
-"""An edited plugin makes its finished trials stale, and `run --fresh` computes them again; nothing is lost."""
+"""An edited plugin makes its finished trials stale, and `run --fresh` computes them again without losing anything."""
 
 import json
 import re
@@ -29,22 +29,22 @@ def edited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EditedPlugin]:
 
 @pytest.fixture
 def suite(cli: CommandLine, edited: EditedPlugin) -> Path:
-    """Two trials of `edited` and of `uniform`."""
+    """Write a suite with two trials each of `uniform` and `edited`."""
     return write_suite(cli.folder, trials=2, matrix=acquiring("uniform", "edited"))
 
 
 def of_method(runs: Path, name: str) -> list[list[dict[str, Any]]]:
-    """The journals of a method."""
+    """Return the journals of a method."""
     return [lines for lines in journals(runs).values() if lines[0]["condition"]["acquisition"]["name"] == name]
 
 
 def first_batches(runs: Path) -> list[list[int]]:
-    """What `edited` chose in the first round of each trial."""
+    """Return the choices of `edited` in the first round of each trial."""
     return sorted(of_kind(lines, "round")[0]["acquired"] for lines in of_method(runs, "edited"))
 
 
 def publish(cli: CommandLine) -> Path:
-    """Move what was run to the leaderboard's records; the folder."""
+    """Move the results to the leaderboard's records and return their folder."""
     records = cli.folder / "leaderboard" / "records" / "tiny"
     records.parent.mkdir(parents=True)
     (cli.folder / "runs" / "tiny").rename(records)
@@ -130,7 +130,7 @@ def test_a_stale_trial_is_marked_once_and_pages_follow_from_the_mark_without_the
     cli("run", suite, "--quiet")
     cli("status", suite)
     assert contents(cli.folder / "runs" / "tiny") == before
-    edited.take_from(0)  # a page is made from journals alone: it does not look at the source
+    edited.take_from(0)  # a page follows from journals alone, so the source is not read
     cli("leaderboard", suite, "--quiet")
     assert (cli.folder / "leaderboard" / "tiny.md").read_text() == page
     rows = cli("export", suite, "--format", "csv").lines
@@ -275,7 +275,7 @@ def test_a_fresh_run_leaves_published_records_alone_and_counts_in_their_place(
     cli("status", suite)
     before = contents(records)
     assert sum(b'"stale"' in data for data in before.values()) == 2
-    assert cli("run", suite, "--quiet").exit_code == 1  # stale published trials are not computed again by themselves
+    assert cli("run", suite, "--quiet").exit_code == 1  # stale published trials are not computed again unless asked for
     assert cli("run", suite, "--fresh", "--quiet").exit_code == 0
     assert contents(records) == before
     assert len(contents(cli.folder / "runs" / "tiny")) == 4
@@ -315,7 +315,7 @@ def test_a_fresh_run_that_is_killed_while_it_sets_a_journal_aside_does_not_count
 
 
 def killed_at_the_second(steps: list[str], name: str, does: Callable[[Path], Any]) -> Callable[[Path], Any]:
-    """A step that ends the process if another one was made before it."""
+    """Return a step that ends the process if another step was made before it."""
 
     def step(path: Path) -> Any:
         steps.append(name)
@@ -426,7 +426,7 @@ def test_a_published_record_that_cannot_be_marked_is_warned_of(
     for path in (records / ".locks").iterdir():
         path.unlink()
     (records / ".locks").rmdir()
-    (records / ".locks").touch()  # a file where the folder of locks would be
+    (records / ".locks").touch()  # a file in the place of the folder of locks
     outcome = cli("run", suite, "--quiet")
     assert outcome.exit_code == 1
     assert "Warning: 2 trials are stale" in outcome.output

@@ -1,4 +1,4 @@
-"""Status tells how every trial stands, and writes nothing."""
+"""Status reports the state of every trial and writes nothing."""
 
 import json
 

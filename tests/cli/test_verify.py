@@ -1,4 +1,4 @@
-"""Verify passes what a run wrote, and names what was changed in it."""
+"""Verify accepts what a run wrote, and names what was changed afterwards."""
 
 import json
 import os
@@ -23,7 +23,7 @@ Lines = list[dict[str, Any]]
 
 @pytest.fixture
 def run(cli: CommandLine) -> CommandLine:
-    """The tiny suite, done; the suite's file is gone."""
+    """Run the tiny suite and delete its file."""
     suite = write_suite(cli.folder, matrix=acquiring("uniform", "power"))
     assert cli("run", suite, "--quiet").exit_code == 0
     suite.unlink()
@@ -106,7 +106,7 @@ def test_a_journal_that_is_not_sound_by_itself_is_named_with_what_is_wrong(run: 
 
 
 def of_a_stranger(cli: CommandLine, *keys: str, value: Any) -> Path:
-    """Give the first journal another condition, whose value at the keys is `value`, and the key that belongs to it."""
+    """Change a value in the condition of the first journal, and set the key to that of the changed condition."""
     path = first(cli)
 
     def condition_and_key(lines: Lines) -> None:
@@ -132,7 +132,7 @@ def nested(name: str, path: str) -> dict[str, Any]:
 
 @pytest.fixture
 def opened() -> Iterator[list[str]]:
-    """All paths that are opened while the test runs."""
+    """Record all paths that are opened while the test runs."""
     paths: list[str] = []
     listening = True
 
@@ -172,7 +172,7 @@ def test_a_path_in_a_journal_is_not_opened(
     path: str,
     data_dir: str | None,
 ) -> None:
-    """Neither `$SOFTAL_DATA` nor a link makes a folder one that the user named."""
+    """The user has named no folder: neither `$SOFTAL_DATA` nor a link counts as one."""
     secret = run.folder / "secret.npz"
     secret.write_bytes(b"")
     (run.folder / "other").mkdir()
@@ -202,7 +202,7 @@ def test_a_path_in_the_folder_that_the_user_names_is_opened(run: CommandLine) ->
 
 @dataclass(frozen=True)
 class NamesFiles:
-    """A plugin's parameters, of which some are paths."""
+    """Parameters of a plugin, some of which are paths."""
 
     declared: str = field(default="weights.pt", metadata={"is_path": True})
     typed: Path = Path("folder")
@@ -222,7 +222,7 @@ def test_parameters_that_are_declared_as_paths_or_look_like_paths_are_found() ->
 
 
 def unused(lines: Lines) -> int:
-    """An index that the trial never acquired; whether it is in the validation set makes no difference here."""
+    """Return an index that the trial never acquired; whether it is in the validation set makes no difference here."""
     used = {index for line in lines for name in ("start", "acquired") for index in line.get(name, [])}
     return min(set(range(1297)) - used)
 

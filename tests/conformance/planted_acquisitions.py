@@ -1,4 +1,4 @@
-"""Acquisition functions that break one rule each; all else is BALD's."""
+"""Acquisition functions that break one rule each and otherwise behave like BALD."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ class TakesFewerThanAsked(AcquisitionFunction):
 
 
 def with_numbers(calls: Iterator[int]) -> Planted:
-    """Of 5 points under a generator seeded with 3, another batch at each call."""
+    """Return a function that shifts its batch by the next number when it draws 5 points with seed 3."""
 
     def change(batch: AcquiredBatch, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
         shift = next(calls) if batch_size == 5 and generator.initial_seed() == 3 else 0
@@ -89,7 +89,7 @@ def draws_from(draw: Callable[[], object]) -> Planted:
 
 @dataclass(frozen=True)
 class FavoursTheFirst(AcquisitionFunction):
-    """Uniform, but the point at position 0 is always among them."""
+    """Chooses uniformly, but always includes the point at position 0."""
 
     stochastic = True
 
@@ -110,7 +110,7 @@ class RenormalisesInPlace(OneSampleScore):
 
 @dataclass(frozen=True)
 class WritesProbabilitiesInPlace(OneSampleScore):
-    """Of float32, `.float()` is no copy."""
+    """Uses `.float()`, which does not copy float32."""
 
     def scores(self, pool: Pool) -> Tensor:
         kept = [log_probs_n_K_C.clone() for _, log_probs_n_K_C in pool.log_probs()]
@@ -123,7 +123,7 @@ class WritesProbabilitiesInPlace(OneSampleScore):
 
 @dataclass(frozen=True)
 class AboutTheChunk(OneSampleScore):
-    """BALD less the mean of the chunk."""
+    """BALD minus the mean of its chunk."""
 
     def scores(self, pool: Pool) -> Tensor:
         chunks = [information.bald(log_probs_n_K_C) for _, log_probs_n_K_C in pool.log_probs()]

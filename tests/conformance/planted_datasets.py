@@ -1,4 +1,4 @@
-"""A small sound data set, and the same with one flaw each: by the name of the rule that it breaks."""
+"""A small sound data set, and variants with one flaw each, named after the rule that they break."""
 
 import itertools
 from dataclasses import dataclass

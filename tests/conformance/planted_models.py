@@ -1,4 +1,4 @@
-"""A small sound model, and the same with one flaw each: by the name of the rule that it breaks."""
+"""A small sound model, and variants with one flaw each, named after the rule that they break."""
 
 import itertools
 import math
@@ -14,7 +14,7 @@ _CALLS = itertools.count(1)
 
 @dataclass(frozen=True)
 class NearestMean(BayesianModel):
-    """Logits by the distance to the mean of each of two classes; a posterior sample has noise on them."""
+    """Uses distances to the means of two classes as logits, to which each posterior sample adds noise."""
 
     flaw: str = ""
 
@@ -90,7 +90,7 @@ class Fitted(FittedModel):
 
 
 class Distilled(Fitted):
-    """Says the target of the nearest of the inputs that it was given."""
+    """Predicts the target of the nearest input that it was distilled on."""
 
     def __init__(self, flaw: str, targets_N_C: Tensor, inputs: Tensor) -> None:
         super().__init__("", torch.zeros(2, math.prod(inputs.shape[1:])))

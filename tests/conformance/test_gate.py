@@ -54,7 +54,7 @@ class Time:
         return self.now
 
     def work(self, name: str, *seconds: float) -> Callable[[], None]:
-        """Work that takes these numbers of seconds in turn, repeatedly."""
+        """Return work that takes these numbers of seconds in turn, repeatedly."""
 
         def run() -> None:
             self.now += seconds[self.log.count(name) % len(seconds)]
@@ -143,7 +143,7 @@ def test_the_clock_excludes_waiting_for_a_core_and_includes_sleeping(
     counter.write_text("0 1000000000 5\n")
     with undisturbed_clock() as now:
         start = now()
-        wall.now += 10.0  # for 4 s of them, the thread was ready to run and had no core
+        wall.now += 10.0  # for 4 s of them, the thread was ready to run but had no core
         counter.write_text("0 5000000000 5\n")
         assert now() - start == pytest.approx(6.0)
 

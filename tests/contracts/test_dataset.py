@@ -1,4 +1,4 @@
-"""What splits say of themselves, and the count of test inputs that are training inputs too."""
+"""What splits record, and the number of test inputs that are training inputs, too."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def examples(count: int) -> Examples:
 
 
 def brute_force(train: Tensor, test: Tensor) -> int:
-    """Test inputs of which every value is that of some training input, compared one with one."""
+    """Return the number of test inputs that equal some training input, by comparing all pairs."""
     return sum(any(torch.equal(one, other) for other in train) for one in test)
 
 

@@ -1,9 +1,9 @@
-"""The fenced blocks of a Markdown page, and the marks that say how each is tested.
+"""The fenced blocks of a Markdown page, and the marks that say how each block is tested.
 
-- `run`: bash commands. `python`: Python that has to run.
-- `file PATH`: the block is written to this file, relative to the folder that the commands before it ended in.
-- `is PATH`: the file is this block; `python -m docs.fill` in tests/ fills it.
-- `keys`: keys of a suite of trials. `none, WHY`: it cannot be run in a test, which says why; bash has to be sound.
+- `run`: bash commands. `python`: Python that must run.
+- `file PATH`: the block is written to this file, relative to the folder in which the commands before it ended.
+- `is PATH`: the block is the content of this file; `python -m docs.fill` in tests/ fills it in.
+- `keys`: keys of a suite of trials. `none, REASON`: a block that tests cannot run; bash must still be valid.
 """
 
 import re

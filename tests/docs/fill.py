@@ -1,6 +1,6 @@
-"""Write into the docs what follows from the code: the keys of suite files, and the files of `softal-bench new`.
+"""Write the generated parts of the docs: the keys of suite files, and the files of `softal-bench new`.
 
-`python -m docs.fill` in tests/.
+Run it as `python -m docs.fill` in tests/.
 """
 
 import re
@@ -15,7 +15,7 @@ SHOWN = re.compile(r"(<!-- test: is (?P<path>[^>]*?) -->\s*\n```\w+\n).*?(^```)"
 
 
 def with_files(text: str) -> str:
-    """The page of plugins with the files of the distribution that it speaks of."""
+    """Return the page of plugins with the files of the distribution that it describes."""
     with tempfile.TemporaryDirectory() as folder:
         written, *_ = write_distribution(KINDS["acquisition"], "my_score", Path(folder))
         return SHOWN.sub(lambda found: f"{found[1]}{(written / found['path']).read_text()}{found[3]}", text)

@@ -35,13 +35,13 @@ def schema() -> Schema:
 
 
 def tables() -> str:
-    """All of them."""
+    """Return the tables of all sections."""
     definitions = schema()["$defs"]
     return "\n".join("\n".join(_table(title, definitions[name])) for name, title in SECTIONS.items())
 
 
 def filled(text: str) -> str:
-    """The page with the tables between its marks."""
+    """Return the page with the tables between its marks."""
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
     return f"{before}{START}\n{tables()}\n{END}{after}"
@@ -59,7 +59,7 @@ def _table(title: str, definition: Schema) -> Iterator[str]:
 
 
 def _meaning(field: Schema) -> str:
-    """Its description; where it is that of the mapping that it takes, the schema has it there."""
+    """Return the description of the field or, if it has none, that of the mapping that it contains."""
     mapping = schema()["$defs"].get(str(field.get("$ref")).rpartition("/")[2], {})
     return str(field.get("description") or mapping.get("description", ""))
 

@@ -1,6 +1,6 @@
-"""The pages of docs/: what follows from the code is up to date, every block is marked, and Python blocks run.
+"""The pages of docs/: generated parts are up to date, every block is marked, and Python blocks run.
 
-Commands run in `tests/installed`, where the package is installed as its users have it.
+Commands are run in `tests/installed`, where the package is installed as for users.
 """
 
 import re
@@ -19,7 +19,7 @@ from .keys import SECTIONS, schema
 
 
 def marked(mark: str) -> list[object]:
-    """The blocks of all pages with this mark, as parameters of a test."""
+    """Return the blocks of all pages with this mark, as parameters of a test."""
     blocks = [block for page in PAGES for block in blocks_of(page)]
     return [pytest.param(block, id=block.place) for block in blocks if block.mark == mark]
 
@@ -46,7 +46,7 @@ def test_every_block_is_run_or_compared(page: Path) -> None:
     commands = "\n".join(block.code for block in marked)
     unmarked = set(FENCED.findall(text)) - {block.code for block in marked}
     untested = {line for code in unmarked for line in code.splitlines() if line.split("  ")[0] not in commands}
-    assert untested == set()  # a block without a mark repeats lines of one that has it
+    assert untested == set()  # a block without a mark repeats lines of a marked one
 
 
 @pytest.mark.parametrize("block", PYTHON)

@@ -43,13 +43,13 @@ class Watcher(Recorder):
 
 
 def family(process: int) -> list[int]:
-    """A process and all its descendants."""
+    """Return a process and all its descendants."""
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return [process, *(each for child in children for each in family(int(child)))]
 
 
 def resident_bytes(process: int) -> int:
-    """The memory that a process alone has: resident pages that it does not share."""
+    """Return the memory that belongs to a process alone: resident pages that it does not share."""
     _, resident, shared, *_ = Path(f"/proc/{process}/statm").read_text().split()
     return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 

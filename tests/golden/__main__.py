@@ -18,7 +18,7 @@ from .trials import TRIALS, write_data
 def regenerate() -> None:
     """Compute all golden trials and write the golden file.
 
-    If results changed but no revision did, the golden file is left as it is and the command fails.
+    If results changed but no revision did, leave the golden file as it is and fail.
     """
     with tempfile.TemporaryDirectory() as folder:
         write_data(Path(folder))
@@ -34,13 +34,13 @@ def regenerate() -> None:
 
 
 def unannounced(golden: Record, data_root: Path) -> list[Difference]:
-    """The differences of trials that the golden file has under the current revisions."""
+    """Return the differences of trials whose golden entries have the current revisions."""
     comparable = [name for name in TRIALS if not outdated(name, golden)]
     return [found for name in comparable for found in differences(name, golden["trials"][name], data_root)]
 
 
 def golden_of(data_root: Path) -> Record:
-    """The contents of a new golden file."""
+    """Return the contents of a new golden file."""
     trials = {}
     for name, spec in TRIALS.items():
         setup, *rounds = setup_and_rounds(spec, data_root)
@@ -49,7 +49,7 @@ def golden_of(data_root: Path) -> Record:
 
 
 def as_text(golden: Record) -> str:
-    """JSON with each key, and each list without lists in it, on a line of its own."""
+    """Return JSON with each key, and each list that contains no lists, on a line of its own."""
     text = json.dumps(golden, indent=1)
     return re.sub(r"\[([^\[\]{}]*)\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 

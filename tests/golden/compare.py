@@ -1,7 +1,7 @@
-"""Compare golden trials, as the code computes them now, with the golden file.
+"""Compare golden trials, as the current code computes them, with the golden file.
 
-Each round is computed from the golden indices of the rounds before it. So it is compared on its own, and a pick that
-rounding changed does not change what follows. Random choices are compared exactly, numbers within a tolerance, and
+Each round is computed from the golden indices of the rounds before it. It is therefore compared on its own, and a pick
+changed by rounding does not affect later rounds. Random choices are compared exactly, numbers within a tolerance, and
 acquired indices as far as they are decided by more than rounding (see `margins`).
 """
 
@@ -25,8 +25,8 @@ from .record import Record, setup_and_rounds
 from .trials import TRIALS, Spec, write_data
 
 GOLDEN_FILE = Path(__file__).parent / "golden.json"
-TOLERANCE = 1e-3  # nats, of NLL, mean log-probs and scores; also of inputs
-EXAMPLES = 2  # of the test set, which may be classified otherwise
+TOLERANCE = 1e-3  # nats for NLL, mean log-probs and scores; also used for inputs
+EXAMPLES = 2  # of the test set that may be classified differently
 
 _EXACT = ("seeds", "masks", "start", "labelled", "validation", "best_epoch", "pool_size")
 _WITHIN_TOLERANCE = ("nll", "log_probs")
@@ -36,12 +36,12 @@ REGENERATE = "python -m tests.golden"
 
 @dataclass(frozen=True)
 class Difference:
-    """A field of a golden trial that is not as it was.
+    """A field of a golden trial that has changed.
 
     Attributes:
-        round: None for what belongs to the whole trial.
+        round: None for a field of the whole trial.
         field: its name in the golden file; "error" if the trial raised.
-        problem: what it was and what it is.
+        problem: the old and the new value.
     """
 
     trial: str
@@ -55,13 +55,13 @@ class Difference:
 
 
 def read_golden() -> Record:
-    """The contents of the golden file."""
+    """Return the contents of the golden file."""
     golden: Record = json.loads(GOLDEN_FILE.read_text(encoding="utf-8"))
     return golden
 
 
 def compare(names: list[str] | None = None, golden: Record | None = None) -> list[Difference]:
-    """Compute golden trials, all unless some are named, and return how they differ from the golden file."""
+    """Compute the named golden trials, by default all, and return how they differ from the golden file."""
     golden = golden or read_golden()
     with tempfile.TemporaryDirectory() as folder:
         write_data(Path(folder))
@@ -87,7 +87,7 @@ def differences(name: str, golden: Record, data_root: Path) -> Iterator[Differen
 
 
 def outdated(name: str, golden: Record) -> str | None:
-    """Why a trial's entry in the golden file cannot be compared with this code; None if it can."""
+    """Return why a trial's golden entry cannot be compared with this code; None if it can."""
     entry = golden["trials"].get(name)
     if entry is None:
         return f"{name} is not in the golden file."
@@ -101,7 +101,7 @@ def outdated(name: str, golden: Record) -> str | None:
 
 
 def failure(name: str, golden: Record, data_root: Path) -> str | None:
-    """What a test says if a golden trial is not as it was; None if it is."""
+    """Return the message of a test if a golden trial has changed; None if it has not."""
     reason = outdated(name, golden)
     if reason:
         return (
@@ -125,12 +125,12 @@ def failure(name: str, golden: Record, data_root: Path) -> str | None:
 
 
 def revisions_of(spec: Spec) -> dict[str, str]:
-    """The revision of each plugin of a condition."""
+    """Return the revision of each plugin of a condition."""
     return {plugin.name: str(plugin.revision) for plugin in Condition(**spec).plugins()}
 
 
 def made_with() -> dict[str, str]:
-    """What may change rounding, for the message of a failure; it is not compared."""
+    """Return what may change rounding, for the message of a failure; it is not compared."""
     return {"torch": torch.__version__, "numpy": np.__version__, "machine": platform.machine()}
 
 
@@ -143,7 +143,7 @@ def _setup_differences(name: str, was: Record, now: Record) -> Iterator[Differen
 
 def round_differences(name: str, number: int, was: Record, now: Record, test_size: int) -> Iterator[Difference]:
     if was["best_epoch"] != now["best_epoch"] and was["validation_gap"] <= TOLERANCE:
-        return  # rounding decided which epoch's weights were kept, so the numbers of this round say nothing
+        return  # rounding decided which epoch's weights were kept, so the numbers of this round are not comparable
     yield from _exact_differences(name, number, was, now)
     for field in _WITHIN_TOLERANCE:
         if field in was and (distance := _furthest(was[field], now.get(field))) > TOLERANCE:
@@ -172,7 +172,7 @@ def _exact_differences(name: str, number: int | None, was: Record, now: Record) 
 
 
 def decided(entry: Record) -> int:
-    """How many picks of a round, from its first, are decided by more than rounding."""
+    """Return how many of a round's first picks are decided by more than rounding."""
     margins = entry.get("margins")
     if margins is None:
         return len(entry["acquired"])
@@ -180,7 +180,7 @@ def decided(entry: Record) -> int:
 
 
 def _furthest(was: Any, now: Any) -> float:
-    """The largest distance of two numbers at the same place; infinite if the shapes differ."""
+    """Return the largest distance of two numbers at the same place; infinite if the shapes differ."""
     was, now = np.asarray(was, dtype=float), np.asarray(now, dtype=float)
     if was.shape != now.shape:
         return float("inf")

@@ -1,9 +1,9 @@
-"""By how much each pick of a batch was decided, so that picks which rounding may change are not compared.
+"""How clearly each pick of a batch was decided, so that picks that rounding may change are not compared.
 
-Scores are computed here once more, in NumPy and from their definitions. A pick is the candidate of the largest key:
-the score itself, or what a stochastic rule makes of it. Each score may be off by half of `SCORE_TOLERANCE`, which gives
-each key a lowest and a highest value. The margin of a pick is its lowest key minus the highest key of all candidates
-that are left; where it is positive, no such error changes the pick.
+Scores are computed here again, in NumPy and from their definitions. A pick is the candidate with the largest key:
+the score itself, or the value that a stochastic rule computes from it. Each score may be off by half of
+`SCORE_TOLERANCE`, which gives each key a lowest and a highest value. The margin of a pick is its lowest key minus the
+highest key of all remaining candidates; if it is positive, no such error changes the pick.
 """
 
 from typing import Any
@@ -18,20 +18,20 @@ from softal_bench.registry import Plugin
 Array = NDArray[np.float64]
 
 SCORE_TOLERANCE = 1e-4
-_FAR = 99.0  # stands for infinite margins, which JSON cannot hold
+_FAR = 99.0  # replaces infinite margins, which JSON cannot represent
 
 
 def margins(plugin: Plugin[Any], pool: Pool, generator: torch.Generator, positions: list[int]) -> list[float] | None:
-    """The margin of each pick; None where no score decides, so that picks follow from the seed alone.
+    """Return the margin of each pick; None if no score is involved, so that picks follow from the seed alone.
 
     Args:
         plugin: the acquisition function.
-        pool: what it chose from.
-        generator: in the state in which the acquisition function was given it.
-        positions: what it chose, in order.
+        pool: the pool that it chose from.
+        generator: in the state in which the acquisition function received it.
+        positions: the positions that it chose, in order.
 
     Raises:
-        AssertionError: if a pick is not the candidate of the largest key, whatever the rounding.
+        AssertionError: if a pick does not have the largest key under any rounding.
     """
     if plugin.name == "uniform":
         return None
@@ -50,7 +50,7 @@ def _margin(low_N: Array, high_N: Array, positions: list[int], pick: int) -> flo
 
 
 def _keys(plugin: Plugin[Any], pool: Pool, generator: torch.Generator) -> tuple[Array, Array]:
-    """The lowest and the highest key of each candidate."""
+    """Return the lowest and the highest key of each candidate."""
     if not plugin.nested:
         scores_N = _SCORES[plugin.name](pool)
         return scores_N - SCORE_TOLERANCE / 2, scores_N + SCORE_TOLERANCE / 2
@@ -71,7 +71,7 @@ def _keys(plugin: Plugin[Any], pool: Pool, generator: torch.Generator) -> tuple[
 
 
 def _of_batch_bald(pool: Pool, joint_samples: int, generator: torch.Generator, positions: list[int]) -> list[float]:
-    """Full greedy search on the same configurations: the gain of every candidate at each step."""
+    """Run full greedy search on the same configurations, and return the margin of each pick."""
     from softal_bench.bayes.joint_entropy import Configurations, Points
 
     log_probs_N_K_C = torch.from_numpy(log_probs(pool))
@@ -86,7 +86,7 @@ def _of_batch_bald(pool: Pool, joint_samples: int, generator: torch.Generator, p
 
 
 def log_probs(pool: Pool) -> Array:
-    """log_probs_N_K_C of the whole pool, as its chunks say."""
+    """Return log_probs_N_K_C of the whole pool, read in chunks."""
     log_probs_N_K_C = np.full((pool.size, pool.num_samples, pool.num_classes), np.nan)
     for positions_n, log_probs_n_K_C in pool.log_probs():
         log_probs_N_K_C[positions_n.cpu().numpy()] = log_probs_n_K_C.double().cpu().numpy()
@@ -94,7 +94,7 @@ def log_probs(pool: Pool) -> Array:
 
 
 def _entropies(probs: Array) -> Array:
-    """-sum_c p_c log p_c over the last dimension."""
+    """Return -sum_c p_c log p_c over the last dimension."""
     entropies: Array = -(probs * np.log(np.maximum(probs, 1e-300))).sum(axis=-1)
     return entropies
 
@@ -104,7 +104,7 @@ def _entropy(pool: Pool) -> Array:
 
 
 def _bald(pool: Pool) -> Array:
-    """H[p̄] - mean_k H[p_k]."""
+    """Return H[p̄] - mean_k H[p_k]."""
     probs_N_K_C = np.exp(log_probs(pool))
     bald_N: Array = _entropies(probs_N_K_C.mean(axis=1)) - _entropies(probs_N_K_C).mean(axis=1)
     return bald_N
@@ -120,7 +120,7 @@ def _epig_bald(pool: Pool) -> Array:
 
 
 def _epig(pool: Pool) -> Array:
-    """The mean over targets of H[Y] + H[Y*] - H[Y, Y*]."""
+    """Return the mean over targets of H[Y] + H[Y*] - H[Y, Y*]."""
     probs_N_K_C, targets_M_K_C = np.exp(log_probs(pool)), np.exp(log_probs(pool.targets))
     alone_N, alone_M = _entropies(probs_N_K_C.mean(axis=1)), _entropies(targets_M_K_C.mean(axis=1))
     total_N = np.zeros(len(alone_N))

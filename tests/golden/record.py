@@ -1,7 +1,7 @@
-"""What a golden trial is compared by: every random choice in it, and the numbers that come out.
+"""The record that golden trials are compared by: every random choice in a trial, and its results.
 
-The trial runs as in a suite. It is watched from outside, through the seeds that are asked for, the masks that are
-drawn, and what the model and the acquisition function are given.
+The trial runs as in a suite. It is observed from outside, through the seeds that it requests, the masks that it draws,
+and the arguments of the model and the acquisition function.
 """
 
 import hashlib
@@ -28,19 +28,19 @@ from .margins import log_probs, margins
 from .trials import TRIAL, Spec
 
 Record = dict[str, Any]
-_POINTS = 4  # of the pool whose mean log-probs are kept
-_SHOWN = 64  # of the first mask
-_DRAWS = 4  # of masks, for each purpose
+_POINTS = 4  # points of the pool whose mean log-probs are recorded
+_SHOWN = 64  # values of the first mask
+_DRAWS = 4  # draws of masks, for each purpose
 
 
 def setup_and_rounds(spec: Spec, data_root: Path, history: list[list[int]] | None = None) -> Iterator[Record]:
-    """Yield what was observed while a trial was set up, and then in each of its rounds.
+    """Yield the observations while a trial is set up, and then those of each of its rounds.
 
     Args:
         spec: the trial's condition.
-        data_root: where `write_data` wrote.
-        history: the batch of each round; each round then starts from those before it, and what it acquires itself is
-            not used. Without it the trial goes on from what it acquires, and margins are recorded too.
+        data_root: the folder in which `write_data` wrote.
+        history: the batch of each round; each round then starts from the batches before it, and what it acquires itself
+            is ignored. Without it the trial continues from what it acquires, and margins are recorded, too.
     """
     condition = Condition(**spec)
     observer = _Observer(condition, with_margins=history is None)
@@ -60,7 +60,7 @@ def setup_and_rounds(spec: Spec, data_root: Path, history: list[list[int]] | Non
 
 
 class _Observer:
-    """Notes what happens in a trial while it is `watching`."""
+    """Records what happens in a trial while it is `watching`."""
 
     def __init__(self, condition: Condition, with_margins: bool) -> None:
         self.index_of: dict[bytes, int] = {}
@@ -70,16 +70,16 @@ class _Observer:
         self._purpose_of: dict[int, str] = {}
         self._is_training = False
         self._masks: dict[str, list[Tensor]] = {}
-        self._validated: dict[int, list[float]] = {}  # the validation values of each training, one for each epoch
+        self._validated: dict[int, list[float]] = {}  # the validation values of each training, one per epoch
         self._observed: Record = {}
 
     def take_seeds(self) -> dict[str, int]:
-        """The seeds that were asked for since the last call, by purpose."""
+        """Return the seeds requested since the last call, by purpose."""
         seeds, self._seeds = dict(sorted(self._seeds.items())), {}
         return seeds
 
     def round_of(self, line: Round) -> Record:
-        """The record of a round, from its journal line and what was observed since the last one."""
+        """Return the record of a round, from its journal line and the observations since the last round."""
         masks = {purpose: _digest(drawn) for purpose, drawn in sorted(self._masks.items())}
         from_line = {
             "accuracy": round(line.accuracy, 6),
@@ -92,7 +92,7 @@ class _Observer:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Stand between the trial and its seeds, masks, model and acquisition function; change none of them."""
+        """Intercept the trial's calls of its seeds, masks, model and acquisition function, without changing them."""
         model, acquisition = type(self._condition.model.instance), type(self._condition.acquisition.instance)
         watched = [
             (Seeds, "seed", self._seed),
@@ -166,18 +166,18 @@ class _Observer:
         return batch
 
     def _indices(self, examples: Examples) -> list[int]:
-        """Which training examples these are."""
+        """Return the indices of these training examples."""
         return [self.index_of.get(one.numpy().tobytes(), -1) for one in examples.inputs]
 
 
 def _gap(values: list[float]) -> float:
-    """How much better the best epoch was than the next; 1 where there was one epoch alone."""
+    """Return how much better the best epoch was than the second best; 1 if there was only one epoch."""
     best, *others = sorted(values, reverse=True)
     return best - others[0] if others else 1.0
 
 
 def _method(observe: Any, original: Any) -> Any:
-    """A method that calls `observe` with the original one and its arguments."""
+    """Return a method that calls `observe` with the original method and its arguments."""
 
     def method(*arguments: Any, **named: Any) -> Any:
         return observe(original, *arguments, **named)
@@ -190,7 +190,7 @@ def _index_of_inputs(train: Examples) -> dict[bytes, int]:
 
 
 def _last_input(train: Examples) -> list[float]:
-    """The middle values of the last training input: they show its scale, and its noise where it has any."""
+    """Return the middle values of the last training input, which show its scale and any noise."""
     values = train.inputs[-1].flatten()
     return _rounded(values[len(values) // 2 :][:8])
 
@@ -200,9 +200,9 @@ def _rounded(values: Tensor) -> list[float]:
 
 
 def _digest(drawn: list[Tensor]) -> Record:
-    """The first masks drawn for a purpose: how many, a digest of their bytes in order, and the start of the first.
+    """Describe the first masks drawn for a purpose: their number, a digest of their bytes, and the first values.
 
-    Later ones are left out: how many epochs draw masks may depend on rounding.
+    Later masks are left out, since the number of epochs that draw masks may depend on rounding.
     """
     contents, drawn = hashlib.sha256(), drawn[:_DRAWS]
     for masks_K_F in drawn:

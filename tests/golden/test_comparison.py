@@ -1,4 +1,4 @@
-"""What counts as a difference, what is left to rounding, and what a new revision asks for."""
+"""What counts as a difference, what rounding may change, and when a new golden file is needed."""
 
 import copy
 from pathlib import Path
@@ -27,7 +27,7 @@ NAME = "mlp_bald"
 
 @pytest.fixture
 def was(golden: Record) -> Record:
-    """A golden round whose picks are all decided."""
+    """Return a golden round whose picks are all decided."""
     entry: Record = copy.deepcopy(golden["trials"][NAME]["rounds"][0])
     entry["margins"] = [0.1] * len(entry["acquired"])
     return entry
@@ -35,7 +35,7 @@ def was(golden: Record) -> Record:
 
 @pytest.fixture
 def now(was: Record) -> Record:
-    """The same round computed again, for tests to change."""
+    """Return the same round as if computed again, for tests to change."""
     return copy.deepcopy(was)
 
 
@@ -168,7 +168,7 @@ def test_a_trial_that_is_new_or_edited_asks_for_a_new_golden_file(
 
 @pytest.fixture
 def only_one_trial(golden: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A golden file in a folder of its own, with one trial."""
+    """Write a golden file with one trial into a folder of its own."""
     path = tmp_path / "golden.json"
     trials = {"mlp_uniform": golden["trials"]["mlp_uniform"]}
     path.write_text(command.as_text(golden | {"trials": trials}), encoding="utf-8")
@@ -201,7 +201,7 @@ def test_regenerating_is_refused_while_results_changed_but_no_revision_did(
     assert read_golden()["protocol_revision"] == higher
 
 
-# An acquisition function, and how far the logits of a pool are spread so that some scores are close to one another.
+# An acquisition function, and the spread of the logits of a pool, chosen so that some scores are close.
 CLOSE: list[tuple[object, float]] = [
     ("bald", 0.1),
     ("entropy", 0.4),
@@ -216,7 +216,7 @@ CLOSE: list[tuple[object, float]] = [
 
 
 def a_pool(seed: int, spread: float) -> Tensor:
-    """log_probs_N_K_C."""
+    """Return log_probs_N_K_C with this spread of logits."""
     logits = torch.randn(60, 6, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return (spread * logits).log_softmax(dim=-1)
 

@@ -1,4 +1,4 @@
-"""Golden trials give the results that they gave when the golden file was made."""
+"""Golden trials give the same results as when the golden file was written."""
 
 from pathlib import Path
 

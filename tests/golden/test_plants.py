@@ -1,4 +1,4 @@
-"""Each of these changes alters results. Planted one at a time, without a new revision, it fails a golden trial."""
+"""Changes that alter results: each one, made alone and without a new revision, fails a golden trial."""
 
 import hashlib
 import math
@@ -30,7 +30,7 @@ Patch = pytest.MonkeyPatch
 
 
 def wrap(patch: Patch, owner: Any, name: str, around: Callable[..., Any]) -> None:
-    """Replace a function or method by `around`, which is given the original one and its arguments."""
+    """Replace a function or method by `around`, which receives the original and its arguments."""
     original = getattr(owner, name)
     patch.setattr(owner, name, lambda *arguments, **named: around(original, *arguments, **named))
 
@@ -270,7 +270,7 @@ def half_as_many_configurations(patch: Patch) -> None:
     wrap(patch, Configurations, "extended", around)
 
 
-# The change, the trial that shows it at least cost, and the field that catches it first.
+# The change, the cheapest trial that shows it, and the field in which it shows first.
 PLANTS: list[tuple[Callable[[Patch], None], str, str]] = [
     (learning_rate_one_percent_higher, "mlp_uniform", "nll"),
     (no_weight_decay, "mlp_uniform", "nll"),

@@ -1,9 +1,9 @@
-"""The golden trials: tiny trials that together pass through every part of the harness that decides numbers.
+"""The golden trials: tiny trials that together use every part of the harness that affects numbers.
 
-A condition is written as a suite file writes it. Each trial is cheap (a few gradient steps a round), trains enough that
-scores differ by more than rounding, and so little that rounding does not grow: with the instructions of another CPU
+A condition is written as in a suite file. Each trial is cheap (a few gradient steps per round), trains enough that
+scores differ by more than rounding, but so little that rounding does not grow: with the instructions of another CPU
 (`ATEN_CPU_CAPABILITY=default MKL_ENABLE_INSTRUCTIONS=SSE4_2 ONEDNN_MAX_CPU_ISA=SSE41 pytest tests/golden`) all numbers
-stay well within the tolerance. Try that with a new trial.
+stay well within the tolerance. Check this for each new trial.
 """
 
 from pathlib import Path
@@ -68,7 +68,7 @@ TRIALS: dict[str, Spec] = {
     ),
     "digits_cnn_batchbald": _trial(
         model="digits_cnn",
-        acquisition={"batchbald": {"joint_samples": 80}},  # 10 of the 100 configurations of two picks a sample: drawn
+        acquisition={"batchbald": {"joint_samples": 80}},  # draws 10 per sample, of 100 configurations of two picks
         pool_subset=300,
     ),
     "mlp_epig_bald": _trial(acquisition="epig_bald", pool_subset=600),
@@ -116,13 +116,13 @@ TRIALS: dict[str, Spec] = {
 
 
 def write_data(folder: Path) -> None:
-    """Write the files of the `arrays` data sets under a data folder. They are the same wherever they are written."""
+    """Write the files of the `arrays` data sets to a data folder. Their contents do not depend on the folder."""
     _write(folder / _GREY, *_grey_images(), size=400)
     _write(folder / _COLOUR, *_colour_images(), size=130)
 
 
 def _write(path: Path, images: np.ndarray, labels: np.ndarray, size: int) -> None:
-    """The first `size` are for training, the others for test."""
+    """Write the first `size` images for training, and the others for testing."""
     np.savez(
         path,
         train_images=images[:size],
@@ -133,7 +133,7 @@ def _write(path: Path, images: np.ndarray, labels: np.ndarray, size: int) -> Non
 
 
 def _grey_images() -> tuple[np.ndarray, np.ndarray]:
-    """500 digits of scikit-learn, each pixel repeated 3 x 3 times, with a frame of zeros up to 28x28."""
+    """Return 500 digits of scikit-learn, each pixel repeated 3 x 3 times, padded with zeros to 28x28."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -143,7 +143,7 @@ def _grey_images() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _colour_images() -> tuple[np.ndarray, np.ndarray]:
-    """Stripes of three classes: along rows, along columns and along diagonals, with phase and colour of their own."""
+    """Return stripes of three classes: along rows, columns or diagonals, with varying phase and colour."""
     number, row, column, channel = np.ix_(np.arange(180), np.arange(8), np.arange(8), np.arange(3))
     label = number % 3
     along = np.where(label == 0, row, np.where(label == 1, column, row + column))

@@ -1,6 +1,6 @@
-"""An environment layered over this one: it sees what is installed here and adds to it, so that there is one torch.
+"""An environment layered over the current one: it adds to the packages installed there, so that torch is shared.
 
-`python tests/installed/layer.py FOLDER` makes it; its own packages come before those below.
+`python tests/installed/layer.py FOLDER` creates it; its own packages take precedence over those below.
 """
 
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def make_layer(folder: Path) -> Path:
-    """Make the environment in the folder, anew if it is there; returns its Python."""
+    """Create the environment in the folder, replacing an existing one, and return its Python."""
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = folder / "bin" / "python"

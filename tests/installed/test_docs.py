@@ -1,4 +1,4 @@
-"""The commands of the pages in docs/, in the order of the page, in an environment without a clone."""
+"""The commands of the pages in docs/, run in the order of the page, in an environment without a clone."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ RUN = 'cd "$(cat {place})"\n{code}\npwd > {place}\n'
 
 
 class Reader:
-    """Who follows a page: runs its commands in one shell after another, each in the folder that the last one left."""
+    """Follows a page: runs its commands in successive shells, each in the folder where the last one ended."""
 
     def __init__(self, installed: Installed, folder: Path) -> None:
         self._installed = installed

@@ -1,4 +1,4 @@
-"""The suite and a third-party plugin as users have them: from wheels, without a clone."""
+"""The suite and a third-party plugin as users install them: from wheels, without a clone."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Tiny files in the format of MNIST's: a magic number and the sizes, big-endian, then bytes."""
+"""Tiny files in the format of MNIST: a magic number and the sizes, big-endian, followed by bytes."""
 
 import struct
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def images(count: int, seed: int) -> np.ndarray:
-    """Random bytes [count, 28, 28]."""
+    """Return random bytes [count, 28, 28]."""
     return np.random.default_rng(seed).integers(0, 256, (count, 28, 28)).astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""A data set whose examples say where they stand: the input of training example i is i."""
+"""A data set whose examples tell their positions: the input of training example i is i."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -13,9 +13,9 @@ NOWHERE = Path("/nowhere")
 
 @dataclass(frozen=True)
 class Numbered(Dataset):
-    """Classes take turns until each has its size; six test inputs are the last training inputs, one is of its own.
+    """Repeats the classes in turn until each has its size. Six test inputs are the last training inputs, one is new.
 
-    The tensors are the same at every load, as of a data set that keeps what it has read.
+    The tensors are the same at every load, as in a data set that caches what it has read.
     """
 
     sizes: tuple[int, ...] = (40, 40, 40, 40, 40)

@@ -1,4 +1,4 @@
-"""What all built-in acquisition functions keep: sizes, purity, ties, chunks, devices."""
+"""Properties of all built-in acquisition functions: sizes, purity, ties, chunks, devices."""
 
 import random
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def pool_over(log_probs_N_K_C: Tensor, chunk_size: int = 4096) -> TensorPool:
-    """A pool that offers embeddings, a labelled set and targets too."""
+    """Return a pool that also offers embeddings, a labelled set and targets."""
     (size, num_samples, num_classes), device = log_probs_N_K_C.shape, log_probs_N_K_C.device
     return TensorPool(
         log_probs_N_K_C,
@@ -68,7 +68,7 @@ def pool_over(log_probs_N_K_C: Tensor, chunk_size: int = 4096) -> TensorPool:
 
 
 def extreme_pool() -> Tensor:
-    """float32 predictions: sure beyond doubt and agreed, sure and opposed, undecided, nearly sure, ordinary."""
+    """Return float32 log-probs: one-hot and agreed, one-hot and opposed, uniform, nearly one-hot, ordinary."""
     sure, opposed = torch.eye(4)[[1, 1, 1]], torch.eye(4)[[0, 1, 2]]
     undecided, nearly = torch.full((3, 4), 0.25), torch.tensor([[1 - 3e-30, 1e-30, 1e-30, 1e-30]] * 3)
     ordinary = oracles.random_log_probs(1, 3, 3, 4).exp().float()

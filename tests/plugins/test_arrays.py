@@ -1,4 +1,4 @@
-"""A user's own .npz: what is read, how it is scaled, and what is refused."""
+"""A user's own .npz file: what is read, how it is scaled, and what is refused."""
 
 import hashlib
 import io
@@ -20,7 +20,7 @@ LABELS = np.array([0, 1, 2, 0, 1, 2])
 
 
 def arrays(**changes: Any) -> dict[str, Any]:
-    """Six training and two test images of 5x4, three classes."""
+    """Return six training and two test images of 5x4 in three classes, with some arrays changed."""
     sound: dict[str, Any] = {
         "train_images": RNG.integers(0, 256, (6, 5, 4)).astype(np.uint8),
         "train_labels": LABELS,
@@ -150,7 +150,7 @@ def test_a_label_beyond_the_classes_named_is_an_error(tmp_path: Path) -> None:
 
 
 class Bomb:
-    """Leaves a file behind when it is unpickled."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, trace: Path) -> None:
         self.trace = trace
@@ -203,19 +203,19 @@ def test_test_inputs_that_are_training_inputs_are_counted(tmp_path: Path) -> Non
 
 
 def forged(shape: tuple[int, ...], zeros: int = 0, descr: str = "|u1") -> bytes:
-    """A .npy file of bytes whose header has any shape, and which holds so many zeros."""
+    """Return a .npy file whose header has this shape and dtype, followed by this many zero bytes."""
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
     return file.getvalue() + bytes(zeros)
 
 
 def with_header(text: str) -> bytes:
-    """A .npy file with this header and nothing else."""
+    """Return a .npy file with this header and no data."""
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
 
 
 def write_archive(folder: Path, train_images: bytes, compression: int = zipfile.ZIP_STORED) -> Path:
-    """A sound file but for the bytes of its training images."""
+    """Write a valid file except for the bytes of its training images."""
     path = folder / "forged.npz"
     with zipfile.ZipFile(path, "w", compression) as archive:
         archive.writestr("train_images.npy", train_images)
@@ -267,7 +267,7 @@ def test_an_array_that_cannot_be_read_is_refused(tmp_path: Path, train_images: b
 def test_an_archive_that_unpacks_to_more_than_the_memory_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: int
 ) -> None:
-    """A byte that is stored is held as three floats while it is standardised, so 2^20 of them need 13 MiB."""
+    """A stored byte takes up three floats while it is standardised, so 2^20 of them need 13 MiB."""
     path = write_archive(tmp_path, forged((2**20,), 2**20), compression)
     assert path.stat().st_size < 2**14
     for mebibytes, problem in (

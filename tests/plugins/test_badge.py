@@ -1,4 +1,4 @@
-"""BADGE: that its factors stand for the gradient embeddings of the paper, and what it draws on them."""
+"""BADGE: its factors represent the gradient embeddings of the paper, and batches are drawn from these."""
 
 import oracles
 import pytest
@@ -24,9 +24,9 @@ def pool_of(size: int, chunk_size: int = 4096) -> TensorPool:
 
 
 def gradient_embeddings(log_probs_N_K_C: Tensor, embeddings_N_D: Tensor) -> oracles.Array:
-    """By automatic differentiation: of each point's loss in the last layer's weights, at its most probable class.
+    """Differentiate the loss of each point, at its most probable class, by the weights of the last layer (autograd).
 
-    The last layer is replaced by one whose prediction at the point is p̄, which is all that the gradient depends on.
+    The last layer is replaced by one that predicts p̄ at the point, since the gradient depends on nothing else.
     """
     gradients = []
     for mean_C, embedding_D in zip(log_probs_N_K_C.exp().mean(dim=1), embeddings_N_D.double(), strict=True):
@@ -58,7 +58,7 @@ def test_scores_are_distances_of_the_papers_gradients_from_the_nearest_centre_be
 
 
 def test_each_undecided_point_is_drawn_while_one_stands_for_all_that_are_sure() -> None:
-    # With the gradient in log-probabilities the uncertainty would drop out, and any point would be as good.
+    # With the gradient by log-probabilities the uncertainty would cancel, and all points would be equally good.
     sure, undecided = torch.tensor([0.998, 0.001, 0.001]), torch.tensor([0.34, 0.33, 0.33])
     probs_N_C = torch.stack([sure, undecided.roll(1), sure.roll(2), undecided, sure.roll(1), undecided.roll(2)])
     pool = TensorPool(probs_N_C.log().unsqueeze(1), embeddings_N_D=torch.ones(6, 4))

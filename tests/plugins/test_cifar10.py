@@ -1,4 +1,4 @@
-"""CIFAR-10 and its model: files as torchvision has them, images that a ResNet-18 learns from."""
+"""CIFAR-10 and its model: files in torchvision's format, and images that a ResNet-18 learns from."""
 
 import hashlib
 import pickle
@@ -27,7 +27,7 @@ def seeded(seed: int) -> torch.Generator:
 
 @pytest.fixture
 def small_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Files in the format of the originals with two images each, whose checksums torchvision is told to expect."""
+    """Write files in the original format with two images each, and let torchvision expect their checksums."""
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
     contents = {"batches.meta": pickle.dumps({"label_names": [f"class {c}" for c in range(10)]})}
@@ -132,4 +132,4 @@ def test_the_resnet_learns_real_images_better_than_chance(cifar10_subset: Path) 
     unseen = some
     log_probs_n_C = evaluation_log_probs(fitted, unseen.inputs, 4, TrainingRegime(), seeded(1))
     accuracy, _ = accuracy_and_nll(log_probs_n_C, unseen.labels)
-    assert accuracy > 0.1 + 4 * (0.1 * 0.9 / len(some)) ** 0.5  # chance, and four standard deviations of it
+    assert accuracy > 0.1 + 4 * (0.1 * 0.9 / len(some)) ** 0.5  # chance plus four standard deviations

@@ -1,4 +1,4 @@
-"""k-center greedy as an acquisition function: what it reads, and that predictions play no part."""
+"""k-center greedy as an acquisition function: what it reads, and that predictions do not matter."""
 
 import numpy as np
 import oracles

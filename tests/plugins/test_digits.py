@@ -1,4 +1,4 @@
-"""The digits that scikit-learn ships, against scikit-learn."""
+"""The digits of scikit-learn, compared with scikit-learn."""
 
 import hashlib
 import subprocess
@@ -39,7 +39,7 @@ def test_every_image_of_scikit_learn_is_in_one_of_the_two_parts_with_its_label()
     parts = [(splits.train, part) for part in (splits.train, splits.test)]
     rows = np.concatenate([part.inputs.flatten(1).numpy() for _, part in parts])
     labels = np.concatenate([part.labels.numpy() for _, part in parts])
-    # Standardising is one affine map of all pixels: undo it from the smallest and the largest, which are 0 and 16.
+    # Standardisation is one affine map of all pixels. It is undone from the smallest and largest pixel, 0 and 16.
     pixels = np.rint((rows - rows.min()) / (rows.max() - rows.min()) * 16).astype(int)
     found = sorted((*row, label) for row, label in zip(pixels.tolist(), labels.tolist(), strict=True))
     expected = sorted(

@@ -1,4 +1,4 @@
-"""EMNIST: upright images and labels from 0, whichever of the six splits it is."""
+"""EMNIST: in all six splits, images are upright and labels start at 0."""
 
 import gzip
 import shutil
@@ -24,7 +24,7 @@ def load(root: Path, split: str) -> Splits:
 
 
 def write(folder: Path, split: str, labels: list[int]) -> None:
-    """Three training and two test images as the authors store them: column after column."""
+    """Write three training and two test images as the authors store them, column by column."""
     for part, pixels in (("train", TRAIN), ("test", TEST)):
         idx_files.write_images(folder / f"emnist-{split}-{part}-images-idx3-ubyte", pixels.transpose(0, 2, 1).copy())
         idx_files.write_labels(folder / f"emnist-{split}-{part}-labels-idx1-ubyte", labels[: len(pixels)])
@@ -38,7 +38,7 @@ def raw(tmp_path: Path) -> Path:
 
 
 def copied(url: str, root: str, filename: str, md5: str) -> None:
-    """What a download does, from a file of this machine."""
+    """Replace a download by a copy of a local file."""
     shutil.copy(url, Path(root) / filename)
 
 
@@ -57,7 +57,7 @@ def test_images_stand_upright_and_are_standardised_with_those_of_the_split(
 
 @pytest.mark.parametrize(("split", "num_classes"), SPLITS.items())
 def test_labels_run_from_0_to_the_last_class(raw: Path, tmp_path: Path, split: str, num_classes: int) -> None:
-    first = 1 if split == "letters" else 0  # as the files have them
+    first = 1 if split == "letters" else 0  # as in the files
     write(raw, split, [first, first + num_classes - 1, first + 3])
     splits = load(tmp_path, split)
     assert splits.train.labels.tolist() == [0, num_classes - 1, 3]

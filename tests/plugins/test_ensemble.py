@@ -1,4 +1,4 @@
-"""The deep ensemble: its posterior samples are its members, each fitted on its own."""
+"""The deep ensemble: its posterior samples are its members, each fitted independently."""
 
 import copy
 from dataclasses import dataclass
@@ -36,12 +36,12 @@ def ensemble_of(model: BayesianModel, members: int = 5, seed: int = 0) -> Fitted
 
 
 def predictions(fitted: FittedEnsemble) -> Tensor:
-    """log_probs_M_n_C of deterministic members, each asked on its own."""
+    """Return log_probs_M_n_C of deterministic members, each evaluated on its own."""
     return torch.stack([member.posterior(1, seeded(0)).log_probs(INPUTS)[:, 0] for member in fitted.members])
 
 
 def members_of(log_probs_n_K_C: Tensor, log_probs_M_n_C: Tensor) -> list[int]:
-    """Of each sample the member whose prediction it is, to the bit."""
+    """Return, for each sample, the member whose prediction equals it exactly."""
     found = [
         [number for number, member in enumerate(log_probs_M_n_C) if torch.equal(member, sample)]
         for sample in log_probs_n_K_C.unbind(dim=1)
@@ -51,7 +51,7 @@ def members_of(log_probs_n_K_C: Tensor, log_probs_M_n_C: Tensor) -> list[int]:
 
 
 def distinct(tensor: Tensor) -> int:
-    """How many different ones there are along the first dimension."""
+    """Return the number of distinct entries along the first dimension."""
     return len(torch.unique(tensor, dim=0))
 
 
@@ -110,7 +110,7 @@ def test_the_samples_stay_the_same_when_read_again_and_when_another_posterior_is
 
 @dataclass
 class CountedPosterior(Posterior):
-    """K samples that all say 1/2; counts how often it is asked."""
+    """K samples that all predict 1/2; counts its evaluations."""
 
     samples: int
     calls: list[int]
@@ -125,7 +125,7 @@ class CountedPosterior(Posterior):
 
 
 class CountedMember(FittedModel):
-    """A member that counts how often it is asked."""
+    """A member that counts its evaluations."""
 
     def __init__(self, best_epoch: int = 1) -> None:
         self.best_epoch = best_epoch

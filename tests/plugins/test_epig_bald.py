@@ -1,4 +1,4 @@
-"""EPIG-BALD against a computation by hand on two small posteriors."""
+"""EPIG-BALD compared with a computation by hand on two small posteriors."""
 
 import oracles
 import pytest
@@ -25,7 +25,7 @@ def test_the_score_is_the_difference_of_the_two_mutual_informations() -> None:
         for model, evaluation in zip(oracles.probs_of(MODEL), oracles.probs_of(EVALUATION), strict=True)
     ]
     assert EPIGBALD().scores(pool()).tolist() == pytest.approx(expected, abs=1e-12)
-    assert min(expected) < 0 < max(expected)  # the pool has scores of both signs
+    assert min(expected) < 0 < max(expected)  # scores of both signs occur
 
 
 def test_under_the_same_posterior_twice_it_is_zero() -> None:

@@ -1,4 +1,4 @@
-"""How much the draws of an evaluation move a test accuracy, on one LeNet fitted to real MNIST."""
+"""How much random masks in the evaluation change a test accuracy, for one LeNet fitted to real MNIST."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from softal_bench.bayes.training import accuracy_and_nll, evaluation_log_probs
 from softal_bench.contracts import TrainingRegime
 
 SETS = 200  # independent sets of four masks
-TOGETHER = 25  # sets that are predicted at once; samples of one posterior are independent of each other
+TOGETHER = 25  # sets predicted at once; samples of one posterior are independent
 
 
 @pytest.mark.mnist

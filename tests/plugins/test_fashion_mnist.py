@@ -1,4 +1,4 @@
-"""Fashion-MNIST: files in its format, and what all data sets read through torchvision do with bytes."""
+"""Fashion-MNIST: files in its format, and how all data sets read through torchvision scale bytes."""
 
 import hashlib
 from pathlib import Path
@@ -24,7 +24,7 @@ def load(root: Path) -> Splits:
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """The folder of five training and two test images."""
+    """Write five training and two test images and return their folder."""
     folder = tmp_path / "FashionMNIST" / "raw"
     folder.mkdir(parents=True)
     for part, pixels, labels in (("train", TRAIN, LABELS), ("t10k", TEST, [1, 2])):

@@ -1,4 +1,4 @@
-"""A long tail: how many of each class are kept, and that nothing else changes."""
+"""A long tail: how many examples of each class are kept, and that nothing else changes."""
 
 import math
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_each_class_keeps_its_share_of_the_exponential_profile_and_at_least_one(
     ratio: float, expected: list[int]
 ) -> None:
     train = load(Imbalanced(Numbered(), ratio)).train
-    assert train.labels.bincount().tolist() == expected  # 40 ratio^(-c/4), rounded, worked out by hand
+    assert train.labels.bincount().tolist() == expected  # 40 ratio^(-c/4), rounded, computed by hand
 
 
 def test_the_share_is_of_the_class_s_own_size() -> None:

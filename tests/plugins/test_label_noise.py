@@ -1,4 +1,4 @@
-"""Wrong labels: how many, which, and that inputs, test set and what is wrapped stay as they were."""
+"""Wrong labels: how many and which; inputs, the test set and the wrapped data set do not change."""
 
 import math
 from pathlib import Path

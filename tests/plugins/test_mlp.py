@@ -1,4 +1,4 @@
-"""The multilayer perceptron: any shape of inputs, any hidden layers, with dropout and without."""
+"""The multilayer perceptron: inputs of any shape, any hidden layers, with and without dropout."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""MNIST: the real files where they are, and clear words where they are not."""
+"""MNIST: the real files if they exist, and a clear error if they do not."""
 
 import struct
 from pathlib import Path
@@ -21,7 +21,7 @@ def load(root: Path) -> Splits:
 
 
 def idx(folder: Path, name: str) -> np.ndarray:
-    """An IDX file, read by its specification: big-endian magic number and sizes, then bytes."""
+    """Read an IDX file by its specification: big-endian magic number and sizes, followed by bytes."""
     content = (folder / "MNIST" / "raw" / name).read_bytes()
     dimensions = content[3]
     shape = struct.unpack(f">{dimensions}I", content[4 : 4 + 4 * dimensions])

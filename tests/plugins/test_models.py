@@ -1,4 +1,4 @@
-"""The built-in models as a trial uses them: fitted to real digits, on inputs of the right shape."""
+"""The built-in models as a trial uses them, fitted to real digits; inputs of a wrong shape are refused."""
 
 import math
 from pathlib import Path

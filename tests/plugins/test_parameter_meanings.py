@@ -1,4 +1,4 @@
-"""Every parameter of a built-in model or data set says in a line what it means."""
+"""Every parameter of a built-in model or data set has a description of one line."""
 
 import dataclasses
 import importlib

@@ -1,4 +1,4 @@
-"""The distribution of other libraries' acquisition functions is sound without those libraries."""
+"""The distribution of other libraries' acquisition functions is sound even without those libraries."""
 
 import importlib
 import subprocess

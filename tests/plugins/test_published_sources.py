@@ -13,7 +13,7 @@ Used = tuple[str, str, str]  # the kind of a plugin, its name, and the digest of
 
 
 def plugins_of(journal: Path) -> Iterator[Used]:
-    """The built-in plugins in the headers of a published journal."""
+    """Yield the built-in plugins in the headers of a published journal."""
     for line in journal.read_text().splitlines():
         for plugin in json.loads(line).get("plugins", []):
             if plugin["distribution"] == "softal-bench":

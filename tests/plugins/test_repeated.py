@@ -1,4 +1,4 @@
-"""Repeated data sets: twins that differ by noise alone."""
+"""Repeated data sets: twins that differ only by noise."""
 
 import math
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ LABELS = torch.arange(40) % 5
 
 @dataclass(frozen=True)
 class Forty(Dataset):
-    """Forty known images; the same tensors at every load, as of a data set that keeps what it has read."""
+    """Forty known images; the tensors are the same at every load, as in a data set that caches what it has read."""
 
     def load(self, root: Path, generator: torch.Generator) -> Splits:
         return Splits(
@@ -31,7 +31,7 @@ class Forty(Dataset):
 
 @dataclass(frozen=True)
 class Fetched(Forty):
-    """A data set that has to be fetched first."""
+    """A data set that must be downloaded first."""
 
     def prepare(self, root: Path) -> None:
         (root / "fetched").write_text("here")
@@ -42,7 +42,7 @@ def load(dataset: Dataset, seed: int = 0) -> Splits:
 
 
 def noise(splits: Splits, times: int) -> Tensor:
-    """What was added to each copy: [times, 40, ...]."""
+    """Return the noise that was added to each copy, [times, 40, ...]."""
     return splits.train.inputs.view(times, *INPUTS.shape) - INPUTS
 
 
@@ -57,7 +57,7 @@ def test_copies_stand_block_wise_so_that_i_and_i_plus_n_are_twins(times: int) ->
 
 def test_every_copy_has_noise_of_its_own_with_the_standard_deviation_asked_for() -> None:
     added = noise(load(Repeated(Forty(), times=50, noise_std=0.25)), 50)
-    for copy in added[:5]:  # the first copy has noise too
+    for copy in added[:5]:  # the first copy has noise, too
         assert copy.std().item() == pytest.approx(0.25, rel=5 / math.sqrt(2 * 240))
     assert added.std().item() == pytest.approx(0.25, rel=5 / math.sqrt(2 * 12_000))
     assert added.mean().item() == pytest.approx(0, abs=5 * 0.25 / math.sqrt(12_000))
@@ -110,7 +110,7 @@ def test_what_is_wrapped_is_fetched(tmp_path: Path) -> None:
 def test_a_repeated_data_set_can_be_repeated() -> None:
     splits = load(Repeated(Repeated(Forty(), noise_std=0.3), noise_std=0.4))
     assert len(splits.train) == 160
-    assert noise(splits, 4).std().item() == pytest.approx(0.5, rel=0.1)  # independent noise adds up in squares
+    assert noise(splits, 4).std().item() == pytest.approx(0.5, rel=0.1)  # variances of independent noise add up
 
 
 @pytest.mark.parametrize(("times", "noise_std"), [(0, 0.1), (-1, 0.1), (2, -0.1), (2, math.nan), (2, math.inf)])

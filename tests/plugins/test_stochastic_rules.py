@@ -1,4 +1,4 @@
-"""Softmax, power and softrank against exact sampling without replacement, their limits, and the paper's traps."""
+"""Softmax, power and softrank: exact sampling without replacement, their limits, and pitfalls of the paper."""
 
 import dataclasses
 import itertools
@@ -125,7 +125,7 @@ def test_a_temperature_that_is_not_positive_and_finite_is_refused(rule: type[Rul
 
 
 def test_softrank_uses_ranks_and_not_the_sorting_permutation() -> None:
-    # Scores .1 .9 .5 have ranks 3 1 2; the permutation that sorts them is 2 3 1.
+    # Scores 0.1, 0.9, 0.5 have ranks 3, 1, 2; the permutation that sorts them is 2, 3, 1.
     drawn = draw(Softrank(given(0.1, 0.9, 0.5), 1.0), pool_of(3), 1)
     assert agree(drawn, {(0,): 2 / 11, (1,): 6 / 11, (2,): 3 / 11})
 
@@ -144,7 +144,7 @@ def test_equal_scores_make_any_rule_uniform(rule: type[Rule], temperature: float
 
 @pytest.mark.parametrize("nothing", [0.0, -1e-9])
 def test_power_takes_points_of_no_weight_last_and_in_uniform_order(nothing: float) -> None:
-    # A slightly negative score once gave NaN, which topk sorts first: the worst points were bought.
+    # A slightly negative score once gave NaN, which topk sorts first, so that the worst points were acquired.
     drawn = draw(Power(given(nothing, 0.5, -1e-7, 0.3, 0.0), 0.125), pool_of(5), 5, draws=3000)
     assert {frozenset(batch[:2]) for batch in drawn} == {frozenset({1, 3})}
     assert agree([batch[2:] for batch in drawn], dict.fromkeys(itertools.permutations([0, 2, 4]), 1 / 6))

@@ -1,4 +1,4 @@
-"""SVHN: files in the format of the originals, whose checksums torchvision is told to expect."""
+"""SVHN: files in the original format, whose checksums torchvision is made to expect."""
 
 import hashlib
 import shutil
@@ -16,7 +16,7 @@ from softal_bench.errors import DataError, DataMissingError
 
 RNG = np.random.default_rng(0)
 TRAIN, TEST = (RNG.integers(0, 256, (count, 3, 32, 32)).astype(np.uint8) for count in (4, 3))
-LABELS = {"train": [10, 1, 9, 4], "test": [10, 2, 1]}  # the files call the digit 0 ten
+LABELS = {"train": [10, 1, 9, 4], "test": [10, 2, 1]}  # the files store the digit 0 as 10
 
 
 def load(root: Path) -> Splits:
@@ -25,7 +25,7 @@ def load(root: Path) -> Splits:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Four training and three test images, laid out as the authors have them: [rows, columns, colours, images]."""
+    """Write four training and three test images in the authors' layout, [rows, columns, colours, images]."""
     files = tmp_path / "SVHN"
     files.mkdir()
     expected = {}

@@ -1,6 +1,6 @@
-"""The pretend CUDA device refuses what CUDA refuses, and computes what the CPU computes.
+"""The pretend CUDA device rejects what CUDA rejects, and computes what the CPU computes.
 
-These tests run on the pretend device alone: `make test-pretend-cuda`. On a real device they would test CUDA itself.
+These tests run only on the pretend device, with `make test-pretend-cuda`. On a real device they would test CUDA.
 """
 
 import copy
@@ -175,7 +175,7 @@ def test_an_index_out_of_range_breaks_the_device_until_it_is_cured(there: Tensor
     from pretend_device import cure, is_broken
 
     try:
-        there[torch.tensor([4], device=DEVICE)]  # as on a GPU the operator returns
+        there[torch.tensor([4], device=DEVICE)]  # the operator returns, as on a GPU
         assert is_broken()
         with pytest.raises(RuntimeError, match="device-side assert"):
             there.sum().item()

@@ -1,4 +1,4 @@
-"""Third-party plugins: sound ones come through the same door, broken ones stop only who asks for them."""
+"""Third-party plugins: sound ones load like built-in ones, broken ones stop only suites that use them."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -51,7 +51,7 @@ HASTY = "import torch\ntorch.set_float32_matmul_precision('medium')\n" + SOUND
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Make a distribution that exists for one test: modules and a dist-info folder on a path of their own.
+    """Install distributions for one test: modules and a dist-info folder on a path of their own.
 
     For example `install("acme", {"bald2": "acme_bald:BALD2"}, {"acme_bald": source})`.
     """
@@ -71,7 +71,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         (info / "entry_points.txt").write_text(f"[softal_bench.{kind}]\n{entries}")
         for module, source in modules.items():
             (site / f"{module}.py").write_text(source)
-            monkeypatch.delitem(sys.modules, module, raising=False)  # what another test left
+            monkeypatch.delitem(sys.modules, module, raising=False)  # left by another test
         monkeypatch.syspath_prepend(str(site))
         return site
 
@@ -80,7 +80,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Registry[AcquisitionFunction]:
-    """A registry that has not read its entry points yet, in the place of the one that nested plugins come from."""
+    """Return a registry that has not read its entry points yet, in place of the one that resolves nested plugins."""
     registry = Registry("acquisitions", "acquisition function", AcquisitionFunction)  # type: ignore[type-abstract]
     monkeypatch.setitem(registries, "acquisitions", registry)
     return registry

@@ -1,4 +1,4 @@
-"""Plugins by name: the built-in ones, their defaults, nested ones, and what a wrong request is told."""
+"""Plugins by name: built-in plugins, their defaults, nested plugins, and the errors for wrong requests."""
 
 import dataclasses
 import math
@@ -97,7 +97,7 @@ def test_what_was_built_is_described_in_full_for_the_journal() -> None:
         "name": "power",
         "parameters": {"score": {"bald": {}}, "temperature": 0.125},
     }
-    assert acquisitions.resolve({plugin.name: plugin.parameters}) == plugin  # and built again from that
+    assert acquisitions.resolve({plugin.name: plugin.parameters}) == plugin  # can be built again from that
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_unknown_models_and_data_sets_are_called_what_they_are() -> None:
         models.build("lenet")
     with pytest.raises(PluginError, match=r"unknown data set 'minst'; did you mean 'mnist'\? Installed: .*digits"):
         datasets.build("minst")
-    with pytest.raises(PluginError, match="unknown model 'bald'"):  # a name of another kind is no name of this one
+    with pytest.raises(PluginError, match="unknown model 'bald'"):  # a name of another kind
         models.build("bald")
 
 

@@ -1,4 +1,4 @@
-"""The digest of a plugin's source: what changes it and what does not, and which modules it covers."""
+"""The digest of a plugin's source: which changes affect it, and which modules it covers."""
 
 import ast
 import importlib
@@ -44,7 +44,7 @@ Digest = Callable[..., str | None]
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of an importable package `digested`."""
+    """Create an importable package `digested` and return its folder."""
     monkeypatch.syspath_prepend(str(tmp_path))
     folder = tmp_path / "digested"
     folder.mkdir()
@@ -57,7 +57,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def digest(package: Path) -> Digest:
-    """The digest of digested.score with these texts."""
+    """Return a function that computes the digest of digested.score with these texts."""
 
     def of(score: str = SCORE, helper: str = HELPER, **others: str) -> str | None:
         for name, text in {"score": score, "helper": helper, **others}.items():
@@ -77,7 +77,7 @@ def forget() -> None:
 def test_a_digest_is_16_hexadecimal_digits_and_the_same_each_time(digest: Digest) -> None:
     assert re.fullmatch("[0-9a-f]{16}", str(digest()))
     assert digest() == digest()
-    assert not any(name.startswith("digested") for name in sys.modules)  # it was read, not imported
+    assert not any(name.startswith("digested") for name in sys.modules)  # the source was read, not imported
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_what_has_no_effect_on_results_does_not_change_it(digest: Digest, old: s
     [
         ("1.5", "1.6"),
         ("power: float = 2.0", "power: float = 2"),
-        ("power: float = 2.0", "power = 2.0"),  # no field of the dataclass any more
+        ("power: float = 2.0", "power = 2.0"),  # no longer a field of the dataclass
         ("power: float = 2.0", "power: ClassVar[float] = 2.0"),
         ("math.log(value) * factor", "math.log(value) + factor"),
         ("import math\n", "import cmath as math\n"),
@@ -149,7 +149,7 @@ def test_modules_that_import_one_another_have_a_digest(digest: Digest) -> None:
 def test_a_source_that_cannot_be_read_has_no_digest(digest: Digest) -> None:
     assert digest("def broken(:\n") is None
     assert digest_of({"digested.missing"}, OwnModules(frozenset({"digested"}))) is None
-    assert digest_of({"__main__"}, OwnModules(frozenset({"__main__"}))) is None  # as of a class made in a REPL
+    assert digest_of({"__main__"}, OwnModules(frozenset({"__main__"}))) is None  # as for a class defined in a REPL
     assert digest_of({"math"}, OwnModules(frozenset({"math"}))) is None
 
 

@@ -1,4 +1,4 @@
-"""What an entry point loads is looked at before it is used, and so are the values that end up in journals."""
+"""What an entry point loads is checked before it is used, and so are values that are written to journals."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A suite with one condition and three done trials, which most tests of reports use."""
+"""A suite with one condition and three finished trials, which most tests of reports use."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ ACCURACIES = [[0.5, 0.9, 0.85, 0.95], [0.5, 0.6, 0.8, 0.9], [0.5, 0.6, 0.7, 0.8]
 
 @pytest.fixture
 def suite(tmp_path: Path) -> ExampleSuite:
-    """A suite with the condition uniform at B = 10, whose three trials are done and in the runs folder."""
+    """Write a suite with the condition uniform at B = 10, whose three trials are done and in the runs folder."""
     example = ExampleSuite(tmp_path)
     for trial, accuracies in enumerate(ACCURACIES):
         write(example.path(example.conditions[0], trial), lines(example.conditions[0], trial, accuracies))

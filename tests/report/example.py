@@ -1,4 +1,4 @@
-"""A small suite for the tests of reports, and journals written by hand line by line."""
+"""A small suite for the tests of reports, and journals written line by line."""
 
 import json
 from collections.abc import Sequence

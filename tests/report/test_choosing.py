@@ -14,7 +14,7 @@ from softal_bench.report.stats.tables import Setting, settings
 
 from .example import POWER, ExampleAcquisition, ExampleCondition, ExampleSuite, ExampleTargets, lines, write
 
-SELECT, PREDICT = 0.012345, 0.5  # seconds of each round of the example; labels are 20, 30, 40, 50
+SELECT, PREDICT = 0.012345, 0.5  # seconds of each round; labels are 20, 30, 40, 50
 
 
 def setting(suite: ExampleSuite) -> Setting:
@@ -62,7 +62,7 @@ def test_the_table_has_quartiles_in_which_unreached_targets_are_infinite(suite: 
     row = choosing_table(choosing_panels(setting(suite), [0.9])).cells.loc["uniform"]
     assert (row["B"], row["Target"], row["n"]) == ("10", "90 %", "3")
     assert row["Labels"] == "40 / 50 / ∞"
-    assert row["Choosing, s"] == "1.54 [1.02, ∞]"  # of 0.512, 1.537 and ∞
+    assert row["Choosing, s"] == "1.54 [1.02, ∞]"  # from 0.512, 1.537 and ∞
     assert row["of which selection, s"] == "0.0370 [0.0247, ∞]"
 
 

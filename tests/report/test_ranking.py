@@ -13,7 +13,7 @@ from .example import POWER, UNIFORM, ExampleAcquisition, ExampleCondition, Examp
 
 BALD = ExampleAcquisition("bald", "bald")
 METHODS = (UNIFORM, BALD, POWER)
-# Flat curves, so that areas are these accuracies: by method, B and trial.
+# Flat curves, so that areas equal these accuracies, by method, B and trial.
 AREAS = {
     ("uniform", 5): [0.5, 0.6, 0.4],
     ("uniform", 10): [0.5, 0.5, 0.5],

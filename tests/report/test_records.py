@@ -1,4 +1,4 @@
-"""Which journal is taken for a trial, and what becomes of those that cannot be read."""
+"""Which journal is used for a trial, and how unreadable journals are treated."""
 
 from collections.abc import Callable
 from dataclasses import replace

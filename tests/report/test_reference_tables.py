@@ -1,4 +1,4 @@
-"""Published figures next to ours."""
+"""Published figures next to our results."""
 
 import math
 from dataclasses import replace
@@ -28,7 +28,7 @@ def reference() -> Reference:
 
 
 def collected(suite: ExampleSuite) -> Results:
-    """The example's results with the reference."""
+    """Return the example's results with the reference."""
     return replace(suite, reference=reference()).collect()
 
 

@@ -1,4 +1,4 @@
-"""The statistics against numpy, brute-force enumeration and closed forms."""
+"""The statistics compared with numpy, brute-force enumeration and closed forms."""
 
 import itertools
 import math

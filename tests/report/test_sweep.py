@@ -21,7 +21,7 @@ def rule(name: str, temperature: float) -> ExampleAcquisition:
 
 @pytest.fixture
 def setting(suite: ExampleSuite) -> Setting:
-    """Power at T = 0.5, 0.25 and 2 (in this order; the last was not run), softmax at T = 1, and uniform."""
+    """Return power at T = 0.5, 0.25 and 2 (in this order; the last was not run), softmax at T = 1, and uniform."""
     acquisitions = [rule("power", 0.5), rule("power", 0.25), rule("power", 2.0), rule("softmax", 1.0), UNIFORM]
     of_power = [ExampleCondition(acquisition) for acquisition in acquisitions]
     suite = replace(suite, conditions=of_power)

@@ -22,7 +22,7 @@ def test_labels_to_reach_an_accuracy_are_quartiles_over_trials(suite: ExampleSui
     (table,) = labels_to_target_tables(suite.collect())
     assert table.title == "Labels to 90 % test accuracy"
     assert table.cells.index.tolist() == ["uniform"]
-    assert table.cells.loc["uniform", "B = 10"] == "40 / 50 / ∞ (3)"  # of 30, 50 and ∞
+    assert table.cells.loc["uniform", "B = 10"] == "40 / 50 / ∞ (3)"  # from 30, 50 and ∞
 
 
 def test_each_target_has_a_table_and_a_target_never_reached_is_infinite(suite: ExampleSuite) -> None:

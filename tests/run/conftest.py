@@ -1,4 +1,4 @@
-"""The tiny suite, plugins that go wrong, and trials on numbers."""
+"""The tiny suite, and trials on data whose examples are numbers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,12 +21,12 @@ def load(tmp_path: Path) -> Loader:
 
 @pytest.fixture
 def suite(load: Loader) -> Suite:
-    """Uniform sampling and BALD, one trial each, four rounds a trial."""
+    """Return a suite of uniform sampling and BALD, with one trial each and four rounds per trial."""
     return load()
 
 
 @pytest.fixture
 def setting(load: Loader) -> Setting:
-    """90 examples: 20 for validation, 12 labelled at the start, 58 in the pool; batches of 5 up to 40 labels."""
+    """Return a setting of 90 examples: 20 for validation, 12 labelled, 58 in the pool; batches of 5 up to 40 labels."""
     suite = load(validation_size=VALIDATION, initial={"size": START}, budget=40, matrix=acquiring("uniform"))
     return Setting(suite.conditions[0], Chooses(at_random))

@@ -1,4 +1,4 @@
-"""A distribution whose one acquisition function is edited between runs."""
+"""A distribution with one acquisition function, which tests edit between runs."""
 
 import importlib
 import shutil
@@ -35,7 +35,7 @@ class EditedPlugin:
     """The acquisition function `edited`, installed in a folder.
 
     Args:
-        folder: of sys.path, in this process or another.
+        folder: a folder of sys.path, in this process or another.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,43 +50,43 @@ class EditedPlugin:
         self.write("score", SOURCE)
 
     def write(self, module: str, text: str) -> None:
-        """Write a module. This process reads its source again; what it has resolved from a suite stays as it is."""
+        """Write a module. This process reads its source again; plugins resolved from a suite keep the old code."""
         (self._package / f"{module}.py").write_text(text)
         self.forget()
 
     def save_unseen(self, module: str, text: str) -> None:
-        """Write a module that this process has imported already, and keeps as it was."""
+        """Write a module that this process has imported already, without importing it again."""
         (self._package / f"{module}.py").write_text(text)
 
     def take_from(self, first: int) -> None:
-        """Change what it chooses."""
+        """Change which points it chooses."""
         self.write("score", SOURCE.replace("FIRST = 0", f"FIRST = {first}"))
 
     def reword(self) -> None:
-        """Change a text and nothing else."""
+        """Change its docstring and comments, but no code."""
         self.write("score", SOURCE.replace('"""Takes some points."""', '"""Takes some points: the first."""  # ones'))
 
     @property
     def digest(self) -> str:
-        """That of its source as it is now."""
+        """The digest of its current source."""
         found = source.digest_of({"softal_edited.score"}, source.OwnModules(frozenset({"softal_edited"})))
         assert found is not None
         return found
 
     def forget(self) -> None:
-        """Have this process import its modules again, and not from the byte code of the same second."""
+        """Make this process import its modules again, and not from byte code compiled in the same second."""
         shutil.rmtree(self._package / "__pycache__", ignore_errors=True)
         for name in [name for name in sys.modules if name.partition(".")[0] == "softal_edited"]:
             del sys.modules[name]
         importlib.invalidate_caches()
         for cached in (source._source, source._digest_of_plugin, source._equivalent):
             cached.cache_clear()
-        vars(acquisitions)["_broken"].pop("edited", None)  # so that it is imported, and its digest computed, again
+        vars(acquisitions)["_broken"].pop("edited", None)  # import it and compute its digest again
 
 
 @contextmanager
 def edited_in(folder: Path) -> Iterator[EditedPlugin]:
-    """The plugin installed in a folder, and seen by this process."""
+    """Install the plugin in a folder and make it visible to this process."""
     plugin = EditedPlugin(folder)
     with seen(folder):
         yield plugin

@@ -1,4 +1,4 @@
-"""Runs of small suites, and what is left of a journal when its clocks are taken out."""
+"""Runs of small suites, and journals without their clocks."""
 
 import json
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 @dataclass
 class Recorder:
-    """An observer that notes what it is told, and raises `stop` once so many rounds were done."""
+    """An observer that records its events, and raises `stop` after this many rounds."""
 
     stop_after: int | None = None
     stop: type[BaseException] = KeyboardInterrupt
@@ -53,12 +53,12 @@ class Recorder:
 def run(
     suite: Suite, runs: Path, observer: Recorder | None = None, executor: Executor | None = None
 ) -> dict[Status, int]:
-    """Run a suite, in this process unless an executor is given; returns how many trials there are of each status."""
+    """Run a suite, in this process unless an executor is given; return the number of trials with each status."""
     return run_trials(suite, runs, runs.parent / "data", observer or Recorder(), executor or Inline(CPU))
 
 
 def journals(runs: Path) -> dict[str, list[Line]]:
-    """The lines of every journal of the tiny suite under a runs folder, by key."""
+    """Return the lines of every journal of the tiny suite in a runs folder, by key."""
     return {
         path.stem: [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         for path in sorted((runs / "tiny").glob("*.jsonl"))
@@ -66,7 +66,7 @@ def journals(runs: Path) -> dict[str, list[Line]]:
 
 
 def without_clocks(lines: list[Line]) -> list[Line]:
-    """The lines but for seconds, bytes and times of day, and for those that tell of attempts."""
+    """Return the lines without seconds, bytes, times of day and tracebacks, and without those about attempts."""
     clocks = ("seconds", "peak_bytes", "time", "traceback")
     return [
         {key: value for key, value in line.items() if key not in clocks}
@@ -76,7 +76,7 @@ def without_clocks(lines: list[Line]) -> list[Line]:
 
 
 def settled(runs: Path) -> dict[str, list[Line]]:
-    """The journals under a runs folder without their clocks."""
+    """Return the journals in a runs folder without their clocks."""
     return {key: without_clocks(lines) for key, lines in journals(runs).items()}
 
 

@@ -1,4 +1,4 @@
-"""Plugins that go wrong, each in its own way, installed as any third-party distribution is: by its entry points."""
+"""Plugins that fail in different ways, installed as any third-party distribution is: by entry points."""
 
 import collections
 import contextlib
@@ -46,7 +46,7 @@ DEATH = "gone without a word"
 
 
 class Gone(BaseException):
-    """What no `except Exception` sees: the process is as good as dead."""
+    """An error that no `except Exception` catches: the process is as good as dead."""
 
 
 class Unspeakable(Exception):
@@ -111,7 +111,7 @@ class HungryOnCUDA(AcquisitionFunction):
 
 @dataclass(frozen=True)
 class Vanishes(AcquisitionFunction):
-    """Fails in its second round; its process dies there if `deadly` makes failures of plugins deadly."""
+    """Fails in its second round; this ends the process if `deadly` makes failures of plugins deadly."""
 
     needs = frozenset({"labelled"})
 
@@ -123,7 +123,7 @@ class Vanishes(AcquisitionFunction):
 
 @dataclass(frozen=True)
 class Naps(AcquisitionFunction):
-    """Takes its time."""
+    """Sleeps before it chooses."""
 
     seconds: float = 0.2
 
@@ -134,7 +134,7 @@ class Naps(AcquisitionFunction):
 
 @dataclass(frozen=True)
 class Names(AcquisitionFunction):
-    """Has parameters of many types, and reads none of them."""
+    """Has parameters of many types and reads none of them."""
 
     number: float = 1.0
     word: str = "word"
@@ -147,7 +147,7 @@ class Names(AcquisitionFunction):
 
 @dataclass(frozen=True)
 class Crashes(AcquisitionFunction):
-    """Where there are so many labels, does what `how` says: so many times, each noted in the file `notes`."""
+    """Crashes as `how` says at `labels` labels, at most `times` times; notes each crash in the file `notes`."""
 
     how: str = "segfault"
     labels: int = 15
@@ -172,7 +172,7 @@ def _wait_for_ever(caught: type[BaseException] = Exception) -> None:
 
 
 def _wait_in_c() -> None:
-    """No signal handler of Python runs meanwhile, and no other thread."""
+    """Wait in C, so that no signal handler of Python and no other thread runs in the meantime."""
     collections.deque(itertools.repeat(0), maxlen=0)
 
 
@@ -184,7 +184,7 @@ def _print_garbage() -> None:
 
 
 def _keep_what_is_ours() -> None:
-    """A child of the worker that outlives it, with all that it has open."""
+    """Exit after forking a child that outlives the worker and keeps its open files."""
     if os.fork() == 0:
         time.sleep(3)
         os._exit(0)
@@ -214,7 +214,7 @@ CRASHES: dict[str, Callable[[], object]] = {
 
 @dataclass(frozen=True)
 class WantsTargets(AcquisitionFunction):
-    """Takes the first points, once it has read the targets."""
+    """Reads the targets, then takes the first points."""
 
     needs = frozenset({"targets"})
 
@@ -224,7 +224,7 @@ class WantsTargets(AcquisitionFunction):
 
 
 class FlatPosterior(Posterior):
-    """All classes alike, in `num_samples` samples."""
+    """Gives all classes the same probability, in `num_samples` samples."""
 
     def __init__(self, num_samples: int, num_classes: int, value: float = 0.0) -> None:
         self._shape = (num_samples, num_classes)
@@ -255,7 +255,7 @@ class FlatFit(FittedModel):
 
 
 class Flat(BayesianModel):
-    """A model that learns nothing, at once."""
+    """A model that learns nothing and takes no time."""
 
     def fit(
         self,
@@ -290,7 +290,7 @@ class ModelPredictsNaN(Flat):
 
 @dataclass(frozen=True)
 class ModelWithoutPosterior(Flat):
-    """Evaluates (2 samples in the tiny suite), but draws no posterior for the acquisition function (4 samples)."""
+    """Evaluates with 2 samples (as in the tiny suite), but cannot draw the 4 samples for the acquisition function."""
 
     def fitted(self, labelled: Examples) -> FittedModel:
         return FlatFit(labelled.num_classes, most_samples=3)
@@ -298,7 +298,7 @@ class ModelWithoutPosterior(Flat):
 
 @dataclass(frozen=True)
 class LostInTrialOne(Dataset):
-    """The digits, but for trial 1 of seed 0."""
+    """The digits, which cannot be loaded in trial 1 of seed 0."""
 
     def load(self, root: Path, generator: torch.Generator) -> Splits:
         if generator.initial_seed() == Seeds(0, 1).seed("dataset"):
@@ -308,7 +308,7 @@ class LostInTrialOne(Dataset):
 
 @dataclass(frozen=True)
 class Lost(Dataset):
-    """Never there."""
+    """A data set that can never be loaded."""
 
     def load(self, root: Path, generator: torch.Generator) -> Splits:
         raise RuntimeError(REASON)
@@ -316,7 +316,7 @@ class Lost(Dataset):
 
 @dataclass(frozen=True)
 class Deadly(Dataset):
-    """Kills whoever loads it."""
+    """Kills the process that loads it."""
 
     def load(self, root: Path, generator: torch.Generator) -> Splits:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -365,7 +365,7 @@ class CarelessPosterior(FlatPosterior):
 
 
 def _change_precision_of(owner: str) -> Callable[[], object]:
-    """A change of torch.<owner>.fp32_precision to another value than it has."""
+    """Return a function that changes torch.<owner>.fp32_precision to another value."""
 
     def change() -> None:
         found = operator.attrgetter(owner)(torch)
@@ -394,7 +394,7 @@ PRECISION_OWNERS = (
     "backends.mkldnn.conv",
     "backends.mkldnn.rnn",
 )
-# What a plugin may change of the process, each a setting that `softal_bench.machine.settings` names.
+# Changes that a plugin may make to the process, by the names of settings in `softal_bench.machine.settings`.
 CHANGES: dict[str, Callable[[], object]] = {
     "torch's default dtype": lambda: torch.set_default_dtype(torch.float64),
     "torch's default device": lambda: torch.set_default_device("meta"),
@@ -484,7 +484,7 @@ class ChangesInPrepare(Dataset):
 
 @dataclass(frozen=True)
 class PeakRaises(AcquisitionFunction):
-    """Cannot say how much memory it needs."""
+    """Raises when it is asked for its peak memory."""
 
     def peak_bytes(self, pool_size: int, num_samples: int, num_classes: int, batch_size: int) -> int | None:
         raise RuntimeError(REASON)
@@ -495,7 +495,7 @@ class PeakRaises(AcquisitionFunction):
 
 @dataclass(frozen=True)
 class SamplesRaise(Flat):
-    """Cannot say how many posterior samples an evaluation needs."""
+    """Raises when it is asked how many posterior samples an evaluation needs."""
 
     @property
     def evaluation_samples(self) -> int:
@@ -513,7 +513,7 @@ class ChangesWhenBuilt(AcquisitionFunction):
 
 @dataclass(frozen=True)
 class Undeclared(AcquisitionFunction):
-    """Reads what it has not declared."""
+    """Reads something that it has not declared."""
 
     what: str = "embeddings"
 
@@ -576,7 +576,7 @@ def install(folder: Path) -> None:
 
 @contextmanager
 def seen(folder: Path) -> Iterator[None]:
-    """Have the registries of this process see what is installed in the folder."""
+    """Make what is installed in the folder visible to the registries of this process."""
     sys.path.insert(0, str(folder))
     _forget_entry_points()
     try:

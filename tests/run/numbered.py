@@ -32,7 +32,7 @@ SIZE, VALIDATION, START, CLASSES = 90, 20, 12, 3
 
 
 def numbered_splits(size: int = SIZE, labels: Tensor | None = None) -> Splits:
-    """Data whose example i is the number i, of class i mod 3."""
+    """Return data whose example i is the number i, of class i mod 3 unless `labels` says otherwise."""
     numbers = torch.arange(size)
     labels = numbers % CLASSES if labels is None else labels
     examples = Examples(numbers.float().unsqueeze(1), labels, CLASSES)
@@ -41,7 +41,7 @@ def numbered_splits(size: int = SIZE, labels: Tensor | None = None) -> Splits:
 
 @dataclass(frozen=True)
 class Remembers(BayesianModel):
-    """Notes the indices that it is fitted to, and those that it is validated on."""
+    """Records the indices of the examples that it is fitted to and validated on."""
 
     labelled: list[list[int]] = field(default_factory=list)
     validation: list[list[int]] = field(default_factory=list)
@@ -74,7 +74,7 @@ def at_random(pool: Pool, batch_size: int, generator: torch.Generator) -> Acquir
 
 @dataclass(frozen=True)
 class Chooses(AcquisitionFunction):
-    """Returns what it is told to, and notes the indices of the pools that it is shown."""
+    """Chooses with the function `choose`, and records the indices of the pools."""
 
     choose: Callable[[Pool, int, torch.Generator], Any] = first
     pools: list[list[int]] = field(default_factory=list)
@@ -87,13 +87,13 @@ class Chooses(AcquisitionFunction):
 
 
 def as_plugin(plugin: Plugin[Any], instance: object, label: str) -> Plugin[Any]:
-    """The plugin with another object and label."""
+    """Return the plugin with another object and label."""
     return replace(plugin, instance=instance, label=label)
 
 
 @dataclass
 class Setting:
-    """A condition of the plugins above, and the trials of it."""
+    """A condition of the plugins above, and its trials."""
 
     base: Condition
     acquisition: Chooses = field(default_factory=Chooses)
@@ -114,7 +114,7 @@ class Setting:
 
 
 class Numbered(FlatFit):
-    """Its posterior gives class 0 the probability (1 + the example's number) / 1000, so that examples differ."""
+    """A fit whose posterior gives class 0 the probability (1 + example's number) / 1000, so that examples differ."""
 
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
         return NumberedPosterior(num_samples, self.num_classes)
@@ -129,6 +129,6 @@ class NumberedPosterior(FlatPosterior):
 
 
 def numbers_in(pool: Pool) -> list[int]:
-    """The numbers of the examples of a pool under a `NumberedPosterior`."""
+    """Return the numbers of the examples of a pool under a `NumberedPosterior`."""
     log_probs_N_K_C = torch.cat([log_probs_n_K_C for _, log_probs_n_K_C in pool.log_probs()])
     return [round(1000 * prob - 1) for prob in log_probs_N_K_C[:, 0, 0].exp().tolist()]

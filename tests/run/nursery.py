@@ -1,9 +1,9 @@
-"""Forks runners from a process that has imported torch already, so that hundreds of them can be killed.
+"""Fork runners from a process that has already imported torch, so that hundreds of them can be killed.
 
-Each line of standard input asks for one: `suite`, `runs`, and `workers`, how many, or none for an inline run. Its
-process number is written out, and it leads a process group of that number. It makes the file `begun` in `runs` when it
-takes up the first trial, and `ended` when all is done. With `kill_after` it kills one of its workers so many seconds
-after `begun`.
+Each line of standard input requests a runner: `suite`, `runs`, and `workers`, their number, or 0 for an inline run.
+The runner's process number is printed, and it leads a process group of that number. It creates the file `begun` in
+`runs` when it starts the first trial, and `ended` when all trials have ended. With `kill_after` it kills one of its
+workers this many seconds after `begun`.
 """
 
 import contextlib
@@ -28,11 +28,11 @@ from softal_bench.run.jobs import Job
 from softal_bench.run.trials import run_trials
 from softal_bench.suite import load_suite
 
-_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of Linux
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER on Linux
 
 
 class Begins(FailuresOnly):
-    """Makes a file when the first trial is taken up."""
+    """An observer that creates a file when the first trial starts."""
 
     def __init__(self, begun: Path) -> None:
         super().__init__(Tally([]))
@@ -76,10 +76,10 @@ def _kill_a_worker(begun: Path, seconds: float) -> None:
 
 
 def main() -> None:
-    process.start_method = "fork"  # the server that is forked from is this process
+    process.start_method = "fork"  # workers are forked from this process
     vars(local)["WorkerProcess"] = Noted
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that are killed
-    ctypes.CDLL(None).prctl(_SUBREAPER, 1)  # nor for their workers, which are ours then
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for killed runners
+    ctypes.CDLL(None).prctl(_SUBREAPER, 1)  # nor for their workers, which this process then inherits
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
@@ -90,7 +90,7 @@ def main() -> None:
                 run(**json.loads(line))
             finally:
                 os._exit(0)
-        os.setpgid(child, child)  # both do it, so that it is done when either goes on
+        os.setpgid(child, child)  # both processes call it, so that it is done before either continues
         os.write(1, f"{child}\n".encode())
 
 

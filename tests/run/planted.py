@@ -1,4 +1,4 @@
-"""Acquisition functions whose cost is known, installed as any third-party distribution is."""
+"""Acquisition functions of known cost, installed as any third-party distribution is."""
 
 import gc
 import os
@@ -21,7 +21,7 @@ def _first(batch_size: int) -> AcquiredBatch:
 
 @dataclass(frozen=True)
 class Sleeps(AcquisitionFunction):
-    """Takes `per_pick` seconds a pick."""
+    """Takes `per_pick` seconds per pick."""
 
     per_pick: float = 0.05
 
@@ -32,7 +32,7 @@ class Sleeps(AcquisitionFunction):
 
 @dataclass(frozen=True)
 class Allocates(AcquisitionFunction):
-    """Fills so many MiB, and gives them back."""
+    """Fills this many MiB and releases them."""
 
     mebibytes: int = 64
 
@@ -50,7 +50,7 @@ class Raises(AcquisitionFunction):
 
 @dataclass(frozen=True)
 class Dies(AcquisitionFunction):
-    """Ends its process by a signal."""
+    """Kills its process with a signal."""
 
     number: int = int(signal.SIGSEGV)
 
@@ -61,7 +61,7 @@ class Dies(AcquisitionFunction):
 
 @dataclass(frozen=True)
 class Notes(AcquisitionFunction):
-    """Appends a line with the times between which it ran to a file."""
+    """Appends a line with its process number, start time and end time to a file."""
 
     path: str = ""
 
@@ -83,7 +83,7 @@ class Embeds(AcquisitionFunction):
 
 @dataclass(frozen=True)
 class Repeats(AcquisitionFunction):
-    """Chooses one point again and again."""
+    """Chooses the same point for the whole batch."""
 
     position: int = 0
 
@@ -93,18 +93,18 @@ class Repeats(AcquisitionFunction):
 
 @dataclass(frozen=True)
 class Collects(AcquisitionFunction):
-    """Runs the garbage collector, and fails where that looks at more than what a selection makes."""
+    """Runs the garbage collector, and fails if it inspects more objects than a selection creates."""
 
     def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
         gc.collect()
-        if batch_size > 1 and len(gc.get_objects()) > 10_000:  # the small warm-up of one pick comes before
+        if batch_size > 1 and len(gc.get_objects()) > 10_000:  # the small warm-up of one pick is exempt
             raise RuntimeError(f"{len(gc.get_objects())} objects are looked at")
         return _first(batch_size)
 
 
 @dataclass(frozen=True)
 class Returns(AcquisitionFunction):
-    """Chooses these positions, with scores of 0, or with infinite ones."""
+    """Chooses these positions, with scores that are 0 or infinite."""
 
     positions: tuple[float, ...] = (0.7, 1.9)
     infinite: bool = False

@@ -1,4 +1,4 @@
-"""A cost suite: what is planted is measured, what is over its limit is ended, and nothing is measured side by side."""
+"""A cost suite: known costs are measured, cells over a limit are ended, and no two cells run at the same time."""
 
 import json
 import statistics
@@ -109,7 +109,7 @@ def test_a_cell_over_its_time_is_ended_and_larger_batches_are_not_tried(load: Lo
     over = next(line for line in costs(tmp_path) if line["status"] == "timeout")
     assert (over["batch_size"], over["seconds"]) == (20, [])
     assert any(status == "not_tried" and "B=40" in name for name, status, _ in recorder.ended)
-    assert run(suite, tmp_path) == {"done": 4, "timeout": 1, "not_tried": 1}  # and so again
+    assert run(suite, tmp_path) == {"done": 4, "timeout": 1, "not_tried": 1}  # a second run gives the same
 
 
 def test_a_cell_over_its_memory_is_recorded_as_out_of_memory(load: Loader, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_position_outside_the_pool_fails_its_cell(load: Loader, tmp_path: Path
 
 
 def test_the_batch_of_the_first_selection_is_recorded_in_the_order_chosen(load: Loader, tmp_path: Path) -> None:
-    """It is what the acquisition function chooses from the same log-probs with the generator just seeded."""
+    """The acquisition function chooses the same from these log-probs with a freshly seeded generator."""
     suite = load([{"softmax": {"temperature": 0.5}}], [6])
     run(suite, tmp_path)
     pool = LogProbs(tmp_path, CPU).pool(suite.conditions[0])

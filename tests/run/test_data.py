@@ -1,4 +1,4 @@
-"""Loading data: what runs out of memory is a message, whichever library notices."""
+"""Loading data: running out of memory gives a message, whichever library reports it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ def no_memory() -> None:
 
 @dataclass(frozen=True)
 class Greedy(Dataset):
-    """Needs more memory than any machine has."""
+    """A data set that needs more memory than any machine has."""
 
     allocate: Callable[[], object]
 

@@ -1,4 +1,4 @@
-"""The device that is asked for is there, or an error says so."""
+"""The requested device exists, or an error says that it does not."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What a suite will take, foreseen from its journals or from a short sample."""
+"""Time and memory of a suite, forecast from its journals or from a short sample."""
 
 import json
 from pathlib import Path
@@ -121,6 +121,6 @@ def test_the_peak_that_a_joint_search_declares_is_that_of_the_published_cells_to
 
 def test_the_peak_that_a_joint_search_declares_depends_on_the_device() -> None:
     sizes = [10**6, 100, 10, 10]
-    with torch.device("cuda", 0):  # nothing is computed there
+    with torch.device("cuda", 0):  # nothing is computed on it
         on_gpu = bytes_of(sizes, 10_000)
     assert on_gpu - bytes_of(sizes, 10_000) == 4_000_000_000 - 2**29  # a GPU keeps log-probs of 4 GiB, a CPU of 0.5

@@ -1,4 +1,4 @@
-"""Ten thousand journals that something happened to: each is read, or is an error that names it, and never a crash."""
+"""Ten thousand damaged journals: each is read or gives an error that names it, and none causes a crash."""
 
 import json
 from pathlib import Path
@@ -73,7 +73,7 @@ FAILED = {"kind": "end", "status": "failed", "error": "why"}
 
 @pytest.fixture(scope="module")
 def header(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The header of a real trial, whose key fits its condition."""
+    """Return the header of a real trial, with the key of its condition."""
     path = tmp_path_factory.mktemp("suite") / "x.yaml"
     path.write_text(
         "{name: tiny, dataset: digits, validation_size: 32, initial: {size: 2}, budget: 4, model: digits_cnn, "
@@ -87,7 +87,7 @@ def header(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the damaged journals lie, one after the other."""
+    """Return the folder in which the damaged journals are written one after the other."""
     return tmp_path_factory.mktemp("fuzz")
 
 
@@ -104,7 +104,7 @@ splices = st.tuples(
 
 
 def changed(journal: list[dict[str, Any]], change: tuple[str, int, str, Any]) -> list[dict[str, Any]]:
-    """The journal with one line changed, dropped, repeated or moved."""
+    """Return the journal with one line changed, dropped, repeated or moved."""
     how, number, name, value = change
     place = number % len(journal)
     line = journal[place]
@@ -125,7 +125,7 @@ def changed(journal: list[dict[str, Any]], change: tuple[str, int, str, Any]) ->
 
 
 def changed_inside(condition: Any, number: int, value: Any) -> Any:
-    """The condition with one key, or one part of a plugin, changed."""
+    """Return the condition with one key, or one part of a plugin, changed."""
     key, part = CONDITION[number % len(CONDITION)], PARTS[number % len(PARTS)]
     if not isinstance(condition, dict):
         return value

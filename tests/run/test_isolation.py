@@ -1,4 +1,4 @@
-"""Global state: a plugin that changes it fails its own trial, and changes no number of the trials after it."""
+"""Global state: a plugin that changes it fails its own trial and changes no number of later trials."""
 
 import os
 import signal
@@ -34,19 +34,19 @@ pytestmark = pytest.mark.usefixtures("fakes")
 
 @pytest.fixture(autouse=True)
 def settings_as_they_were() -> Iterator[None]:
-    """A test that fails leaves the process as it was."""
+    """Restore the settings of the process even if a test fails."""
     with isolation.restored():
         yield
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Line]]:
-    """The journals of BALD with a trained network, in a run of its own: they tell the precision that they come from."""
+    """Return an empty mapping for the journals of a separate run of BALD, whose numbers depend on the precision."""
     return {}
 
 
 def untouched(load: Loader, alone: dict[str, list[Line]], folder: Path) -> list[Line]:
-    """The lines of BALD's trial without any bad plugin before it."""
+    """Return the lines of BALD's trial without a bad plugin before it."""
     if not alone:
         run(load(matrix=acquiring("bald")), folder / "alone")
         alone.update(settled(folder / "alone"))
@@ -137,7 +137,7 @@ def test_a_plugin_whose_constructor_changes_global_state_is_refused(load: Loader
 
 
 class TellsPrecision(FlatPosterior):
-    """Notes the precision under which it predicts."""
+    """A posterior that records the precision under which it predicts."""
 
     def __init__(self, seen: list[str]) -> None:
         super().__init__(4, CLASSES)
@@ -186,9 +186,9 @@ def test_an_error_inside_goes_before_the_change_which_is_restored_all_the_same()
 
 
 def test_what_importing_a_library_changes_is_not_the_plugin_s() -> None:
-    """scikit-learn draws from Python's generator and adds variables and filters when it is imported.
+    """Importing scikit-learn draws from Python's generator and adds environment variables and warning filters.
 
-    The generator is restored all the same, so that numbers do not depend on which call imports it.
+    The generator is restored nevertheless, so that numbers do not depend on which call imports the library.
     """
     program = (
         "import os, random, warnings\n"
@@ -200,7 +200,7 @@ def test_what_importing_a_library_changes_is_not_the_plugin_s() -> None:
         "assert random.getstate() == before[0]\n"
         "assert dict(os.environ) != before[1] and list(warnings.filters) != before[2]\n"
     )
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("KMP_")}  # as scikit-learn sets
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("KMP_")}  # scikit-learn sets them
     subprocess.run([sys.executable, "-c", program], check=True, env=clean)
 
 
@@ -233,7 +233,7 @@ def test_every_setting_can_be_changed_read_and_restored_on_its_own() -> None:
             assert before.changes() == [], name
 
 
-# Settings for which CHANGES has nothing, and why.
+# Settings that CHANGES does not cover, and the reason.
 UNTESTED = {"torch's global CUDA generators": "they exist only where CUDA is initialised; see the test below"}
 
 
@@ -269,7 +269,7 @@ def test_every_call_into_a_fitted_model_is_watched(where: str) -> None:
         calls.pop(where)()
     assert torch.get_default_dtype() == torch.float32
     if where != "posterior":
-        calls["posterior"]()  # and only that call is blamed
+        calls["posterior"]()  # only that call is blamed
 
 
 def test_a_data_set_that_changes_global_state_while_it_is_prepared_is_refused(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_data_are_read_under_guard_whoever_reads_them(load: Loader, tmp_path: Pa
 
 
 def threads_of(program: str, **environment: str) -> list[int]:
-    """What a program prints, in a process whose environment sets no number of threads."""
+    """Return the numbers that a program prints, in a process whose environment sets no number of threads."""
     plain = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     command = [sys.executable, "-c", program]
     printed = subprocess.run(command, check=True, capture_output=True, text=True, env=plain | environment).stdout
@@ -339,7 +339,7 @@ def test_equal_scores_are_a_warning_in_the_round_unless_scores_rank_nothing(load
 
 @pytest.mark.parametrize("samples", [20, 100])
 def test_scores_that_differ_by_rounding_alone_are_equal(load: Loader, tmp_path: Path, samples: int) -> None:
-    """Without dropout all posterior samples are the same, so BALD is 0 but for rounding."""
+    """Without dropout all posterior samples are the same, so that BALD is 0 up to rounding."""
     score = {"score": "bald"}
     suite = load(
         model={"mlp": {"dropout": 0.0}},

@@ -1,4 +1,4 @@
-"""A journal is written a line at a time, survives a crash at any byte, and belongs to one runner."""
+"""A journal is written line by line, survives a crash at any byte, and belongs to one runner."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def round_line(number: int) -> dict[str, Any]:
 
 
 def typed(line: dict[str, Any]) -> Line:
-    """A line as the writer takes it."""
+    """Return a line as the writer accepts it."""
     found = parse_json(line)
     assert found is not None
     return found
@@ -49,7 +49,7 @@ LINES: list[dict[str, Any]] = [HEADER, ATTEMPT, round_line(0), round_line(1), EN
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the journal of a trial lies; its folder is not there yet."""
+    """Return the path of a trial's journal, whose folder does not exist yet."""
     return tmp_path / "runs" / "s" / "k.jsonl"
 
 
@@ -140,7 +140,7 @@ def test_a_last_line_without_its_newline_was_torn_even_where_it_is_json(path: Pa
 def test_a_journal_cut_at_any_byte_reads_as_its_complete_lines_and_goes_on(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)  # a thousand of them take their time
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)  # a thousand calls take too long
     write(path, *LINES)
     whole = path.read_bytes()
     for length in range(len(whole) + 1):
@@ -159,7 +159,7 @@ def test_a_journal_cut_at_any_byte_reads_as_its_complete_lines_and_goes_on(
 
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file to damage."""
+    """Return the path of a file that tests damage."""
     return tmp_path_factory.mktemp("damaged") / "k.jsonl"
 
 

@@ -1,4 +1,4 @@
-"""Limits of a trial: a plugin that hangs is ended, and what is left of a suite goes on."""
+"""Limits of a trial: a plugin that hangs is ended, and the rest of the suite continues."""
 
 import contextlib
 import random
@@ -28,7 +28,7 @@ CNN = models.resolve("digits_cnn")
 
 @pytest.fixture
 def hangs(tmp_path: Path) -> dict[str, dict[str, str]]:
-    """An acquisition function that hangs in its second round, and goes on where anything is raised in it."""
+    """Return an acquisition function that hangs in its second round and continues if anything is raised in it."""
     (tmp_path / "notes").touch()
     return {"crashes": {"how": "hang", "notes": str(tmp_path / "notes")}}
 
@@ -92,7 +92,7 @@ def test_the_earlier_of_two_deadlines_counts() -> None:
     with pytest.raises(Ended, match="the trial took more than"):
         clock.trial(lambda: clock.selection(lambda: time.sleep(2)))
     assert limits[-1] is None
-    assert clock.selection(lambda: 3) == 3  # the trial's own limit counts only where the trial goes on
+    assert clock.selection(lambda: 3) == 3  # the trial's limit counts only while the trial runs
 
 
 def test_durations_are_measured_by_a_clock_that_nobody_sets_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_durations_are_measured_by_a_clock_that_nobody_sets_back(monkeypatch: py
 
 
 def test_the_signal_of_a_limit_never_escapes_from_the_call_that_it_limits() -> None:
-    """Timers that go off before, during and after calls of all lengths, also in what cleans up between two limits."""
+    """Timers go off before, during and after calls of all lengths, and during the clean-up between two limits."""
     chance = random.Random(0)
     ends = {"done": 0, "timeout": 0}
     for _ in range(4000):
@@ -126,7 +126,7 @@ def test_the_signal_of_a_limit_never_escapes_from_the_call_that_it_limits() -> N
 
 
 def test_the_signal_of_a_limit_waits_for_what_cleans_up() -> None:
-    """It goes off while the inner limit is lifted, in `on_deadline`; the outer limit then ends the call."""
+    """The timer goes off while the inner limit is lifted, in `on_deadline`; the outer limit then ends the call."""
     clock = Clock(TrialLimits(select_seconds=5, trial_hours=0.05 / 3600), on_deadline=lambda *_: time.sleep(0.06))
     reached: list[str] = []
 
@@ -158,7 +158,7 @@ def test_a_select_that_sets_the_timer_is_blamed_and_the_outer_limit_holds(second
 
 @pytest.mark.parametrize("seconds", [0, 1000])
 def test_a_plugin_that_sets_the_timer_is_blamed_and_the_limit_holds(seconds: int) -> None:
-    """Also where the call into the plugin has no limit of its own, as `fit` has none."""
+    """This holds even if the call into the plugin has no limit of its own, such as `fit`."""
     clock = Clock(TrialLimits(trial_hours=0.2 / 3600))
 
     def fit() -> None:
@@ -192,7 +192,7 @@ def test_nobody_is_blamed_for_a_timer_that_counts_down_or_goes_off() -> None:
 
 
 def test_a_limit_leaves_no_guard_of_global_state_half_done() -> None:
-    """Timers that go off anywhere in nested calls into plugins, which set a precision for a while."""
+    """Timers go off anywhere in nested calls into plugins that change a precision temporarily."""
     chance = random.Random(0)
     ends = {"done": 0, "timeout": 0}
     handler, before = signal.getsignal(signal.SIGALRM), isolation.snapshot()

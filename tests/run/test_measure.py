@@ -1,4 +1,4 @@
-"""Repeated timing of one call, on a clock that the call moves: how many samples, and the spread that they report."""
+"""Repeated timing of one call on a clock that the call advances: the number of samples and the spread they report."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Call = Callable[[], None]
 
 @pytest.fixture
 def noisy_call(monkeypatch: pytest.MonkeyPatch) -> Call:
-    """A call that takes 0.1 s with normal noise of 5 %."""
+    """Return a call that takes 0.1 s with normal noise of 5 %."""
     now, draws = [0.0], np.random.default_rng(0)
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
 
@@ -35,7 +35,7 @@ def spread(samples: list[float]) -> float:
 
 
 def stopped_when_settled(call: Call) -> list[float]:
-    """The rule that was replaced: 5 to 100 samples, until (75 % - 25 % quantile) / median is 5 % or less."""
+    """Follow the earlier rule: 5 to 100 samples, until (75 % - 25 % quantile) / median is at most 5 %."""
     samples: list[float] = []
     while len(samples) < 5 or (len(samples) < 100 and spread(samples) > 0.05):
         start = time.perf_counter()
@@ -48,12 +48,12 @@ def test_the_spread_that_is_reported_is_on_average_the_true_one(noisy_call: Call
     measurement = Measurement(max_samples=30, max_seconds=10)
     spreads = [spread(sample_seconds(noisy_call, SECONDS, measurement, CPU)) for _ in range(1000)]
     error = np.std(spreads) / np.sqrt(len(spreads))
-    # Quantiles of 30 samples, interpolated linearly, lie 4 % too close together on average.
+    # Quantiles of 30 samples, interpolated linearly, are 4 % too close together on average.
     assert np.mean(spreads) == pytest.approx(TRUE_SPREAD, abs=3 * error + 0.043 * TRUE_SPREAD)
 
 
 def test_stopping_when_the_quartiles_settle_reports_a_spread_that_is_too_small(noisy_call: Call) -> None:
-    """So the test above would have failed: the reported spread is about 40 % too small."""
+    """With the earlier rule the test above would fail: the reported spread is about 40 % too small."""
     spreads = [spread(stopped_when_settled(noisy_call)) for _ in range(1000)]
     assert np.mean(spreads) < 0.65 * TRUE_SPREAD
 

@@ -1,4 +1,4 @@
-"""Each built-in method that reads more than scores, on real digits, as a suite asks for it."""
+"""Built-in methods that read more than scores, each run on real digits from a suite."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Who validates, who can be acquired, who is labelled at the start."""
+"""Which examples validate, which can be acquired, and which are labelled at the start."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ SOURCES, COPIES = 60, 3
 
 
 def repeated_splits() -> Splits:
-    """60 examples of classes 0 (half of them), 1 and 2, three copies each, block-wise."""
+    """Return 60 examples of classes 0 (half of them), 1 and 2, with three copies each, block by block."""
     labels = torch.tensor([0, 0, 1, 2] * (SOURCES // 4)).repeat(COPIES)
     examples = Examples(torch.arange(len(labels)).float().unsqueeze(1), labels, 3)
     return Splits(examples, examples, Provenance("numbers", len(labels), ""), torch.arange(SOURCES).repeat(COPIES))
@@ -31,7 +31,7 @@ def test_without_keys_the_validation_set_is_drawn_from_all_examples_and_the_rest
     assert sorted([*validation.tolist(), *candidates.tolist()]) == list(range(180))
     assert candidates.tolist() == sorted(candidates.tolist())
     order = torch.randperm(180, generator=seeds_of(0, "validation"))
-    assert validation.tolist() == order[:20].tolist()  # as journals of earlier versions have it
+    assert validation.tolist() == order[:20].tolist()  # as in journals of earlier versions
 
 
 def seeds_of(trial: int, purpose: str) -> torch.Generator:
@@ -42,7 +42,7 @@ def test_before_repetition_no_copy_of_a_validation_example_is_a_candidate() -> N
     how = condition(validation=ValidationSet(before_repetition=True))
     validation, candidates = draw_validation(how, 0, repeated_splits())
     assert len(set(validation.tolist())) == 20
-    assert max(validation.tolist()) < SOURCES  # one copy of each, the first
+    assert max(validation.tolist()) < SOURCES  # one copy of each example, the first
     left_out = {index + block * SOURCES for index in validation.tolist() for block in range(COPIES)}
     assert set(candidates.tolist()) == set(range(180)) - left_out
     assert pool_size(how, repeated_splits()) == 180 - 3 * 20 - 6

@@ -1,4 +1,4 @@
-"""Killed at random moments, a runner or a worker loses no round, and the next run ends as one that was never killed."""
+"""A runner or worker killed at random moments loses no round, and the next run ends like one that was never killed."""
 
 import contextlib
 import json
@@ -20,13 +20,13 @@ from softal_bench.suite import load_suite
 
 from .example import run, settled
 
-WAIT = 60  # seconds for what takes a tenth of one
+WAIT = 60  # seconds; what tests wait for takes a tenth of a second
 Nursery = Callable[..., int]
 
 
 @pytest.fixture(scope="module")
 def nursery(fakes_folder: Path) -> Iterator[Nursery]:
-    """Forks a runner, and returns its process number; see `nursery.py`."""
+    """Return a function that forks a runner and returns its process number; see `nursery.py`."""
     path = os.pathsep.join([str(fakes_folder), *sys.path])
     forks = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("nursery.py"))],
@@ -55,7 +55,7 @@ def nursery(fakes_folder: Path) -> Iterator[Nursery]:
 
 @pytest.fixture
 def suite(tmp_path: Path, fakes: None) -> Path:
-    """Four trials of eleven rounds, of a model that learns nothing."""
+    """Write a suite with four trials of eleven rounds and a model that learns nothing."""
     generator = np.random.default_rng(0)
     images, labels = generator.random((120, 8, 8), dtype=np.float32), np.arange(120) % 4
     data = tmp_path / "data.npz"
@@ -78,7 +78,7 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def is_gone(group: int) -> bool:
-    """Whether no process of the group is left."""
+    """Return whether no process of the group is left."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -87,7 +87,7 @@ def is_gone(group: int) -> bool:
 
 
 def seconds_of(nursery: Nursery, suite: Path, runs: Path, workers: int) -> float:
-    """How long a run takes that nobody kills."""
+    """Return the duration of a run that is not killed."""
     nursery(suite, runs, workers)
     until((runs / "begun").exists)
     begun = time.monotonic()
@@ -113,7 +113,7 @@ def test_a_runner_killed_at_any_moment_loses_no_round(
         child = nursery(suite, runs, workers)
         until((runs / "begun").exists)
         time.sleep(chance.uniform(0, seconds))
-        with contextlib.suppress(ProcessLookupError):  # it was quick
+        with contextlib.suppress(ProcessLookupError):  # the runner has ended already
             os.kill(child, signal.SIGKILL)
         until(lambda group=child: is_gone(group))  # type: ignore[misc]
         before = complete_lines(runs)

@@ -1,4 +1,4 @@
-"""What is left behind by a crash or an interrupt at an odd moment, and how the next run takes it up."""
+"""What a crash or an interrupt at an odd moment leaves behind, and how the next run continues from it."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""What failed can be tried again: nothing that was computed is lost, and the result is that of an undisturbed run."""
+"""Failed trials can be tried again: nothing computed is lost, and the result is that of an undisturbed run."""
 
 import json
 from dataclasses import replace
@@ -25,19 +25,19 @@ from .fake_plugins import DEATH
 
 @pytest.fixture
 def uniform(load: Loader) -> Suite:
-    """One trial of uniform sampling, four rounds."""
+    """Return a suite with one trial of uniform sampling, of four rounds."""
     return load(matrix=acquiring("uniform"))
 
 
 def retry(suite: Suite, runs: Path, *names: str) -> dict[Status, int]:
-    """Reopen what ended so and run it, and nothing else."""
+    """Reopen the trials that ended with these statuses, and run only them."""
     statuses = [Status(name) for name in names]
     keys = frozenset(job.key for job in reopen(ended_as(trial_jobs(suite, runs), statuses), statuses))
     return run(replace(suite, keys=keys), runs)
 
 
 def result(path: Path) -> list[dict[str, Any]]:
-    """What the journal says in the end, clocks aside."""
+    """Return the final content of the journal without clocks."""
     record = journal.read(path)
     assert record.end is not None
     return without_clocks([as_json(record.header), *map(as_json, record.rounds), as_json(record.end)])
@@ -58,13 +58,13 @@ def test_a_failed_trial_goes_on_after_its_rounds_and_ends_as_an_undisturbed_one(
         assert run(uniform, tmp_path / "runs") == {"failed": 1}
     before = job.path.read_bytes()
     assert retry(uniform, tmp_path / "runs", "failed") == {"done": 1}
-    assert job.path.read_bytes().startswith(before)  # the failure and its traceback are still told
+    assert job.path.read_bytes().startswith(before)  # the failure and its traceback are kept
     assert len(journal.read(job.path).rounds) == 4
     assert result(job.path) == undisturbed(uniform, tmp_path)
 
 
 def fail_selection(patch: pytest.MonkeyPatch, number: int, error: BaseException) -> None:
-    """Let uniform sampling raise once it has chosen so many batches."""
+    """Let uniform sampling raise an error after it has chosen this many batches."""
     select, calls = Uniform.select, list[int]()
 
     def failing_select(self: Uniform, *arguments: Any) -> Any:
@@ -86,7 +86,7 @@ def test_a_trial_whose_data_failed_is_tried_again_with_a_header_that_has_its_sta
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Digits, "load", lost)
         assert run(uniform, tmp_path / "runs") == {"failed": 1}
-        assert retry(uniform, tmp_path / "runs", "failed") == {"failed": 1}  # not mounted yet
+        assert retry(uniform, tmp_path / "runs", "failed") == {"failed": 1}  # the disk is not mounted yet
     assert journal.read(job.path).header.start == []
     assert retry(uniform, tmp_path / "runs", "failed") == {"done": 1}
     assert result(job.path) == undisturbed(uniform, tmp_path)

@@ -1,4 +1,4 @@
-"""The runner: same seed, same journal; nothing done twice; one trial's failure is its own."""
+"""The runner: the same seed gives the same journal, nothing is done twice, and a failure affects only its own trial."""
 
 import dataclasses
 import json
@@ -57,7 +57,7 @@ def test_a_run_writes_a_journal_for_each_trial_named_by_its_key(suite: Suite, tm
 def test_the_same_seed_gives_the_same_journals_timings_aside(load: Loader, tmp_path: Path) -> None:
     suite = load(matrix=acquiring(*METHODS))
     run(suite, tmp_path / "once")
-    torch.manual_seed(1)  # the state of the global generator is of no account
+    torch.manual_seed(1)  # the state of the global generator does not matter
     run(suite, tmp_path / "again")
     assert len(settled(tmp_path / "once")) == len(METHODS)
     assert settled(tmp_path / "once") == settled(tmp_path / "again")
@@ -89,7 +89,7 @@ def test_methods_share_the_start_set_and_the_first_round_of_a_trial(load: Loader
         second[lines[0]["trial"]].add(of_kind(lines, "round")[1]["nll"])
     assert {trial: len(found) for trial, found in shared.items()} == {0: 1, 1: 1}
     assert shared[0] != shared[1]
-    assert all(len(found) > 5 for found in second.values())  # after the first acquisition they part
+    assert all(len(found) > 5 for found in second.values())  # methods differ after the first acquisition
 
 
 def test_finished_trials_are_not_run_again(suite: Suite, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_trial_that_died_twice_in_one_round_is_failed(load: Loader, deadly: No
     observer = Recorder()
     assert run(suite, tmp_path / "runs", observer) == {"failed": 1, "done": 1}
     record = read(job.path)
-    assert len(record.attempts) == 2  # it was not tried a third time
+    assert len(record.attempts) == 2  # there was no third attempt
     assert len(record.rounds) == 1
     assert record.end is not None
     assert "died in round 1" in str(record.end.error)
@@ -356,7 +356,7 @@ def test_what_another_runner_finished_meanwhile_is_not_run_again(suite: Suite, t
     class Finishes(Recorder):
         def trial_ended(self, job: Job[Any], status: Status, error: str | None, ran: bool) -> None:
             super().trial_ended(job, status, error, ran)
-            if job != taken:  # the other runner ends its trial and lets go
+            if job != taken:  # the other runner ends its trial and releases the lock
                 taken.path.write_bytes(finished)
                 lock.__exit__(None, None, None)
 

@@ -1,4 +1,4 @@
-"""Killed with SIGKILL at several places and run again, a run leaves the journals of one that was never killed."""
+"""A run that is killed with SIGKILL and run again leaves the journals of one that was never killed."""
 
 import signal
 import subprocess
@@ -15,7 +15,7 @@ from softal_bench.suite import load_suite
 from .conftest import Loader
 from .example import journals, of_kind, run, settled
 
-WAIT = 120  # seconds for what takes 5 on an idle machine
+WAIT = 120  # seconds; an idle machine takes 5
 
 
 def start(suite: Path, runs: Path) -> subprocess.Popen[str]:
@@ -25,12 +25,12 @@ def start(suite: Path, runs: Path) -> subprocess.Popen[str]:
 
 
 def rounds_in(runs: Path) -> int:
-    """Complete or torn lines of rounds in all journals."""
+    """Return the number of complete or torn round lines in all journals."""
     return sum(path.read_bytes().count(b'"kind": "round"') for path in (runs / "tiny").glob("*.jsonl"))
 
 
 def kill_after(process: subprocess.Popen[str], runs: Path, rounds: int) -> None:
-    """Kill a run once so many rounds stand in its journals."""
+    """Kill a run once its journals have this many rounds."""
     until = time.monotonic() + WAIT
     while rounds_in(runs) < rounds:
         assert process.poll() is None, process.communicate()[0]
@@ -58,7 +58,7 @@ def test_a_run_killed_at_several_places_ends_with_the_journals_of_one_never_kill
     runs = tmp_path / "runs"
     earlier: dict[Path, bytes] = {}
     for _ in range(3):
-        # Each attempt does at least one whole round, so that none dies twice in the same.
+        # Each attempt completes at least one round, so that no trial dies twice in the same round.
         kill_after(start(path, runs), runs, rounds_in(runs) + 3)
         for journal, before in earlier.items():
             assert journal.read_bytes().startswith(before)
@@ -85,6 +85,6 @@ def test_a_trial_killed_before_its_first_line_is_as_if_never_begun(load: Loader,
     )
     killed = subprocess.run([sys.executable, "-c", code, str(job.path)], check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert job.path.read_bytes() == b""  # and a lock that nobody holds
+    assert job.path.read_bytes() == b""  # and a lock file that nobody holds
     assert run(suite, tmp_path / "runs") == {"done": 1}
     assert [line["kind"] for line in journals(tmp_path / "runs")[job.key]][:2] == ["header", "attempt"]

@@ -1,4 +1,4 @@
-"""Target inputs: where they are drawn, that all methods of a trial share them, and under which posterior they are."""
+"""Target inputs: their source, that all methods of a trial share them, and the posterior that predicts them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from .numbered import CLASSES, SIZE, VALIDATION, Chooses, Numbered, Remembers, S
 
 @dataclass(frozen=True)
 class NotesTargets(Chooses):
-    """Takes the first points of the pool, and notes the targets of each round."""
+    """Takes the first points of the pool, and records the targets of each round."""
 
     targets: list[list[int]] = field(default_factory=list)
 
@@ -37,7 +37,7 @@ def target_set(size: int, of: str) -> TargetSet:
 
 @pytest.fixture
 def noting(setting: Setting) -> Setting:
-    """A trial whose acquisition function notes its targets, under a posterior that tells examples apart."""
+    """Return trials whose acquisition function records its targets, under a posterior that distinguishes examples."""
     return Setting(setting.base, NotesTargets(), Remembers(fit_as=Numbered))
 
 
@@ -120,7 +120,7 @@ def test_no_label_but_those_of_the_labelled_set_matters_to_targets_and_batch(not
 
 
 class RandomWeights(FlatFit):
-    """Its posterior samples have weights of their own, drawn from the generator."""
+    """A fit whose posterior samples have random weights, drawn from the generator."""
 
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
         return LinearPosterior(torch.randn(num_samples, self.num_classes, generator=generator) / SIZE)
@@ -165,7 +165,7 @@ def test_an_acquisition_function_that_does_not_declare_them_has_no_targets(setti
 
 @dataclass(frozen=True)
 class BlindOutsideTest(FlatFit):
-    """Predicts on the test set only, which is where it is evaluated."""
+    """Predicts only on the test set, on which it is evaluated."""
 
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
         return BlindPosterior(torch.zeros(num_samples, self.num_classes))

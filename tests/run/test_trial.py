@@ -1,4 +1,4 @@
-"""A trial: whom it trains on, what it offers to acquire, and what it does with what comes back."""
+"""A trial: what it trains on, what it offers for acquisition, and how it uses the batch that is returned."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -252,7 +252,7 @@ def test_an_interrupt_is_no_failure_of_the_plugin(setting: Setting) -> None:
 
 @dataclass(frozen=True)
 class UnreadablePosterior(Posterior):
-    """Can be drawn, but not read."""
+    """A posterior that can be drawn but not read."""
 
     @property
     def num_samples(self) -> int:
@@ -264,7 +264,7 @@ class UnreadablePosterior(Posterior):
 
 @dataclass(frozen=True)
 class FailsToAcquire(FittedModel):
-    """Evaluates (2 samples), but what it draws for the acquisition function (4) is of no use."""
+    """Evaluates with 2 samples, but what it draws for the acquisition function, with 4, is unusable."""
 
     drawn: Callable[[], Posterior]
 
@@ -295,7 +295,7 @@ def test_a_model_whose_predictions_are_not_numbers_fails_the_trial(setting: Sett
 
 
 class LateFault(FlatPosterior):
-    """Sound but for the example with this number, of which `fault` changes the log-probs."""
+    """Predicts correctly except for the example with this number, whose log-probs `fault` changes."""
 
     def __init__(self, num_samples: int, number: int, fault: Callable[[Tensor], Tensor]) -> None:
         super().__init__(num_samples, CLASSES)
@@ -323,7 +323,7 @@ class LateFault(FlatPosterior):
 def test_predictions_that_are_no_log_probs_fail_the_trial_with_the_model_the_point_and_the_amount(
     setting: Setting, fault: Callable[[Tensor], Tensor], amount: str
 ) -> None:
-    """Also where they are read inside of an acquisition function, which is not to blame."""
+    """This holds even if an acquisition function, which is not to blame, reads them."""
     setting.acquisition = Chooses(lambda pool, size, _: [*pool.log_probs()] and first(pool, size, _))
     list(setting.trial().rounds([]))
     number = setting.acquisition.pools[0][17]
@@ -387,7 +387,7 @@ def test_what_is_random_about_the_data_follows_from_the_trial(load: Loader, tmp_
 
 
 class Distils(FlatFit):
-    """Notes what it is distilled on."""
+    """Records what it is distilled on."""
 
     best_epoch = 3
 
@@ -453,7 +453,7 @@ def test_a_model_that_cannot_be_distilled_fails_the_trial_that_needs_it(setting:
 
 
 def counting(epochs: object, best_epoch: object) -> Callable[[int], FittedModel]:
-    """Fits whose epochs are these."""
+    """Return a function that makes fits with these epochs."""
 
     def fit_as(num_classes: int) -> FittedModel:
         fitted = FlatFit(num_classes)
@@ -495,7 +495,7 @@ def test_epochs_that_cannot_be_fail_the_trial_and_name_the_model(
 
 @dataclass(frozen=True)
 class NeedsSamples(Remembers):
-    """Says that a test prediction needs this many posterior samples."""
+    """A model whose test predictions need this many posterior samples."""
 
     samples: Any = 7
 
@@ -506,7 +506,7 @@ class NeedsSamples(Remembers):
 
 def test_a_model_says_how_many_samples_its_test_predictions_need_unless_the_suite_does(setting: Setting) -> None:
     setting.model = NeedsSamples()
-    assert setting.condition().training.evaluation_samples == 2  # as the suite's file says
+    assert setting.condition().training.evaluation_samples == 2  # as in the suite's file
     silent = setting.condition().training.model_copy(update={"evaluation_samples": None})
     assert setting.condition(training=silent).regime.test_samples == 7
     assert setting.condition(training=silent).regime.samples_in_training == 7

@@ -1,4 +1,4 @@
-"""The warm-up does once what a round does, where the rounds are computed, and leaves no trace in their numbers."""
+"""The warm-up does once what a round does, on the same device and thread, and changes no number of the rounds."""
 
 import random
 import threading
@@ -31,7 +31,7 @@ ELSEWHERE = torch.device("meta")
 
 @dataclass(frozen=True)
 class Noted(BayesianModel):
-    """Notes each call, where it was made and on what device, and draws from every global generator."""
+    """Records each call with its device and thread, and draws from every global generator."""
 
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     error: BaseException | None = None
@@ -47,7 +47,7 @@ class Noted(BayesianModel):
         device: torch.device,
         generator: torch.Generator,
     ) -> FittedModel:
-        random.random(), np.random.random(), torch.rand(1)  # as plugins may
+        random.random(), np.random.random(), torch.rand(1)  # plugins may do this
         self.note("fit", labelled.inputs, device.type, training.epoch_draws // training.batch_size, training.max_epochs)
         if self.error is not None:
             raise self.error
@@ -91,7 +91,7 @@ def test_it_fits_one_step_evaluates_and_predicts_a_chunk_on_the_trials_device_in
 
 
 def test_the_device_is_the_trials_whatever_it_is(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the device on this machine: all examples are asked to move there, and the model is to compute there."""
+    """The device need not exist: examples are asked to move there, and the model is asked to compute there."""
     moved: list[torch.device] = []
 
     def to(examples: Examples, device: torch.device) -> Examples:
@@ -157,7 +157,7 @@ def test_journals_are_the_same_with_and_without_it(
 
 
 def test_it_runs_on_each_device_with_a_real_model(suite: Suite, device: torch.device) -> None:
-    """A real model fails nowhere in it: a failure would be ignored, so the fit's posterior is called here as well."""
+    """The warm-up ignores failures, so the posterior is also called here, to show that a real model does not fail."""
     calls: list[torch.device] = []
     condition = suite.conditions[0]
     model = models.build("digits_cnn", {}).__class__

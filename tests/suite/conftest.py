@@ -1,4 +1,4 @@
-"""Reading suites and the errors of reading them."""
+"""Fixtures that load suites and return the errors of loading them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ Refused = Callable[..., str]
 
 @pytest.fixture
 def load(tmp_path: Path) -> Loader:
-    """Load the tiny suite with some keys changed; the other three are options of `run`."""
+    """Load the tiny suite with some keys changed; the other three arguments are options of `run`."""
 
     def load(
         text: str | None = None,
@@ -34,7 +34,7 @@ def load(tmp_path: Path) -> Loader:
 
 @pytest.fixture
 def refused(load: Loader, tmp_path: Path) -> Refused:
-    """The message with which the changed suite is refused, the path of the file written FILE."""
+    """Return the message with which the changed suite is refused, with FILE for the path of the file."""
 
     def refused(*args: Any, **changes: Any) -> str:
         with pytest.raises(SuiteError) as error:

@@ -1,4 +1,4 @@
-"""A suite file that runs in well under a second, which the tests of suites, runs and the command line change."""
+"""A suite file that runs in well under a second; tests of suites, runs and the command line use variants of it."""
 
 import copy
 from pathlib import Path
@@ -22,18 +22,18 @@ TINY: dict[str, Any] = {
 
 
 def tiny(**changes: Any) -> dict[str, Any]:
-    """The keys of the tiny suite with some changed; a key set to None is left out."""
+    """Return the keys of the tiny suite with some changed; a key set to None is left out."""
     keys = copy.deepcopy(TINY) | changes
     return {key: value for key, value in keys.items() if value is not None}
 
 
 def acquiring(*acquisitions: Any, batch_sizes: tuple[int, ...] = (5,)) -> dict[str, Any]:
-    """A matrix of these acquisition functions."""
+    """Return a matrix of these acquisition functions."""
     return {"batch_size": list(batch_sizes), "acquisition": list(acquisitions)}
 
 
 def write_suite(folder: Path, text: str | None = None, **changes: Any) -> Path:
-    """Write a suite file, the tiny one with some keys changed unless its text is given; return its path."""
+    """Write a suite file and return its path: the text if it is given, else the tiny suite with some keys changed."""
     path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(tiny(**changes), sort_keys=False) if text is None else text, encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""A trial's key names its journal: it stays while the numbers stay and changes when anything that decides them does."""
+"""A trial's key names its journal: it changes if and only if something changes that affects the numbers."""
 
 import hashlib
 import json
@@ -22,12 +22,12 @@ PINNED = "bb54ed48c3088871"
 
 @pytest.fixture
 def condition(load: Loader) -> Condition:
-    """Uniform sampling in the tiny suite."""
+    """Return the condition of uniform sampling in the tiny suite."""
     return load().conditions[0]
 
 
 def test_the_key_of_a_condition_never_changes_by_itself(condition: Condition) -> None:
-    # If this fails, every journal ever written is orphaned: is that meant?
+    # If this fails, every existing journal is orphaned; make sure that this is intended.
     assert condition.key(0) == PINNED
 
 
@@ -105,7 +105,7 @@ def test_the_key_changes_with_any_part_of_the_training(load: Loader, condition: 
         {"trials": 9},
         {"report": {"targets": [0.5]}},
         {"matrix": acquiring("uniform", "entropy", "softmax", batch_sizes=(5, 10))},
-        {"targets": {"size": 5, "of": "test"}},  # uniform sampling needs none
+        {"targets": {"size": 5, "of": "test"}},  # uniform sampling does not need them
     ],
     ids=str,
 )
@@ -162,7 +162,7 @@ def test_where_targets_are_needed_the_key_changes_with_them(load: Loader) -> Non
     assert len({needing_targets(load, targets=targets).key(0) for targets in given}) == 4
 
 
-# Number of keys of each shipped suite, and a digest of all of them. A change here orphans published journals.
+# The number of keys of each shipped suite, and a digest of all of them. A change here orphans published journals.
 KEYS_OF_SHIPPED_SUITES = {
     "acquisition_cost": (1053, "05407086a80e3aa1"),
     "cifar10": (240, "e85f53476eecbbe9"),

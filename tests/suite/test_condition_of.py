@@ -1,4 +1,4 @@
-"""A condition comes back from what a journal's header says of it, with the same key."""
+"""A condition is restored from its description in a journal's header, with the same key."""
 
 import json
 from pathlib import Path

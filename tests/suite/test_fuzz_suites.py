@@ -1,4 +1,4 @@
-"""Ten thousand suite files that something happened to: each is loaded, or is a SuiteError, and never a crash."""
+"""Ten thousand damaged suite files: each is loaded or raises a SuiteError, and none causes a crash."""
 
 import copy
 import json
@@ -86,7 +86,7 @@ splices = st.tuples(st.integers(0, 500), st.integers(0, 12), st.sampled_from(SNI
 
 
 def changed(data: Any, path: list[int], key: str, value: Any) -> None:
-    """Walk into the document by the places given, and set a key, an item or the like where the walk ends."""
+    """Walk into the document along the given places, and change a key or an item where the walk ends."""
     for place in path[:-1]:
         inner = list(data.values()) if isinstance(data, dict) else data
         if not inner or not isinstance(inner[place % len(inner)], dict | list):
@@ -102,7 +102,7 @@ def changed(data: Any, path: list[int], key: str, value: Any) -> None:
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file."""
+    """Return the path of the file that tests damage."""
     return tmp_path_factory.mktemp("fuzz") / "x.yaml"
 
 

@@ -1,4 +1,4 @@
-"""A suite file becomes conditions, or an error that says what, where, got and allowed."""
+"""A suite file becomes conditions, or an error that says what is wrong where, and what is allowed."""
 
 from pathlib import Path
 from typing import Any

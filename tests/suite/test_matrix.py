@@ -1,4 +1,4 @@
-"""Lists multiply, `exclude` takes out, `overrides` set, `--only` keeps and `--set` replaces."""
+"""Lists are multiplied, `exclude` removes, `overrides` set, `--only` selects and `--set` replaces."""
 
 import time
 from typing import Any

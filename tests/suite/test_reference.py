@@ -104,7 +104,7 @@ def test_a_parameter_that_no_function_has_is_an_error(tmp_path: Path) -> None:
 def test_a_page_against_a_parameter_whose_values_are_not_numbers_is_refused(
     tmp_path: Path, fakes: None, acquisition: Any, parameter: str, message: str
 ) -> None:
-    """Some of its values may be numbers, as those of the first method here."""
+    """Some values may be numbers, as for the first method here."""
     others = [] if parameter == "score" else [{"names": {parameter: 3}}] if parameter == "maybe" else []
     path = write_suite(tmp_path, matrix=acquiring(*others, acquisition), report={"against": parameter})
     with pytest.raises(SuiteError, match=rf"report\.against: {parameter} of .*{message}"):
@@ -117,7 +117,7 @@ def test_table_1_is_as_published() -> None:
     cells = {(row.published_as, row.batch_size): row.labels for row in reference.rows}
     assert len(cells) == len(reference.rows) == 20
     infinite = (math.inf,) * 3
-    # Some cells of the paper's notes, written down a second time.
+    # Some cells of the paper's notes, copied independently.
     assert cells["BALD", 5] == {0.9: (172.5, 200, 212.5), 0.95: infinite}
     assert cells["BALD", 20] == {0.9: (280, 280, math.inf), 0.95: infinite}
     assert cells["BALD", 50] == {0.9: infinite, 0.95: infinite}

@@ -193,7 +193,7 @@ def test_an_anchor_that_contains_itself_is_an_error_that_gives_the_line(text: st
 
 
 def bomb(levels: int, start: str, level: str) -> str:
-    """Ten aliases of the level above in each level: 10^levels values once written out."""
+    """Return a document with ten aliases of the previous level in each level: 10^levels values when expanded."""
     lines = [f"a0: &a0 {start}"]
     lines += [f"a{n}: &a{n} {level.format(', '.join([f'*a{n - 1}'] * 10))}" for n in range(1, levels)]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Editors are given the same rules that the suite is read with."""
+"""The schema for editors has the same rules as the reading of suites."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_the_shipped_schema_is_the_generated_one() -> None:
 
 
 def of_kind(kind: str) -> dict[str, Any]:
-    """The schema's part on one kind of suite file."""
+    """Return the part of the schema for one kind of suite file."""
     schema = suite_schema()
     parts = [schema["$defs"][part["$ref"].removeprefix("#/$defs/")] for part in schema["anyOf"]]
     (found,) = [part for part in parts if part["properties"]["kind"]["const"] == kind]
@@ -38,7 +38,7 @@ def test_the_schema_knows_exactly_the_keys_of_a_suite_of_trials() -> None:
     schema = of_kind("trials")
     assert set(schema["properties"]) == {*TrialSuiteKeys.model_fields, *Condition.model_fields}
     assert schema["additionalProperties"] is False
-    assert schema["required"] == ["name"]  # the others may stand in the matrix
+    assert schema["required"] == ["name"]  # the other keys may be in the matrix
 
 
 @pytest.mark.parametrize("kind", ["trials", "cost"])

@@ -1,4 +1,4 @@
-"""The suites that come with the repository ask for what the paper's notes say."""
+"""The suites in the repository have the settings of the paper's notes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ SUITES = Path(__file__).parents[2] / "suites"
 
 @pytest.fixture(scope="module")
 def table_1() -> Suite:
-    """The suite of Table 1 and Figure 1."""
+    """Return the suite of Table 1 and Figure 1."""
     return load_suite(SUITES / "repeated_mnist.yaml")
 
 
@@ -89,7 +89,7 @@ def test_table_1_has_five_trials_and_asks_for_90_and_95_per_cent(table_1: Suite)
 
 @pytest.mark.parametrize(("batch_size", "rounds"), [(5, 57), (10, 29), (20, 15), (50, 7)])
 def test_table_1_s_trials_end_at_300_labels_or_320(table_1: Suite, batch_size: int, rounds: int) -> None:
-    # 20 labels at the start; a training before each acquisition and after the last.
+    # 20 labels at the start; one training before each acquisition and one after the last.
     found = {num_rounds(c) for c in table_1.conditions if c.batch_size == batch_size}
     assert found == {rounds}
 
@@ -143,7 +143,7 @@ def test_the_suite_of_peers_names_what_is_missing_where_they_are_not_installed()
 
 @pytest.fixture(scope="module")
 def peers() -> CostSuite:
-    """The suite of peers, where they are installed."""
+    """Return the suite of peers, or skip the test if they are not installed."""
     if not set(acquisitions.names()) >= PEERS:
         pytest.skip("softal-bench-peers is not installed; `make test-peers` runs this test with it")
     return load_cost_suite(SUITES / "peers.yaml")

@@ -1,4 +1,4 @@
-"""The Python side of the pretend CUDA device: installing it, and counting what reaches it."""
+"""The Python side of the pretend CUDA device: its installation, and counts of what reaches it."""
 
 import contextlib
 import ctypes
@@ -49,7 +49,7 @@ class Counts:
 
 
 def install() -> None:
-    """Replace torch's CUDA kernels in this process, which LD_PRELOAD has given the pretend runtime. Only once."""
+    """Replace torch's CUDA kernels in this process once. LD_PRELOAD must have loaded the pretend runtime."""
     if _libraries:
         return
     import torch
@@ -75,7 +75,7 @@ def counting(sites: bool = False) -> Iterator[Counts]:
     """Count what reaches the device in the `with` block; the counts are filled in at its end.
 
     Args:
-        sites: whether to record which lines of the project called operators and waited; slow.
+        sites: whether to record which lines of the project called operators and waited, which is slow.
     """
     runtime, operators = _libraries
     counts = Counts()
@@ -112,17 +112,17 @@ def counting(sites: bool = False) -> Iterator[Counts]:
 
 
 def is_broken() -> bool:
-    """Whether a device-side assert has made all further work on the device fail."""
+    """Return whether a device-side assert has made all further work on the device fail."""
     return bool(_libraries[1].pretend_poisoned())
 
 
 def cure() -> None:
-    """Undo a device-side assert, which on a real device only a new process can."""
+    """Undo a device-side assert; on a real device, this takes a new process."""
     _libraries[1].pretend_cure()
 
 
 def total() -> str:
-    """What has reached the device since the counts were last reset, in words."""
+    """Return a text about what has reached the device since the counts were last reset."""
     runtime, operators = _libraries
     names = [line[0] for line in operators.pretend_counts().decode().splitlines()]
     return (
@@ -132,7 +132,7 @@ def total() -> str:
 
 
 def _where(most: int) -> str:
-    """The innermost lines of the project that lead here."""
+    """Return the innermost lines of the project that led here."""
     try:
         frame: FrameType | None = sys._getframe(2)
     except ValueError:  # autograd's thread of the device has no Python frames

@@ -1,4 +1,4 @@
-"""`pytest -p pretend_device_pytest`: reports what reached the pretend device, and which tests broke it."""
+"""A plugin for `pytest -p pretend_device_pytest`: report what reached the pretend device and which tests broke it."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Name a test that leaves the device broken, and cure the device, so that later tests do not fail for it."""
+    """Record a test that leaves the device broken, and cure the device, so that later tests do not fail as well."""
     report = yield
     if call.when == "call" and pretend_device.is_broken():
         pretend_device.cure()

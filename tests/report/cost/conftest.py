@@ -13,14 +13,14 @@ JOINT = "batchbald(M=1000)"
 
 
 def power_law(condition: CostCondition) -> float | None:
-    """Return 1 ms for uniform, 1 us for each point for BALD, and B^2 times as much as BALD for BatchBALD."""
+    """Return 1 ms for uniform, 1 us per point for BALD, and B^2 times the seconds of BALD for BatchBALD."""
     size, batch_size = condition.pool_size, condition.batch_size
     return {"uniform": 1e-3, "bald": 1e-6 * size, JOINT: 1e-6 * size * batch_size**2}[condition.acquisition.label]
 
 
 @pytest.fixture
 def costs(tmp_path: Path) -> ExampleCosts:
-    """All cells are done, except that BatchBALD with N = 100 000 times out at B = 5 and is not tried at B = 10."""
+    """Write all cells as done, except that BatchBALD with N = 100 000 times out at B = 5 and is not tried at B = 10."""
     example = ExampleCosts(tmp_path)
     example.measure(power_law)
     write(example.path(over := example.condition(JOINT, 100_000, 5)), lines(over, status="timeout"))

@@ -1,4 +1,4 @@
-"""A small cost suite for the tests of reports, and journals written by hand line by line."""
+"""A small cost suite for the tests of reports, and journals written line by line."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Batches that should be the same are compared point by point, with journals written by hand."""
+"""Batches that should be equal are compared point by point, using journals written by hand."""
 
 from dataclasses import replace
 

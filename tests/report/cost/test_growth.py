@@ -1,4 +1,4 @@
-"""Exponents of growth: power laws are recovered, and the interval is that of the textbook."""
+"""Exponents of growth: those of power laws are recovered, and the interval is that of textbooks."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def test_the_exponents_of_exact_power_laws_are_recovered(costs: ExampleCosts, la
 
 
 def test_only_the_five_largest_sizes_are_fitted(costs: ExampleCosts) -> None:
-    """Up to B = 5 the seconds do not depend on B; beyond, they grow with its square."""
+    """Up to B = 5 the seconds do not depend on B; for larger B they grow with its square."""
     costs = replace(costs, text=costs.text.replace("[1, 2, 5, 10]", "[1, 2, 3, 5, 10, 20, 50, 100]"))
     for condition in costs.suite.conditions:
         write(costs.path(condition), lines(condition, [max(5, condition.batch_size) ** 2]))

@@ -1,4 +1,4 @@
-"""Which journal is taken for a cell, which cells are not tried, and what becomes of journals that cannot be read."""
+"""Which journal is used for a cell, which cells are not tried, and how unreadable journals are treated."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_smaller_b_and_other_sweeps_without_a_journal_are_not_run(costs: Example
 
 
 def test_a_cell_measured_in_spite_of_a_smaller_one_over_a_limit_counts(costs: ExampleCosts) -> None:
-    """Its journal may stem from a run with a longer limit."""
+    """Its journal may come from a run with a longer limit."""
     write(costs.path(larger := costs.condition(JOINT, 100_000, 10)), lines(larger, [30.0]))
     assert status(costs, JOINT, 100_000, 10) == "done"
 

@@ -31,7 +31,7 @@ def test_seconds_are_median_and_quartiles_of_the_samples(costs: ExampleCosts) ->
     assert cells.index.tolist() == ["uniform", "bald", JOINT]
     assert cells.columns.tolist() == ["B = 1", "B = 2", "B = 5", "B = 10"]
     assert cells.loc["bald", "B = 1"] == "0.300 [0.200, 0.400] (5)"
-    assert cells.loc["uniform", "B = 1"] == "0.00100 [0.000950, 0.00110] (3)"  # of 0.9, 1 and 1.2 ms
+    assert cells.loc["uniform", "B = 1"] == "0.00100 [0.000950, 0.00110] (3)"  # from 0.9, 1 and 1.2 ms
 
 
 def test_cells_that_are_not_done_show_their_status(costs: ExampleCosts) -> None:

@@ -1,4 +1,4 @@
-"""The tiny suite of a model that learns nothing, at once, and processes to run it in."""
+"""Suites of a model that learns nothing and takes no time, and processes to run them in."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ TWO = Processes(2, ["cpu"])
 
 @pytest.fixture
 def load_flat(tmp_path: Path, fakes: None) -> Loader:
-    """Load a suite of four rounds a trial, each over in milliseconds, with some keys changed."""
+    """Load a suite whose trials have four rounds of a few milliseconds each, with some keys changed."""
 
     def load(*acquisitions: Any, **changes: Any) -> Suite:
         return load_suite(write_suite(tmp_path, model="flat", matrix=acquiring(*acquisitions), **changes))
@@ -26,7 +26,7 @@ def load_flat(tmp_path: Path, fakes: None) -> Loader:
 
 @pytest.fixture
 def notes(tmp_path: Path) -> Path:
-    """An empty file in which a plugin notes what it does."""
+    """Return an empty file in which a plugin notes its calls."""
     path = tmp_path / "notes"
     path.touch()
     return path

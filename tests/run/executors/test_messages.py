@@ -1,4 +1,4 @@
-"""Messages cross the connection as JSON, and anything else is not a message."""
+"""Messages cross the connection as JSON; anything else is rejected."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Trials in processes: the same journals as in this one, and a process that dies takes nothing with it."""
+"""Trials in worker processes write the same journals as in this process, and a process that dies loses nothing."""
 
 import dataclasses
 import os
@@ -61,7 +61,7 @@ def test_trials_run_side_by_side_and_processes_are_kept_for_many(load_flat: Load
     start = time.monotonic()
     assert run(load_flat("uniform", "bald", trials=20), tmp_path / "runs", recorder, TWO) == {"done": 40}
     assert recorder.most == 2
-    assert time.monotonic() - start < 60  # a fresh process for each would take 40 imports of torch
+    assert time.monotonic() - start < 60  # a new process for each would import torch 40 times
 
 
 def test_an_interrupted_run_stands_in_the_journals_and_goes_on(load_flat: Loader, tmp_path: Path) -> None:

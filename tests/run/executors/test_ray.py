@@ -1,4 +1,4 @@
-"""Trials on a real Ray cluster, of two nodes of this machine: the same journals, also when a node is lost."""
+"""Trials on a real Ray cluster of two nodes on this machine write the same journals, even if a node is lost."""
 
 import os
 import sys
@@ -20,15 +20,15 @@ from ..example import Recorder, journals, of_kind, run, settled
 ray = pytest.importorskip("ray", reason="Ray is not installed; pip install 'softal-bench[ray]'")
 pytestmark = pytest.mark.long
 NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
-HEAD, OTHER = "127.0.0.2", "127.0.0.3"  # Ray takes 127.0.0.1 for the machine's address on a network
+HEAD, OTHER = "127.0.0.2", "127.0.0.3"  # Ray replaces 127.0.0.1 by the machine's network address
 
 
 @pytest.fixture(scope="module")
 def cluster(fakes_folder: Path) -> Iterator[Any]:
-    """A cluster whose first node has one core; on loopback, without a dashboard or usage statistics."""
+    """Start a cluster whose first node has one core, on loopback, without a dashboard or usage statistics."""
     from ray.cluster_utils import Cluster
 
-    short = tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True)  # paths of sockets are short
+    short = tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True)  # paths of sockets must be short
     with short as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_TMPDIR", folder)
         patch.setenv("PYTHONPATH", os.pathsep.join([str(fakes_folder), *sys.path]))
@@ -42,7 +42,7 @@ def cluster(fakes_folder: Path) -> Iterator[Any]:
 
 @pytest.fixture
 def second_node(cluster: Any) -> Iterator[Any]:
-    """A second node like the first."""
+    """Add a second node like the first."""
     node = cluster.add_node(**NODE, node_ip_address=OTHER)
     cluster.wait_for_nodes()
     yield node
@@ -51,7 +51,7 @@ def second_node(cluster: Any) -> Iterator[Any]:
 
 
 class Loses(Recorder):
-    """Has a node killed once both trials that go on have done two rounds."""
+    """An observer that has a node killed once both running trials have done two rounds."""
 
     def __init__(self, lose: Callable[[], None]) -> None:
         super().__init__()

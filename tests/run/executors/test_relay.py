@@ -33,7 +33,7 @@ def test_a_worker_on_a_node_inherits_the_bound_on_spinning(
     monkeypatch.setattr(process, "_kept", [])
     monkeypatch.setattr(process, "WorkerProcess", NotedWorker)
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    monkeypatch.setenv("GOMP_SPINCOUNT", chosen or "")  # set, so that it is restored; empty, it is not chosen
+    monkeypatch.setenv("GOMP_SPINCOUNT", chosen or "")  # set, so that it is restored; empty means not chosen
     request = Request({}, 0, "key", [])
     assert list(process.relayed(SETTING, request)) == [Originated({"inherited": inherited})]
 
