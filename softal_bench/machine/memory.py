@@ -27,7 +27,8 @@ def keep_freed_memory(block_bytes: int, total_bytes: int) -> None:
     ends. Other C libraries are not changed.
 
     Args:
-        block_bytes: blocks of up to this size are kept. Older versions of glibc ignore values above 32 MiB.
+        block_bytes: blocks of up to this size are kept; larger ones are always returned. Older versions of glibc ignore
+            values above 32 MiB.
         total_bytes: the maximum amount of memory that is kept at the end of the heap.
 
     Source: mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.

@@ -1,5 +1,6 @@
 """The built-in acquisition functions pass every rule, and each rule catches a function that breaks only this rule."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,6 +109,12 @@ class AllPairs(AcquisitionFunction):
 
 def test_a_function_declared_quadratic_is_measured_on_pools_that_fit_in_memory() -> None:
     assert failures(check_acquisition(AllPairs())) == []
+
+
+def test_what_is_declared_quadratic_passes_in_a_thread_whose_allocator_keeps_small_blocks_only() -> None:
+    with ThreadPoolExecutor(1) as threads:
+        for acquisition in (AllPairs(), BALD()):
+            assert failures(threads.submit(check_acquisition, acquisition).result()) == []
 
 
 @dataclass(frozen=True)
