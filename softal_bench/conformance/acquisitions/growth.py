@@ -22,7 +22,7 @@ _SLACK = 0.5  # added to the exponent: enough for caches and logarithms, but not
 _ATTEMPTS = 3
 _GRANULE = 4 * 2**20  # bytes; smaller amounts are hidden by the memory that the allocator keeps
 _KEEP_ALL = (2**30, 2**30)  # for `keep_freed_memory`
-# A thread other than the first one allocates from heaps of 64 MiB. Only matrices of N x N that fit would be kept in them.
+# Threads other than the first one allocate from heaps of 64 MiB, and would keep only the matrices of N x N that fit.
 _KEEP_SMALL = (2**20, 2**17)
 _CPU = torch.device("cpu")
 
