@@ -94,14 +94,14 @@ def test_a_planted_sleep_is_measured_to_within_five_per_cent(load: Loader, tmp_p
         assert statistics.median(line["seconds"]) == pytest.approx(planted_seconds, rel=0.05)
 
 
-def test_a_planted_allocation_is_seen_in_the_peak_and_only_there(load: Loader, tmp_path: Path) -> None:
+def test_a_planted_allocation_appears_only_in_its_own_peak(load: Loader, tmp_path: Path) -> None:
     run(load([{"allocates": {"mebibytes": 64}}, {"allocates": {"mebibytes": 1}}]), tmp_path)
     small, large = sorted(line["peak_bytes"] for line in costs(tmp_path))
     assert 64 * 2**20 <= large < 72 * 2**20
     assert small < 8 * 2**20
 
 
-def test_a_cell_over_its_time_is_ended_and_larger_batches_are_not_tried(load: Loader, tmp_path: Path) -> None:
+def test_a_cell_over_its_time_is_stopped_and_larger_batches_are_skipped(load: Loader, tmp_path: Path) -> None:
     limits = {"cell_seconds": 1.0, "memory_gib": 1}
     suite = load([{"sleeps": {"per_pick": 0.2}}, "uniform"], [20, 1, 40], limits=limits)
     recorder = Recorder()
@@ -132,7 +132,7 @@ def test_a_cell_over_its_memory_is_recorded_as_out_of_memory(load: Loader, tmp_p
     ],
     ids=str,
 )
-def test_a_plugin_that_fails_fails_its_own_cell(load: Loader, tmp_path: Path, acquisition: Any, reason: str) -> None:
+def test_a_failing_plugin_fails_only_its_cell(load: Loader, tmp_path: Path, acquisition: Any, reason: str) -> None:
     recorder = Recorder()
     assert run(load([acquisition, "uniform"]), tmp_path, recorder) == {"failed": 1, "done": 1}
     assert [error for error in recorder.errors.values() if error and reason in error]
@@ -155,25 +155,23 @@ def test_the_batch_of_the_first_selection_is_recorded_in_the_order_chosen(load: 
     assert costs(tmp_path)[0]["acquired"] == batch.positions.tolist()
 
 
-def test_methods_are_handed_generators_in_the_same_state(load: Loader, tmp_path: Path) -> None:
+def test_methods_receive_generators_in_the_same_state(load: Loader, tmp_path: Path) -> None:
     """At a high temperature both rules draw uniformly, so that the same noise gives the same batch."""
     run(load([{"softmax": {"temperature": 1e6}}, {"power": {"temperature": 1e6}}], [20]), tmp_path)
     first, second = (line["acquired"] for line in costs(tmp_path))
     assert first == second
 
 
-def test_no_batch_is_recorded_of_a_cell_that_is_not_done(load: Loader, tmp_path: Path) -> None:
+def test_no_batch_is_recorded_for_a_failed_cell(load: Loader, tmp_path: Path) -> None:
     run(load(["raises"]), tmp_path)
     assert "acquired" not in costs(tmp_path)[0]
 
 
-def test_a_method_that_runs_the_garbage_collector_is_not_charged_for_what_was_imported(
-    load: Loader, tmp_path: Path
-) -> None:
+def test_a_method_that_runs_the_garbage_collector_is_not_charged_for_imports(load: Loader, tmp_path: Path) -> None:
     assert run(load(["collects"]), tmp_path) == {"done": 1}
 
 
-def test_an_interrupted_suite_goes_on_at_the_next_cell(load: Loader, tmp_path: Path) -> None:
+def test_an_interrupted_suite_resumes_at_the_next_cell(load: Loader, tmp_path: Path) -> None:
     suite = load(["uniform", "bald"], [1, 2])
     with pytest.raises(KeyboardInterrupt):
         run(suite, tmp_path, Recorder(stop_after=2))
@@ -187,7 +185,7 @@ def test_an_interrupted_suite_goes_on_at_the_next_cell(load: Loader, tmp_path: P
 
 
 @pytest.mark.slow
-def test_no_cell_is_measured_while_another_is(load: Loader, planted_folder: Path, tmp_path: Path) -> None:
+def test_cells_are_never_measured_in_parallel(load: Loader, planted_folder: Path, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
     suite = load([{"notes": {"path": str(notes)}}], [1, 2, 3])
     program = (
@@ -215,7 +213,7 @@ def test_no_cell_is_measured_while_another_is(load: Loader, planted_folder: Path
         assert start >= end, f"process {next_pid} was measured while {pid} was"
 
 
-def test_log_probs_come_from_a_trained_model_and_prediction_is_measured_beside(load: Loader, tmp_path: Path) -> None:
+def test_log_probs_come_from_a_trained_model_and_prediction_is_timed(load: Loader, tmp_path: Path) -> None:
     run(load(["bald"], source=TRAINED, pool_size=200), tmp_path)
     (line,) = costs(tmp_path)
     assert line["source"] == "digits_cnn on digits, 30 labels"
@@ -240,7 +238,7 @@ def test_a_source_model_that_changes_global_state_fails_the_cell_that_needs_it(
     np.testing.assert_equal(np.random.get_state(legacy=False), before)
 
 
-def test_synthetic_log_probs_have_no_prediction_and_spread_from_sure_to_undecided(load: Loader, tmp_path: Path) -> None:
+def test_synthetic_log_probs_need_no_prediction_and_range_from_sure_to_uncertain(load: Loader, tmp_path: Path) -> None:
     from softal_bench.bayes.information import entropy
 
     suite = load(["bald"], pool_size=5000)
@@ -279,7 +277,7 @@ def test_cells_are_run_pool_by_pool_and_from_the_smallest_batch_to_the_largest(l
     ],
     ids=str,
 )
-def test_bad_input_is_refused_by_name(load: Loader, changes: dict[str, Any], message: str) -> None:
+def test_errors_name_the_invalid_key(load: Loader, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SuiteError, match=message):
         load(**{"acquisition": ["uniform"], **changes})
 
@@ -316,7 +314,7 @@ INFEASIBLE: dict[str, tuple[dict[str, Any], dict[str, int], str, str]] = {
 
 
 @pytest.mark.parametrize("case", INFEASIBLE)
-def test_a_cell_that_cannot_be_measured_is_foreseen_and_fails_alone(
+def test_preflight_reports_an_infeasible_cell_and_only_it_fails(
     load: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     keys, machine, cell, reason = INFEASIBLE[case]
@@ -333,13 +331,13 @@ def test_a_cell_that_cannot_be_measured_is_foreseen_and_fails_alone(
     assert foreseen == f"{cell}: {error}"
 
 
-def test_cells_of_one_pool_are_foreseen_together(load: Loader, tmp_path: Path) -> None:
+def test_infeasible_cells_of_a_pool_are_grouped(load: Loader, tmp_path: Path) -> None:
     suite = load(["uniform", "bald"], [1, 2, 3], pool_size=10**15)
     (foreseen,) = preflight_cells(suite, tmp_path, fetch=False).infeasible
     assert foreseen.startswith("6 cells with N=1000000000000000, K=3, synthetic (C = 4): log-probs of shape")
 
 
-def test_two_sources_that_read_alike_are_refused(load: Loader) -> None:
+def test_two_sources_with_one_label_are_rejected(load: Loader) -> None:
     other = {"trained": {**TRAINED["trained"], "validation_size": 65}}
     matrix = {"acquisition": ["uniform"], "batch_size": [2], "source": [TRAINED, other]}
     with pytest.raises(SuiteError, match="source: two sources have the label 'digits_cnn on digits, 30 labels'"):

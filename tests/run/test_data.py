@@ -38,7 +38,7 @@ class Greedy(Dataset):
     ],
     ids=["numpy", "torch", "python"],
 )
-def test_data_that_do_not_fit_in_memory_are_refused_with_what_they_need(
+def test_data_too_large_for_memory_are_rejected_with_the_size_needed(
     tmp_path: Path, allocate: Callable[[], object], needed: str
 ) -> None:
     plugin: Plugin[Dataset] = Plugin("datasets", "greedy", {}, "greedy", Greedy(allocate), "1", ())

@@ -19,7 +19,7 @@ def with_cuda(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
 
 
-def test_auto_is_cuda_where_there_is_one_and_else_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_is_cuda_if_available_and_otherwise_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     without_cuda(monkeypatch)
     assert resolve_device("auto") == torch.device("cpu")
     with_cuda(monkeypatch, 2)
@@ -34,7 +34,7 @@ def test_cuda_without_a_cuda_device_is_an_error_that_says_so(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("wanted", ["cuda:2", "cuda:200", "cuda:999"])
-def test_a_cuda_device_beyond_the_last_is_an_error_that_says_which_there_are(
+def test_a_missing_cuda_device_is_an_error_that_lists_the_available_ones(
     monkeypatch: pytest.MonkeyPatch, wanted: str
 ) -> None:
     with_cuda(monkeypatch, 2)
@@ -44,7 +44,7 @@ def test_a_cuda_device_beyond_the_last_is_an_error_that_says_which_there_are(
 
 
 @pytest.mark.parametrize("name", ["NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"])
-def test_an_override_of_the_precision_is_refused_on_cuda(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_precision_override_is_rejected_on_cuda(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     with_cuda(monkeypatch, 1)
     monkeypatch.setenv(name, "1")
     with pytest.raises(DeviceError, match=f"{name} is '1', which overrides the precision .*; unset it"):
@@ -54,7 +54,7 @@ def test_an_override_of_the_precision_is_refused_on_cuda(monkeypatch: pytest.Mon
     assert resolve_device("cuda") == torch.device("cuda", 0)
 
 
-def test_the_precision_is_pinned_while_a_job_is_computed_and_restored() -> None:
+def test_the_precision_is_fixed_during_a_job_and_then_restored() -> None:
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
     try:
         torch.set_float32_matmul_precision("medium")
@@ -71,7 +71,7 @@ def test_the_precision_is_pinned_while_a_job_is_computed_and_restored() -> None:
         torch.backends.cudnn.benchmark = before[1]
 
 
-def test_the_environment_of_a_cpu_names_no_facts_of_an_accelerator() -> None:
+def test_the_environment_of_a_cpu_omits_facts_about_accelerators() -> None:
     line = as_json(Attempt.begun(environment(torch.device("cpu"), 1)))
     assert not {"cudnn", "driver", "float32_precision"} & set(line)
 
@@ -86,10 +86,10 @@ def test_the_environment_of_cuda_names_precision_and_versions() -> None:
 
 
 @pytest.mark.parametrize("wanted", ["gpu", "meta", "mps", "cuda:x", "cuda:-1", "cpu:3", "", "CUDA"])
-def test_anything_else_is_an_error_that_says_what_there_is(wanted: str) -> None:
+def test_an_unknown_device_is_an_error_that_lists_choices(wanted: str) -> None:
     with pytest.raises(DeviceError, match=r"auto.*cpu.*cuda"):
         resolve_device(wanted)
 
 
-def test_the_cpu_has_a_name_for_people() -> None:
+def test_the_cpu_has_a_readable_name() -> None:
     assert device_name(torch.device("cpu")).endswith(" cores")

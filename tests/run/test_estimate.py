@@ -18,7 +18,7 @@ from .example import CPU, Recorder, journals, of_kind, run
 HEAVY = {"batchbald": {"joint_samples": 2_000_000}}
 
 
-def test_a_condition_with_journals_is_foreseen_from_their_rounds(load: Loader, tmp_path: Path) -> None:
+def test_a_condition_with_journals_is_forecast_from_their_rounds(load: Loader, tmp_path: Path) -> None:
     suite = load(matrix=acquiring("bald"), trials=2)
     with pytest.raises(KeyboardInterrupt):
         run(suite, tmp_path / "runs", Recorder(stop_after=6))
@@ -32,9 +32,7 @@ def test_a_condition_with_journals_is_foreseen_from_their_rounds(load: Loader, t
     assert seconds_left(jobs, forecast(jobs, tmp_path / "data", CPU)) == pytest.approx(seconds / 6 * 2)
 
 
-def test_other_conditions_are_foreseen_from_a_sample_that_is_right_to_a_factor_of_three(
-    load: Loader, tmp_path: Path
-) -> None:
+def test_other_conditions_are_forecast_from_a_sample_to_within_a_factor_of_three(load: Loader, tmp_path: Path) -> None:
     training = {"batch_size": 32, "epoch_draws": 2048, "max_epochs": 3, "patience": 9, "evaluation_samples": 2}
     suite = load(matrix=acquiring("uniform", "bald"), training=training)
     jobs = trial_jobs(suite, tmp_path / "runs")
@@ -49,7 +47,7 @@ def test_other_conditions_are_foreseen_from_a_sample_that_is_right_to_a_factor_o
         assert foreseen[job.condition.key(0)].seconds > took / 3  # type: ignore[operator]
 
 
-def test_the_joint_table_of_the_largest_condition_is_foreseen_also_where_the_sample_does_not_make_it(
+def test_the_largest_joint_table_is_forecast_even_if_the_sample_does_not_reach_it(
     load: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(estimate, "SAMPLE_SECONDS", 3.0)
@@ -61,16 +59,14 @@ def test_the_joint_table_of_the_largest_condition_is_foreseen_also_where_the_sam
     assert of_heavy.peak_bytes > 2_000_000 * 50 * 8
 
 
-def test_what_does_not_fit_into_the_sample_is_not_known(
-    load: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unsampled_condition_has_no_forecast(load: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimate, "SAMPLE_SECONDS", 0.0)
     jobs = trial_jobs(load(), tmp_path / "runs")
     assert {each.seconds for each in forecast(jobs, tmp_path / "data", CPU).values()} == {None}
 
 
 @pytest.mark.usefixtures("fakes")
-def test_a_plugin_that_fails_is_not_foreseen_and_the_others_are(load: Loader, tmp_path: Path) -> None:
+def test_a_failing_plugin_has_no_forecast_but_the_others_do(load: Loader, tmp_path: Path) -> None:
     suite = load(model="flat", matrix=acquiring("always_raises", "hungry", "uniform"))
     foreseen = forecast(trial_jobs(suite, tmp_path / "runs"), tmp_path / "data", CPU)
     known = [foreseen[condition.key(0)].seconds is not None for condition in suite.conditions]
@@ -78,7 +74,7 @@ def test_a_plugin_that_fails_is_not_foreseen_and_the_others_are(load: Loader, tm
 
 
 @pytest.mark.usefixtures("fakes")
-def test_a_property_that_raises_is_a_failure_like_any_other(load: Loader, tmp_path: Path) -> None:
+def test_a_property_that_raises_is_treated_as_a_failure(load: Loader, tmp_path: Path) -> None:
     suite = load(model="flat", matrix=acquiring("peak_raises", "uniform"))
     foreseen = forecast(trial_jobs(suite, tmp_path / "runs"), tmp_path / "data", CPU)
     assert [foreseen[each.key(0)].seconds is not None for each in suite.conditions] == [False, True]
@@ -90,7 +86,7 @@ def test_a_property_that_raises_is_a_failure_like_any_other(load: Loader, tmp_pa
 
 @pytest.mark.usefixtures("fakes")
 @pytest.mark.parametrize("dataset", ["lost", {"changes_in_load": {"what": "torch's default dtype"}}], ids=str)
-def test_a_data_set_that_fails_is_not_foreseen_and_leaves_global_state_alone(
+def test_a_failing_data_set_has_no_forecast_and_restores_global_state(
     load: Loader, tmp_path: Path, dataset: object
 ) -> None:
     suite = load(model="flat", dataset=None, matrix={**acquiring("uniform"), "dataset": [dataset, "digits"]})
@@ -104,7 +100,7 @@ def bytes_of(sizes: list[int], max_configurations: int) -> int:
     return batch_bald_bytes(pool_size, num_samples, num_classes, batch_size, max_configurations)
 
 
-def test_the_peak_that_a_joint_search_declares_is_that_of_the_published_cells_to_a_factor_of_two() -> None:
+def test_the_declared_peak_of_a_joint_search_is_within_a_factor_of_two_of_published_cells() -> None:
     ratios = []
     for path in (Path(__file__).parents[2] / "leaderboard" / "records" / "acquisition_cost").glob("*.jsonl"):
         header, *lines = map(json.loads, path.read_text().splitlines())
@@ -119,7 +115,7 @@ def test_the_peak_that_a_joint_search_declares_is_that_of_the_published_cells_to
     assert max(ratios) < 2
 
 
-def test_the_peak_that_a_joint_search_declares_depends_on_the_device() -> None:
+def test_the_declared_peak_of_a_joint_search_depends_on_the_device() -> None:
     sizes = [10**6, 100, 10, 10]
     with torch.device("cuda", 0):  # nothing is computed on it
         on_gpu = bytes_of(sizes, 10_000)

@@ -149,7 +149,7 @@ def outcome(path: Path) -> tuple[Journal | JournalError, Submitted | JournalErro
     return found[0], found[1]
 
 
-def test_the_journal_that_is_damaged_below_is_sound(header: dict[str, Any], folder: Path) -> None:
+def test_the_undamaged_journal_is_valid(header: dict[str, Any], folder: Path) -> None:
     path = folder / f"{header['key']}.jsonl"
     for retried in (False, True):
         path.write_text("".join(json.dumps(line) + "\n" for line in of_lines(header, retried)))
@@ -165,7 +165,7 @@ def test_the_journal_that_is_damaged_below_is_sound(header: dict[str, Any], fold
     st.lists(changes, max_size=3),
     st.sampled_from(range(5)).flatmap(lambda one: splices if one == 4 else st.none()),
 )
-def test_a_damaged_journal_is_read_or_is_an_error_that_names_it(
+def test_a_damaged_journal_is_read_or_named_in_an_error(
     header: dict[str, Any], folder: Path, retried: bool, damage: list[Any], splice: tuple[int, int, bytes] | None
 ) -> None:
     journal = of_lines(header, retried)

@@ -55,7 +55,7 @@ def untouched(load: Loader, alone: dict[str, list[Line]], folder: Path) -> list[
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_an_acquisition_function_that_changes_global_state_fails_its_trial_and_no_other(
+def test_an_acquisition_function_that_changes_global_state_fails_only_its_trial(
     load: Loader, alone: dict[str, list[Line]], tmp_path: Path, what: str
 ) -> None:
     expected = untouched(load, alone, tmp_path)
@@ -76,7 +76,7 @@ def test_an_acquisition_function_that_changes_global_state_fails_its_trial_and_n
     ["torch's default dtype", "torch's float32 matmul precision", "NumPy's global generator", "the working folder"],
 )
 @pytest.mark.parametrize(("kind", "plugin"), [("model", "changes_in_fit"), ("dataset", "changes_in_load")])
-def test_a_model_or_data_set_that_changes_global_state_fails_its_trial_and_no_other(
+def test_a_model_or_data_set_that_changes_global_state_fails_only_its_trial(
     load: Loader, alone: dict[str, list[Line]], tmp_path: Path, kind: str, plugin: str, what: str
 ) -> None:
     expected = untouched(load, alone, tmp_path)
@@ -95,9 +95,7 @@ def test_a_model_or_data_set_that_changes_global_state_fails_its_trial_and_no_ot
 
 
 @pytest.mark.parametrize("what", ["torch's float32 matmul precision", "torch's grad mode", "NumPy's global generator"])
-def test_a_model_that_changes_global_state_while_it_predicts_is_blamed_for_it(
-    load: Loader, tmp_path: Path, what: str
-) -> None:
+def test_a_model_that_changes_global_state_during_prediction_is_blamed(load: Loader, tmp_path: Path, what: str) -> None:
     suite = load(matrix=acquiring("bald"), model={"changes_in_prediction": {"what": what}})
     recorder = Recorder()
     assert run(suite, tmp_path / "runs", recorder) == {"failed": 1}
@@ -107,7 +105,7 @@ def test_a_model_that_changes_global_state_while_it_predicts_is_blamed_for_it(
     assert "changes_in_prediction(" in str(error)
 
 
-def test_the_message_says_from_what_to_what_and_what_to_do(load: Loader, tmp_path: Path) -> None:
+def test_the_message_names_the_change_and_the_remedy(load: Loader, tmp_path: Path) -> None:
     def error_of(what: str) -> str:
         suite = load(matrix=acquiring({"changes_in_select": {"what": what}}))
         recorder = Recorder()
@@ -123,14 +121,14 @@ def test_the_message_says_from_what_to_what_and_what_to_do(load: Loader, tmp_pat
     assert "changed environment variables (SOFTAL_FAKE); restore it" in variable  # the value may be a secret
 
 
-def test_a_data_set_that_changes_global_state_is_refused_before_a_run(load: Loader, tmp_path: Path) -> None:
+def test_preflight_rejects_a_data_set_that_changes_global_state(load: Loader, tmp_path: Path) -> None:
     suite = load(dataset={"changes_in_load": {"what": "torch's default dtype"}})
     with pytest.raises(DataError, match=r"changes_in_load.* changed torch's default dtype from torch\.float32"):
         preflight(suite, tmp_path, fetch=True)
     assert torch.get_default_dtype() == torch.float32
 
 
-def test_a_plugin_whose_constructor_changes_global_state_is_refused(load: Loader) -> None:
+def test_a_constructor_that_changes_global_state_is_rejected(load: Loader) -> None:
     with pytest.raises(SuiteError, match="changes_when_built: its constructor changed torch's default dtype"):
         load(matrix=acquiring("changes_when_built"))
     assert torch.get_default_dtype() == torch.float32
@@ -148,7 +146,7 @@ class TellsPrecision(FlatPosterior):
         return super().log_probs(inputs)
 
 
-def test_a_model_predicts_under_the_settings_of_the_run_whatever_the_method_sets_for_a_while(setting: Setting) -> None:
+def test_a_model_predicts_under_the_settings_of_the_run_even_if_the_method_changes_them(setting: Setting) -> None:
     seen: list[str] = []
     fitted = FlatFit(CLASSES)
     object.__setattr__(fitted, "posterior", lambda *_: TellsPrecision(seen))
@@ -169,7 +167,7 @@ def test_a_model_predicts_under_the_settings_of_the_run_whatever_the_method_sets
     assert seen[-1] == "select has medium"
 
 
-def test_what_a_plugin_restores_itself_is_no_change() -> None:
+def test_a_change_that_a_plugin_undoes_is_ignored() -> None:
     with isolation.unchanged():
         state = np.random.get_state()
         np.random.rand()
@@ -179,13 +177,13 @@ def test_what_a_plugin_restores_itself_is_no_change() -> None:
             torch.rand(3)
 
 
-def test_an_error_inside_goes_before_the_change_which_is_restored_all_the_same() -> None:
+def test_an_error_inside_takes_precedence_and_the_change_is_still_undone() -> None:
     with pytest.raises(ZeroDivisionError), isolation.unchanged():
         _change_everything_and_fail()
     assert torch.get_default_dtype() == torch.float32
 
 
-def test_what_importing_a_library_changes_is_not_the_plugin_s() -> None:
+def test_changes_made_by_importing_a_library_are_allowed() -> None:
     """Importing scikit-learn draws from Python's generator and adds environment variables and warning filters.
 
     The generator is restored nevertheless, so that numbers do not depend on which call imports the library.
@@ -204,7 +202,7 @@ def test_what_importing_a_library_changes_is_not_the_plugin_s() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, env=clean)
 
 
-def test_an_attempt_leaves_the_process_as_it_was_whatever_happens_in_it() -> None:
+def test_a_failed_attempt_restores_the_state_of_the_process() -> None:
     before = isolation.snapshot()
     with pytest.raises(ZeroDivisionError), computing(1):
         _change_everything_and_fail()
@@ -246,7 +244,7 @@ def test_every_setting_has_a_change_that_is_tested() -> None:
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
-def test_a_draw_from_a_global_cuda_generator_is_found_and_taken_back() -> None:
+def test_a_draw_from_a_global_cuda_generator_is_detected_and_undone() -> None:
     torch.cuda.init()  # type: ignore[no-untyped-call]
     before = torch.cuda.get_rng_state()
     with pytest.raises(GlobalStateError, match="changed torch's global CUDA generators"), isolation.unchanged():
@@ -255,7 +253,7 @@ def test_a_draw_from_a_global_cuda_generator_is_found_and_taken_back() -> None:
 
 
 @pytest.mark.parametrize("where", ["posterior", "log_probs", "embeddings", "distil"])
-def test_every_call_into_a_fitted_model_is_watched(where: str) -> None:
+def test_every_call_into_a_fitted_model_is_checked(where: str) -> None:
     plugin = models.resolve({"changes_in_prediction": {"what": "torch's default dtype", "where": where}})
     fitted = AttributedModel(Careless(CLASSES, what="torch's default dtype", where=where), plugin)
     inputs = torch.zeros(2, 1)
@@ -272,13 +270,13 @@ def test_every_call_into_a_fitted_model_is_watched(where: str) -> None:
         calls["posterior"]()  # only that call is blamed
 
 
-def test_a_data_set_that_changes_global_state_while_it_is_prepared_is_refused(tmp_path: Path) -> None:
+def test_a_data_set_that_changes_global_state_during_preparation_is_rejected(tmp_path: Path) -> None:
     dataset = datasets.resolve({"changes_in_prepare": {"what": "NumPy's global generator"}})
     with pytest.raises(DataError, match=r"^data set .changes_in_prepare\(.* changed NumPy's global generator; draw"):
         prepare(dataset, tmp_path)
 
 
-def test_data_are_read_under_guard_whoever_reads_them(load: Loader, tmp_path: Path) -> None:
+def test_load_splits_reports_changed_global_state(load: Loader, tmp_path: Path) -> None:
     suite = load(dataset={"changes_in_load": {"what": "torch's default dtype"}})
     with pytest.raises(PluginFailed, match=r"^data set .changes_in_load\(.* changed torch's default dtype"):
         load_splits(suite.conditions[0], 0, tmp_path)
@@ -293,7 +291,7 @@ def threads_of(program: str, **environment: str) -> list[int]:
     return [int(number) for number in printed.split()]
 
 
-def test_a_limit_on_threads_holds_for_libraries_that_are_loaded_before_and_after_it() -> None:
+def test_a_limit_on_threads_applies_to_libraries_loaded_before_and_after_it() -> None:
     program = (
         "from softal_bench.machine.threads import limited, native_threads\n"
         "import numpy as np\n"
@@ -317,7 +315,7 @@ def test_a_limit_on_threads_is_lifted_afterwards() -> None:
 
 
 @pytest.mark.parametrize("what", ["embeddings", "labelled", "targets", "evaluation"])
-def test_reading_what_is_not_declared_fails_the_trial_and_names_the_declaration(
+def test_reading_an_undeclared_input_fails_the_trial_and_names_the_declaration(
     load: Loader, tmp_path: Path, what: str
 ) -> None:
     suite = load(matrix=acquiring({"undeclared": {"what": what}}), model="flat")
@@ -327,7 +325,7 @@ def test_reading_what_is_not_declared_fails_the_trial_and_names_the_declaration(
     assert f"has to declare it, needs = frozenset({{'{what}'}})" in str(error)
 
 
-def test_equal_scores_are_a_warning_in_the_round_unless_scores_rank_nothing(load: Loader, tmp_path: Path) -> None:
+def test_equal_scores_cause_a_warning_except_for_uniform_sampling(load: Loader, tmp_path: Path) -> None:
     run(load(matrix=acquiring("bald", "uniform"), model="flat"), tmp_path / "runs")
     bald, uniform = journals(tmp_path / "runs").values()
     if bald[0]["condition"]["acquisition"]["name"] == "uniform":
@@ -338,7 +336,7 @@ def test_equal_scores_are_a_warning_in_the_round_unless_scores_rank_nothing(load
 
 
 @pytest.mark.parametrize("samples", [20, 100])
-def test_scores_that_differ_by_rounding_alone_are_equal(load: Loader, tmp_path: Path, samples: int) -> None:
+def test_scores_that_differ_only_by_rounding_are_equal(load: Loader, tmp_path: Path, samples: int) -> None:
     """Without dropout all posterior samples are the same, so that BALD is 0 up to rounding."""
     score = {"score": "bald"}
     suite = load(

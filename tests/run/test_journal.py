@@ -66,7 +66,7 @@ def read_of(path: Path, *lines: dict[str, Any]) -> Journal:
     return read(path)
 
 
-def test_what_is_written_is_read_back(path: Path) -> None:
+def test_written_lines_are_read_back(path: Path) -> None:
     write(path, *LINES)
     record = read(path)
     assert record.header == typed(HEADER)
@@ -102,9 +102,7 @@ def test_a_line_is_on_the_disk_before_the_next_one_is_written(path: Path, monkey
         assert data == complete
 
 
-def test_a_line_can_be_read_as_soon_as_it_is_written_and_writing_does_not_wait_for_the_disk(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_written_line_is_readable_without_waiting_for_the_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
     writer = JournalWriter(path)
     monkeypatch.setattr(os, "fsync", lambda _descriptor: go_on.wait(10))
@@ -122,7 +120,7 @@ def test_opening_a_journal_again_appends_to_it(path: Path) -> None:
     assert read(path).rounds == [typed(round_line(0))]
 
 
-def test_a_torn_last_line_is_dropped_on_reading_and_cut_off_before_the_next_is_written(path: Path) -> None:
+def test_a_torn_last_line_is_ignored_on_reading_and_removed_before_the_next_write(path: Path) -> None:
     write(path, HEADER, ATTEMPT, round_line(0))
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"kind": "round", "rou')
@@ -131,13 +129,13 @@ def test_a_torn_last_line_is_dropped_on_reading_and_cut_off_before_the_next_is_w
     assert path.read_bytes() == whole + encode(typed(round_line(1)))
 
 
-def test_a_last_line_without_its_newline_was_torn_even_where_it_is_json(path: Path) -> None:
+def test_a_last_line_without_a_newline_is_torn_even_if_it_is_json(path: Path) -> None:
     write(path, *LINES)
     path.write_bytes(path.read_bytes().removesuffix(b"\n"))
     assert read(path).status == "unfinished"
 
 
-def test_a_journal_cut_at_any_byte_reads_as_its_complete_lines_and_goes_on(
+def test_a_journal_cut_at_any_byte_keeps_its_complete_lines_and_resumes(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)  # a thousand calls take too long
@@ -164,7 +162,7 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(st.binary(max_size=200), st.integers(0, 500), st.integers(0, 60))
-def test_damage_anywhere_is_a_journal_error_or_no_error(damaged: Path, damage: bytes, at: int, over: int) -> None:
+def test_a_damaged_journal_raises_only_a_journal_error(damaged: Path, damage: bytes, at: int, over: int) -> None:
     whole = "".join(json.dumps(line) + "\n" for line in LINES).encode()
     damaged.write_bytes(whole[:at] + damage + whole[at + over :])
     found = record_or_error(damaged)
@@ -207,24 +205,24 @@ def test_a_broken_line_in_the_middle_is_an_error_that_names_the_line(path: Path,
 
 
 @pytest.mark.parametrize("acquired", [5, "12", None, {"a": 1}, [1.5], ["1"], [None], [True], [[1]]], ids=str)
-def test_a_round_whose_acquired_indices_are_none_is_an_error_that_names_the_line(path: Path, acquired: Any) -> None:
+def test_a_round_with_invalid_acquired_indices_is_an_error_that_names_the_line(path: Path, acquired: Any) -> None:
     with pytest.raises(JournalError, match=r"line 3"):
         read_of(path, HEADER, ATTEMPT, {**round_line(0), "acquired": acquired})
 
 
 @pytest.mark.parametrize("first", [ATTEMPT, END, round_line(0), {"kind": "unknown"}, {}])
-def test_a_file_whose_first_line_is_no_header_is_no_journal(path: Path, first: dict[str, Any]) -> None:
+def test_a_journal_must_begin_with_a_header(path: Path, first: dict[str, Any]) -> None:
     with pytest.raises(JournalError, match="not a journal: the first line is not a header"):
         read_of(path, first, HEADER)
 
 
 @pytest.mark.parametrize("schema", [SCHEMA + 1, 0, "1", None])
-def test_a_journal_of_another_schema_is_an_error_that_says_which_is_read(path: Path, schema: Any) -> None:
+def test_a_journal_of_another_schema_is_an_error_that_names_both_schemas(path: Path, schema: Any) -> None:
     with pytest.raises(JournalError, match=f"schema {schema!r}; this version reads schema {SCHEMA}. Update"):
         read_of(path, {**HEADER, "schema": schema})
 
 
-def test_a_line_of_a_kind_unknown_to_this_version_is_passed_over(path: Path) -> None:
+def test_a_line_of_an_unknown_kind_is_ignored(path: Path) -> None:
     record = read_of(path, HEADER, ATTEMPT, {"kind": "note", "text": "x"}, round_line(0), END)
     assert len(record.rounds) == 1
     assert record.status == "done"
@@ -272,7 +270,7 @@ def test_a_trial_died_twice_if_its_last_two_attempts_ended_in_one_round_without_
     assert read_of(path, HEADER, *lines).died_twice == died
 
 
-def test_a_second_runner_in_another_process_is_kept_off_a_trial_and_others_are_not(path: Path) -> None:
+def test_a_lock_excludes_another_process_from_its_trial_but_not_from_others(path: Path) -> None:
     code = (
         "import sys, pathlib; from softal_bench.journal.file import locked\n"
         "for name in sys.argv[1:]:\n"
@@ -287,14 +285,14 @@ def test_a_second_runner_in_another_process_is_kept_off_a_trial_and_others_are_n
     assert released.stdout.split() == ["True", "True"]
 
 
-def test_a_lock_is_let_go_when_its_holder_fails(path: Path) -> None:
+def test_a_lock_is_released_if_its_holder_fails(path: Path) -> None:
     with pytest.raises(RuntimeError), locked(path):
         raise RuntimeError
     with locked(path) as mine:
         assert mine
 
 
-def test_a_place_that_cannot_be_written_is_a_storage_error_that_says_what_to_do(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_a_storage_error_that_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     inside = tmp_path / "file" / "k.jsonl"
     with pytest.raises(StorageError, match=r"cannot be written: .*run the same command again"):
@@ -303,7 +301,7 @@ def test_a_place_that_cannot_be_written_is_a_storage_error_that_says_what_to_do(
         pass
 
 
-def test_a_full_disk_is_a_storage_error_and_the_lines_before_stand(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_a_storage_error_and_earlier_lines_are_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = JournalWriter(path)
     writer.write(typed(HEADER))
     before = path.read_bytes()
@@ -320,7 +318,7 @@ def test_a_full_disk_is_a_storage_error_and_the_lines_before_stand(path: Path, m
     assert read(path).rounds == []
 
 
-def test_a_full_disk_is_told_at_the_end_at_the_latest(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_a_journal_reports_a_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = JournalWriter(path)
 
     def full(_descriptor: int) -> None:
@@ -347,14 +345,14 @@ RETRY = {"kind": "retry", "time": "2025-01-01T00:00:00+00:00"}
 FAILED = {"kind": "end", "status": "failed", "error": "why"}
 
 
-def test_a_retry_reopens_a_trial_whose_rounds_stand(path: Path) -> None:
+def test_a_retry_reopens_a_trial_with_its_rounds(path: Path) -> None:
     record = read_of(path, HEADER, ATTEMPT, round_line(0), FAILED, RETRY)
     assert (record.status, record.rounds, record.needs_header) == ("unfinished", [typed(round_line(0))], False)
     record = read_of(path, HEADER, ATTEMPT, round_line(0), FAILED, RETRY, ATTEMPT, round_line(1), END)
     assert (record.status, record.rounds) == ("done", [typed(round_line(0)), typed(round_line(1))])
 
 
-def test_after_a_retry_without_rounds_a_header_follows(path: Path) -> None:
+def test_a_retry_without_rounds_needs_a_new_header(path: Path) -> None:
     undrawn = {**HEADER, "start": []}
     assert read_of(path, undrawn, FAILED, RETRY).needs_header
     record = read_of(path, undrawn, FAILED, RETRY, HEADER, ATTEMPT, round_line(0))
@@ -363,7 +361,7 @@ def test_after_a_retry_without_rounds_a_header_follows(path: Path) -> None:
         read_of(path, undrawn, FAILED, RETRY, {**HEADER, "key": "other"})
 
 
-def test_a_header_or_a_retry_at_another_place_is_passed_over(path: Path) -> None:
+def test_a_header_or_a_retry_in_another_place_is_ignored(path: Path) -> None:
     record = read_of(path, HEADER, RETRY, {**HEADER, "start": [7]}, ATTEMPT, round_line(0))
     assert (record.header, record.status, len(record.rounds)) == (typed(HEADER), "unfinished", 1)
 
@@ -373,7 +371,7 @@ def test_attempts_before_a_retry_do_not_count_as_deaths(path: Path) -> None:
     assert read_of(path, HEADER, ATTEMPT, ATTEMPT, FAILED, RETRY, HEADER, ATTEMPT, ATTEMPT).died_twice
 
 
-def test_whether_a_journal_is_locked_can_be_asked_without_making_a_file(path: Path) -> None:
+def test_checking_for_a_lock_does_not_create_a_file(path: Path) -> None:
     assert not is_locked(path)
     assert not path.parent.exists()
     with locked(path):
@@ -381,7 +379,7 @@ def test_whether_a_journal_is_locked_can_be_asked_without_making_a_file(path: Pa
     assert not is_locked(path)
 
 
-def test_a_text_with_half_a_character_is_written_without_it(path: Path) -> None:
+def test_a_lone_surrogate_is_replaced_on_writing(path: Path) -> None:
     write(path, HEADER)
     append(path, End(status=Status.FAILED, error="no such file: \udcff.npz"))
     end = read(path).end
@@ -390,7 +388,7 @@ def test_a_text_with_half_a_character_is_written_without_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ['"\\ud800"', "\ud800"], ids=["escaped", "raw"])
-def test_half_a_character_is_no_text_of_a_journal(path: Path, text: str) -> None:
+def test_a_lone_surrogate_is_rejected_on_reading(path: Path, text: str) -> None:
     write(path, HEADER)
     with path.open("ab") as file:
         file.write(f'{{"kind": "end", "status": "failed", "error": {text}}}\n'.encode("utf-8", "surrogatepass"))
@@ -399,18 +397,18 @@ def test_half_a_character_is_no_text_of_a_journal(path: Path, text: str) -> None
 
 
 @pytest.mark.parametrize("status", [None, 5, [], {}, True], ids=str)
-def test_a_status_that_is_no_text_is_an_error(path: Path, status: Any) -> None:
+def test_a_status_must_be_a_string(path: Path, status: Any) -> None:
     with pytest.raises(JournalError, match=r"line 2 \(end\): unknown status .*; known: done, failed, timeout"):
         read_of(path, HEADER, {"kind": "end", "status": status})
 
 
 @pytest.mark.parametrize("start", [None, 5, [True], [1.5], "12"], ids=str)
-def test_a_start_set_that_is_no_list_of_indices_is_an_error(path: Path, start: Any) -> None:
+def test_a_start_set_must_be_a_list_of_indices(path: Path, start: Any) -> None:
     with pytest.raises(JournalError, match=r"line 1 \(header\): start"):
         read_of(path, {**HEADER, "start": start})
 
 
 @pytest.mark.parametrize("seconds", [None, 5, [1.0], {"train": "long"}, {"train": [1.0]}, {"train": True}], ids=str)
-def test_seconds_that_cannot_be_added_up_are_an_error(path: Path, seconds: Any) -> None:
+def test_invalid_seconds_are_an_error(path: Path, seconds: Any) -> None:
     with pytest.raises(JournalError, match=r"line 2 \(round\): seconds"):
         read_of(path, HEADER, {**round_line(0), "seconds": seconds})

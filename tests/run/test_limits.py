@@ -34,7 +34,7 @@ def hangs(tmp_path: Path) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.usefixtures("fakes")
-def test_a_select_that_hangs_ends_its_trial_as_timed_out_and_the_others_go_on(
+def test_a_select_that_hangs_times_out_its_trial_and_the_others_continue(
     load: Loader, hangs: dict[str, dict[str, str]], tmp_path: Path
 ) -> None:
     suite = load(model="flat", matrix=acquiring(hangs, "uniform"), limits={"select_seconds": 0.2})
@@ -47,9 +47,7 @@ def test_a_select_that_hangs_ends_its_trial_as_timed_out_and_the_others_go_on(
 
 
 @pytest.mark.usefixtures("fakes")
-def test_a_trial_over_its_hours_is_ended_also_where_they_were_spent_in_earlier_runs(
-    load: Loader, tmp_path: Path
-) -> None:
+def test_the_trial_limit_includes_the_time_of_earlier_runs(load: Loader, tmp_path: Path) -> None:
     naps = {"naps": {"seconds": 0.3}}
     suite = load(model="flat", matrix=acquiring(naps), limits={"trial_hours": 0.5 / 3600})
     with pytest.raises(KeyboardInterrupt):
@@ -61,7 +59,7 @@ def test_a_trial_over_its_hours_is_ended_also_where_they_were_spent_in_earlier_r
     assert lines[-1]["error"].startswith("the trial took more than")
 
 
-def test_limits_are_no_part_of_a_trial_s_key(load: Loader, tmp_path: Path) -> None:
+def test_limits_do_not_affect_a_trial_s_key(load: Loader, tmp_path: Path) -> None:
     plain = load()
     run(plain, tmp_path / "runs")
     limited = load(limits={"select_seconds": 100, "trial_hours": 2}, resources={"cpus": 2, "gpus": 0.25})
@@ -78,7 +76,7 @@ def test_limits_that_are_not_reached_change_nothing(load: Loader, tmp_path: Path
 
 
 @pytest.mark.parametrize("limits", [{"select_seconds": 0}, {"trial_hours": -1}, {"round_seconds": 1}, 5], ids=str)
-def test_limits_that_make_no_sense_are_refused(load: Loader, limits: object) -> None:
+def test_invalid_limits_are_rejected(load: Loader, limits: object) -> None:
     assert "limits" not in tiny()
     with pytest.raises(SuiteError, match="limits"):
         load(limits=limits)
@@ -95,7 +93,7 @@ def test_the_earlier_of_two_deadlines_counts() -> None:
     assert clock.selection(lambda: 3) == 3  # the trial's limit counts only while the trial runs
 
 
-def test_durations_are_measured_by_a_clock_that_nobody_sets_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_durations_are_measured_by_a_monotonic_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 0.0)
     clock = Clock(TrialLimits(select_seconds=0.1))
     monkeypatch.setattr(time, "time", lambda: -1e9)
@@ -125,7 +123,7 @@ def test_the_signal_of_a_limit_never_escapes_from_the_call_that_it_limits() -> N
     assert min(ends.values()) > 100
 
 
-def test_the_signal_of_a_limit_waits_for_what_cleans_up() -> None:
+def test_the_signal_of_a_limit_waits_for_the_clean_up() -> None:
     """The timer goes off while the inner limit is lifted, in `on_deadline`; the outer limit then ends the call."""
     clock = Clock(TrialLimits(select_seconds=5, trial_hours=0.05 / 3600), on_deadline=lambda *_: time.sleep(0.06))
     reached: list[str] = []
@@ -191,7 +189,7 @@ def test_nobody_is_blamed_for_a_timer_that_counts_down_or_goes_off() -> None:
     assert reached == ["it counted down", "it went off, and was caught"]
 
 
-def test_a_limit_leaves_no_guard_of_global_state_half_done() -> None:
+def test_a_limit_does_not_break_the_guard_of_global_state() -> None:
     """Timers go off anywhere in nested calls into plugins that change a precision temporarily."""
     chance = random.Random(0)
     ends = {"done": 0, "timeout": 0}

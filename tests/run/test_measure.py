@@ -44,7 +44,7 @@ def stopped_when_settled(call: Call) -> list[float]:
     return samples
 
 
-def test_the_spread_that_is_reported_is_on_average_the_true_one(noisy_call: Call) -> None:
+def test_the_reported_spread_is_correct_on_average(noisy_call: Call) -> None:
     measurement = Measurement(max_samples=30, max_seconds=10)
     spreads = [spread(sample_seconds(noisy_call, SECONDS, measurement, CPU)) for _ in range(1000)]
     error = np.std(spreads) / np.sqrt(len(spreads))
@@ -52,13 +52,13 @@ def test_the_spread_that_is_reported_is_on_average_the_true_one(noisy_call: Call
     assert np.mean(spreads) == pytest.approx(TRUE_SPREAD, abs=3 * error + 0.043 * TRUE_SPREAD)
 
 
-def test_stopping_when_the_quartiles_settle_reports_a_spread_that_is_too_small(noisy_call: Call) -> None:
+def test_stopping_when_the_quartiles_settle_reports_too_small_a_spread(noisy_call: Call) -> None:
     """With the earlier rule the test above would fail: the reported spread is about 40 % too small."""
     spreads = [spread(stopped_when_settled(noisy_call)) for _ in range(1000)]
     assert np.mean(spreads) < 0.65 * TRUE_SPREAD
 
 
-def test_the_number_of_samples_does_not_depend_on_what_they_turn_out_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_samples_does_not_depend_on_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
     now, measurement = [0.0], Measurement(max_samples=30, max_seconds=1.0)
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     counts = []
@@ -76,11 +76,11 @@ def test_the_number_of_samples_does_not_depend_on_what_they_turn_out_to_be(monke
     ("first", "count"),
     [(0.0, 30), (0.01, 30), (1 / 30, 30), (0.034, 29), (0.3, 3), (0.6, 1), (1.0, 1), (25.0, 1)],
 )
-def test_there_are_as_many_samples_as_the_budget_has_room_for_by_the_first_call(first: float, count: int) -> None:
+def test_the_first_call_and_the_budget_determine_the_number_of_samples(first: float, count: int) -> None:
     assert num_samples(first, Measurement(max_samples=30, max_seconds=1.0)) == count
 
 
-def test_a_sample_of_a_short_call_is_the_mean_of_several_calls_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_of_a_short_call_is_the_mean_of_consecutive_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     now, calls = [0.0], [0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])
 

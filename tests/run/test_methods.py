@@ -12,9 +12,7 @@ METHODS = ["mean_std", "random_top", "thompson_bald", "badge", "coreset", {"powe
 
 
 @pytest.mark.parametrize("method", METHODS, ids=str)
-def test_a_method_acquires_full_batches_of_points_that_were_not_labelled(
-    load: Loader, tmp_path: Path, method: object
-) -> None:
+def test_a_method_acquires_full_batches_of_unlabelled_points(load: Loader, tmp_path: Path, method: object) -> None:
     assert run(load(matrix=acquiring(method)), tmp_path / "runs") == {"done": 1}
     ((header, *lines),) = journals(tmp_path / "runs").values()
     rounds = of_kind(lines, "round")

@@ -25,7 +25,7 @@ def condition(**changes: object) -> Condition:
     return Condition(**{**keys, "budget": 25, "validation_size": 20, "initial": StartSet(size=6), **changes})
 
 
-def test_without_keys_the_validation_set_is_drawn_from_all_examples_and_the_rest_are_candidates() -> None:
+def test_without_keys_validation_is_drawn_from_all_examples_and_the_rest_are_candidates() -> None:
     validation, candidates = draw_validation(condition(), 0, repeated_splits())
     assert len(validation) == 20
     assert sorted([*validation.tolist(), *candidates.tolist()]) == list(range(180))
@@ -48,7 +48,7 @@ def test_before_repetition_no_copy_of_a_validation_example_is_a_candidate() -> N
     assert pool_size(how, repeated_splits()) == 180 - 3 * 20 - 6
 
 
-def test_before_repetition_changes_nothing_where_nothing_is_repeated() -> None:
+def test_before_repetition_changes_nothing_if_nothing_is_repeated() -> None:
     splits = repeated_splits()
     once = Splits(splits.train, splits.test, splits.provenance)
     how = condition(validation=ValidationSet(before_repetition=True))
@@ -57,7 +57,7 @@ def test_before_repetition_changes_nothing_where_nothing_is_repeated() -> None:
 
 
 @pytest.mark.parametrize("size", [4, 20, 90])
-def test_a_stratified_validation_set_has_each_class_by_its_share(size: int) -> None:
+def test_a_stratified_validation_set_keeps_the_class_shares(size: int) -> None:
     how = condition(validation=ValidationSet(stratified=True), validation_size=size)
     splits = repeated_splits()
     for trial in range(3):
@@ -65,7 +65,7 @@ def test_a_stratified_validation_set_has_each_class_by_its_share(size: int) -> N
         assert counts.tolist() == pytest.approx([size / 2, size / 4, size / 4], abs=1)
 
 
-def test_what_is_fixed_is_the_same_in_all_trials_and_what_is_not_is_not() -> None:
+def test_only_fixed_sets_are_the_same_in_all_trials() -> None:
     splits = repeated_splits()
     for fixed in (True, False):
         how = condition(
@@ -79,7 +79,7 @@ def test_what_is_fixed_is_the_same_in_all_trials_and_what_is_not_is_not() -> Non
         assert (drawn[0][1] == drawn[1][1]) == fixed
 
 
-def test_a_balanced_start_set_has_as_many_of_each_class() -> None:
+def test_a_balanced_start_set_has_equal_class_counts() -> None:
     splits = repeated_splits()
     candidates = draw_validation(condition(), 0, splits)[1]
     start = draw_start(condition(initial=StartSet(size=6, balanced=True)), 0, splits, candidates)

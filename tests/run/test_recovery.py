@@ -23,7 +23,7 @@ from .example import CPU, Recorder, journals, run, settled
 Lines = list[dict[str, Any]]
 
 
-def test_an_interrupt_while_the_data_are_loaded_leaves_an_empty_journal_that_is_taken_up(
+def test_an_interrupt_while_the_data_are_loaded_leaves_an_empty_journal_that_is_reused(
     suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:
@@ -37,7 +37,7 @@ def test_an_interrupt_while_the_data_are_loaded_leaves_an_empty_journal_that_is_
     assert run(suite, tmp_path / "runs") == {"done": 2}
 
 
-def test_a_failure_before_the_first_round_has_a_header_too(
+def test_a_failure_before_the_first_round_writes_a_header(
     load: Callable[..., Suite], fakes: None, tmp_path: Path
 ) -> None:
     suite = load(dataset="lost_in_trial_one", trials=2)
@@ -53,7 +53,7 @@ def write_arrays(path: Path, seed: int) -> None:
     np.savez(path, train_images=images, train_labels=labels, test_images=images[:40], test_labels=labels[:40])
 
 
-def test_a_trial_does_not_go_on_with_other_data(load: Callable[..., Suite], tmp_path: Path) -> None:
+def test_a_trial_never_resumes_with_other_data(load: Callable[..., Suite], tmp_path: Path) -> None:
     data = tmp_path / "mine.npz"
     write_arrays(data, seed=0)
     suite = load(dataset={"arrays": {"path": str(data)}})
@@ -66,7 +66,7 @@ def test_a_trial_does_not_go_on_with_other_data(load: Callable[..., Suite], tmp_
 
 
 @pytest.mark.parametrize("status", ["timeout", "failed", "done"])
-def test_a_cell_killed_before_its_last_line_ends_as_it_was_measured(tmp_path: Path, status: str) -> None:
+def test_a_cell_killed_before_its_last_line_keeps_its_status(tmp_path: Path, status: str) -> None:
     path = tmp_path / "tiny_cost.yaml"
     matrix = {"acquisition": ["uniform"], "batch_size": [1, 2]}
     path.write_text(
@@ -87,7 +87,7 @@ def test_a_cell_killed_before_its_last_line_ends_as_it_was_measured(tmp_path: Pa
     assert run_cells(suite, tmp_path / "runs", tmp_path, CPU, Recorder()) == expected[status]
 
 
-def test_a_model_that_cannot_take_the_data_is_refused_before_anything_runs(tmp_path: Path) -> None:
+def test_preflight_rejects_a_model_that_does_not_accept_the_data(tmp_path: Path) -> None:
     from softal_bench.errors import SuiteError
     from softal_bench.run.trials import preflight
 
@@ -97,7 +97,7 @@ def test_a_model_that_cannot_take_the_data_is_refused_before_anything_runs(tmp_p
         preflight(suite, tmp_path, fetch=True)
 
 
-def test_training_that_fails_fails_its_cells_and_not_the_run(tmp_path: Path, fakes: None) -> None:
+def test_failed_training_fails_its_cells_but_not_the_run(tmp_path: Path, fakes: None) -> None:
     path = tmp_path / "tiny_cost.yaml"
     source = {"trained": {"dataset": "digits", "model": "model_raises", "labels": 5, "validation_size": 5}}
     matrix = {"acquisition": ["uniform"], "batch_size": [1], "source": [source, "synthetic"]}
@@ -110,7 +110,7 @@ def test_training_that_fails_fails_its_cells_and_not_the_run(tmp_path: Path, fak
     assert any(error and error.startswith("model 'model_raises' raised") for error in recorder.errors.values())
 
 
-def test_a_journal_of_another_suite_is_named_and_affects_its_trial_only(
+def test_a_journal_of_another_suite_is_named_and_affects_only_its_trial(
     load: Callable[..., Suite], tmp_path: Path
 ) -> None:
     other = load(name="other", budget=20)
@@ -144,7 +144,7 @@ def test_a_clock_that_is_set_back_does_no_harm(
     assert "2 of 2 trials done" in page.read_text()
 
 
-def test_rounds_without_seconds_are_continued(load: Callable[..., Suite], tmp_path: Path) -> None:
+def test_a_trial_with_unknown_seconds_resumes(load: Callable[..., Suite], tmp_path: Path) -> None:
     suite = load(matrix=acquiring("uniform"))
     (job,) = trial_jobs(suite, tmp_path / "runs")
     run(suite, tmp_path / "runs")

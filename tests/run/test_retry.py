@@ -49,7 +49,7 @@ def undisturbed(suite: Suite, tmp_path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 2])
-def test_a_failed_trial_goes_on_after_its_rounds_and_ends_as_an_undisturbed_one(
+def test_a_retried_trial_continues_after_its_rounds_with_the_same_result(
     uniform: Suite, tmp_path: Path, rounds: int
 ) -> None:
     (job,) = trial_jobs(uniform, tmp_path / "runs")
@@ -76,9 +76,7 @@ def fail_selection(patch: pytest.MonkeyPatch, number: int, error: BaseException)
     patch.setattr(Uniform, "select", failing_select)
 
 
-def test_a_trial_whose_data_failed_is_tried_again_with_a_header_that_has_its_start_set(
-    uniform: Suite, tmp_path: Path
-) -> None:
+def test_a_retry_after_failed_data_writes_a_header_with_the_start_set(uniform: Suite, tmp_path: Path) -> None:
     def lost(*_: object) -> None:
         raise OSError("the disk with the data is not mounted")
 
@@ -94,7 +92,7 @@ def test_a_trial_whose_data_failed_is_tried_again_with_a_header_that_has_its_sta
     assert kinds == ["header", "end", "retry", "header", "end", "retry", "header", "attempt", *["round"] * 4, "end"]
 
 
-def test_only_what_ended_as_asked_is_tried_again(load: Loader, tmp_path: Path, fakes: None) -> None:
+def test_only_the_given_statuses_are_retried(load: Loader, tmp_path: Path, fakes: None) -> None:
     suite = load(matrix=acquiring("always_raises", "hungry", "uniform"))
     assert run(suite, tmp_path / "runs") == {"failed": 1, "out_of_memory": 1, "done": 1}
     before = journals(tmp_path / "runs")
@@ -105,9 +103,7 @@ def test_only_what_ended_as_asked_is_tried_again(load: Loader, tmp_path: Path, f
     assert retry(suite, tmp_path / "runs", "failed", "out_of_memory") == {"failed": 1, "out_of_memory": 1}
 
 
-def test_a_trial_reopened_and_not_taken_up_is_unfinished_so_that_the_next_run_takes_it_up(
-    uniform: Suite, tmp_path: Path
-) -> None:
+def test_a_reopened_trial_is_unfinished_until_the_next_run_completes_it(uniform: Suite, tmp_path: Path) -> None:
     (job,) = trial_jobs(uniform, tmp_path / "runs")
     with pytest.MonkeyPatch.context() as patch:
         fail_selection(patch, 2, RuntimeError("no scores"))
@@ -119,7 +115,7 @@ def test_a_trial_reopened_and_not_taken_up_is_unfinished_so_that_the_next_run_ta
     assert result(job.path) == undisturbed(uniform, tmp_path)
 
 
-def test_a_journal_that_another_runner_has_is_left_to_it(uniform: Suite, tmp_path: Path) -> None:
+def test_a_journal_locked_by_another_runner_is_skipped(uniform: Suite, tmp_path: Path) -> None:
     (job,) = trial_jobs(uniform, tmp_path / "runs")
     with pytest.MonkeyPatch.context() as patch:
         fail_selection(patch, 0, RuntimeError("no scores"))
@@ -145,7 +141,7 @@ def test_a_trial_that_died_twice_is_attempted_twice_more_after_a_retry(
     assert run(suite, tmp_path / "runs") == {"failed": 1}
 
 
-def test_a_failed_cell_is_measured_anew(tmp_path: Path) -> None:
+def test_a_failed_cell_is_remeasured(tmp_path: Path) -> None:
     path = tmp_path / "tiny_cost.yaml"
     matrix = {"acquisition": ["uniform"], "batch_size": [1]}
     path.write_text(

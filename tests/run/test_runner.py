@@ -54,7 +54,7 @@ def test_a_run_writes_a_journal_for_each_trial_named_by_its_key(suite: Suite, tm
         assert (lines[-1]["status"], lines[-1]["error"]) == ("done", None)
 
 
-def test_the_same_seed_gives_the_same_journals_timings_aside(load: Loader, tmp_path: Path) -> None:
+def test_equal_seeds_give_equal_journals_except_for_timings(load: Loader, tmp_path: Path) -> None:
     suite = load(matrix=acquiring(*METHODS))
     run(suite, tmp_path / "once")
     torch.manual_seed(1)  # the state of the global generator does not matter
@@ -63,14 +63,14 @@ def test_the_same_seed_gives_the_same_journals_timings_aside(load: Loader, tmp_p
     assert settled(tmp_path / "once") == settled(tmp_path / "again")
 
 
-def test_the_order_of_the_trials_decides_no_number(load: Loader, tmp_path: Path) -> None:
+def test_the_order_of_trials_changes_no_number(load: Loader, tmp_path: Path) -> None:
     suite = load(trials=2)
     run(suite, tmp_path / "forwards")
     run(dataclasses.replace(suite, conditions=suite.conditions[::-1]), tmp_path / "backwards")
     assert settled(tmp_path / "forwards") == settled(tmp_path / "backwards")
 
 
-def test_another_seed_and_another_trial_give_other_rounds(load: Loader, tmp_path: Path) -> None:
+def test_another_seed_or_trial_gives_another_start_set(load: Loader, tmp_path: Path) -> None:
     matrix = acquiring("uniform")
     run(load(matrix=matrix, trials=2), tmp_path / "runs")
     run(load(matrix=matrix, seed=1), tmp_path / "runs")
@@ -103,7 +103,7 @@ def test_finished_trials_are_not_run_again(suite: Suite, tmp_path: Path) -> None
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_more_trials_leave_the_first_ones_as_they_are(load: Loader, tmp_path: Path) -> None:
+def test_adding_trials_runs_only_the_new_ones(load: Loader, tmp_path: Path) -> None:
     run(load(trials=1), tmp_path / "runs")
     observer = Recorder()
     run(load(trials=2), tmp_path / "runs", observer)
@@ -122,7 +122,7 @@ def test_a_changed_condition_is_a_new_trial_and_leaves_the_old_journal(load: Loa
 
 
 @pytest.mark.parametrize("stop_after", range(1, 9))
-def test_an_interrupted_run_goes_on_where_it_stopped(suite: Suite, tmp_path: Path, stop_after: int) -> None:
+def test_an_interrupted_run_resumes_where_it_stopped(suite: Suite, tmp_path: Path, stop_after: int) -> None:
     run(suite, tmp_path / "undisturbed")
     with pytest.raises(KeyboardInterrupt):
         run(suite, tmp_path / "runs", Recorder(stop_after=stop_after))
@@ -135,14 +135,14 @@ def test_an_interrupted_run_goes_on_where_it_stopped(suite: Suite, tmp_path: Pat
         assert path.read_bytes().startswith(earlier)
 
 
-def test_an_interrupt_stands_in_the_journal(suite: Suite, tmp_path: Path) -> None:
+def test_an_interrupt_is_journalled(suite: Suite, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(suite, tmp_path / "runs", Recorder(stop_after=2))
     (lines,) = journals(tmp_path / "runs").values()
     assert [line["kind"] for line in lines] == ["header", "attempt", "round", "round", "interrupt"]
 
 
-def test_a_journal_cut_anywhere_is_completed_to_that_of_an_undisturbed_run(load: Loader, tmp_path: Path) -> None:
+def test_a_journal_cut_anywhere_is_completed_as_in_an_undisturbed_run(load: Loader, tmp_path: Path) -> None:
     suite = load(matrix=acquiring("power"), dataset={"repeated": {"of": "digits"}})
     run(suite, tmp_path / "runs")
     undisturbed = settled(tmp_path / "runs")
@@ -157,7 +157,7 @@ def test_a_journal_cut_anywhere_is_completed_to_that_of_an_undisturbed_run(load:
         assert path.read_bytes().startswith(whole[: whole[:cut].rfind(b"\n") + 1])
 
 
-def test_a_trial_that_died_twice_in_one_round_is_failed(load: Loader, deadly: None, tmp_path: Path) -> None:
+def test_a_trial_that_died_twice_in_one_round_fails(load: Loader, deadly: None, tmp_path: Path) -> None:
     suite = load(matrix=acquiring("vanishes", "uniform"), model="flat")
     job = trial_jobs(suite, tmp_path / "runs")[0]
     for attempts in (1, 2):
@@ -208,7 +208,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("name", "status", "reason"), FAILURES, ids=[name for name, _, _ in FAILURES])
-def test_a_failing_acquisition_function_s_trial_is_journalled_with_the_reason_and_the_others_go_on(
+def test_a_failing_acquisition_function_is_journalled_with_the_reason_and_others_continue(
     load: Loader, fakes: None, tmp_path: Path, name: str, status: str, reason: str
 ) -> None:
     suite = load(matrix=acquiring(name, "uniform"), trials=2)
@@ -225,7 +225,7 @@ def test_a_failing_acquisition_function_s_trial_is_journalled_with_the_reason_an
 
 
 @pytest.mark.parametrize("name", ["always_raises", "too_few"])
-def test_the_traceback_of_a_plugin_s_failure_stands_in_the_journal(
+def test_the_journal_records_the_traceback_of_a_plugin_s_failure(
     load: Loader, fakes: None, tmp_path: Path, name: str
 ) -> None:
     run(load(matrix=acquiring(name)), tmp_path / "runs")
@@ -242,7 +242,7 @@ def test_the_traceback_of_a_plugin_s_failure_stands_in_the_journal(
         ("model_predicts_nan", "model 'model_predicts_nan'"),
     ],
 )
-def test_a_failing_model_s_trial_is_journalled_with_the_reason_and_the_others_go_on(
+def test_a_failing_model_is_journalled_with_the_reason_and_others_continue(
     load: Loader, fakes: None, tmp_path: Path, model: str, reason: str
 ) -> None:
     suite = load(matrix={**acquiring("bald"), "model": [model, "flat"]}, model=None)
@@ -251,7 +251,7 @@ def test_a_failing_model_s_trial_is_journalled_with_the_reason_and_the_others_go
     assert failed[-1]["error"].startswith(reason)
 
 
-def test_a_training_that_diverges_does_not_keep_the_others_from_going_on(load: Loader, tmp_path: Path) -> None:
+def test_diverging_training_does_not_stop_the_other_trials(load: Loader, tmp_path: Path) -> None:
     rates = {"training.learning_rate": [1e30, 1e-3]}
     suite = load(matrix={**acquiring("uniform"), **rates}, training={"epoch_draws": 64, "max_epochs": 2})
     run(suite, tmp_path / "runs")
@@ -272,7 +272,7 @@ def damage(path: Path, text: str) -> bytes:
 
 
 @pytest.mark.parametrize("text", ["{broken\n", "[]\n", '{"kind": "end"}\n', '{"kind": "header", "schema": 2}\n'])
-def test_an_unreadable_journal_affects_its_trial_only_and_is_left_as_it_is(
+def test_an_unreadable_journal_affects_only_its_trial_and_is_not_changed(
     suite: Suite, tmp_path: Path, text: str
 ) -> None:
     job = trial_jobs(suite, tmp_path / "runs")[0]
@@ -283,7 +283,7 @@ def test_an_unreadable_journal_affects_its_trial_only_and_is_left_as_it_is(
     assert str(observer.errors[job.name]).startswith(f"{job.path}: ")
 
 
-def test_a_journal_of_another_trial_under_this_one_s_name_is_left_as_it_is(load: Loader, tmp_path: Path) -> None:
+def test_a_journal_with_the_name_of_another_trial_is_not_changed(load: Loader, tmp_path: Path) -> None:
     suite = load(trials=2, matrix=acquiring("uniform"))
     first, second = trial_jobs(suite, tmp_path / "runs")
     with pytest.raises(KeyboardInterrupt):
@@ -302,7 +302,7 @@ def with_acquired(lines: list[Line], acquired: Any) -> str:
 @pytest.mark.parametrize(
     "acquired", [5, "abc", None, [10**9] * 5, [-1] * 5, [0.5] * 5, ["a"] * 5, [1, 1, 1, 1, 1]], ids=str
 )
-def test_a_journal_whose_acquired_indices_cannot_be_replayed_affects_its_trial_only(
+def test_a_journal_whose_acquired_indices_cannot_be_replayed_affects_only_its_trial(
     suite: Suite, tmp_path: Path, acquired: Any
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
@@ -313,12 +313,12 @@ def test_a_journal_whose_acquired_indices_cannot_be_replayed_affects_its_trial_o
     assert job.path.read_bytes() == before
 
 
-def test_a_folder_in_a_journal_s_place_affects_its_trial_only(suite: Suite, tmp_path: Path) -> None:
+def test_a_folder_in_a_journal_s_place_affects_only_its_trial(suite: Suite, tmp_path: Path) -> None:
     trial_jobs(suite, tmp_path / "runs")[0].path.mkdir(parents=True)
     assert run(suite, tmp_path / "runs") == {"unreadable": 1, "done": 1}
 
 
-def test_a_trial_that_another_runner_has_is_waited_for_at_the_end(suite: Suite, tmp_path: Path) -> None:
+def test_a_run_waits_at_the_end_for_trials_of_another_runner(suite: Suite, tmp_path: Path) -> None:
     taken, free = trial_jobs(suite, tmp_path / "runs")
     code = (
         "import sys, pathlib; from softal_bench.journal.file import locked\n"
@@ -348,7 +348,7 @@ def test_a_trial_that_another_runner_has_is_waited_for_at_the_end(suite: Suite, 
     assert [name for name, _ in observer.started] == [free.name, taken.name]
 
 
-def test_what_another_runner_finished_meanwhile_is_not_run_again(suite: Suite, tmp_path: Path) -> None:
+def test_a_trial_finished_by_another_runner_is_not_run_again(suite: Suite, tmp_path: Path) -> None:
     taken, _ = trial_jobs(suite, tmp_path / "runs")
     run(suite, tmp_path / "elsewhere")
     finished = (tmp_path / "elsewhere" / "tiny" / taken.path.name).read_bytes()
@@ -379,14 +379,14 @@ def test_trial_0_of_every_condition_comes_first(load: Loader, tmp_path: Path) ->
     ]
 
 
-def test_as_many_trainings_are_announced_as_are_done(load: Loader, tmp_path: Path) -> None:
+def test_the_announced_number_of_trainings_is_run(load: Loader, tmp_path: Path) -> None:
     suite = load(trials=2, matrix=acquiring("uniform", "bald", batch_sizes=(5, 10)))
     observer = Recorder()
     run(suite, tmp_path / "runs", observer)
     assert num_trainings(suite) == len(observer.rounds) == 2 * 2 * (4 + 3)
 
 
-def test_a_trial_has_its_own_number_of_threads_and_gives_them_back(load: Loader, tmp_path: Path) -> None:
+def test_a_trial_sets_its_number_of_threads_and_then_restores_it(load: Loader, tmp_path: Path) -> None:
     class Counts(Recorder):
         def round_done(self, job: Job[Any], line: Measurement) -> None:
             threads.add(torch.get_num_threads())
@@ -398,7 +398,7 @@ def test_a_trial_has_its_own_number_of_threads_and_gives_them_back(load: Loader,
     assert torch.get_num_threads() == before
 
 
-def test_a_run_leaves_the_global_generator_as_it_was(suite: Suite, tmp_path: Path) -> None:
+def test_a_run_leaves_the_global_generator_unchanged(suite: Suite, tmp_path: Path) -> None:
     before = torch.get_rng_state()
     run(suite, tmp_path / "runs")
     assert torch.equal(torch.get_rng_state(), before)
@@ -410,7 +410,7 @@ def test_a_runs_folder_that_cannot_be_written_is_a_storage_error(suite: Suite, t
         run(suite, tmp_path / "runs")
 
 
-def test_preflight_passes_what_can_be_run_and_writes_nothing(load: Loader, tmp_path: Path) -> None:
+def test_preflight_accepts_a_valid_suite_and_writes_nothing(load: Loader, tmp_path: Path) -> None:
     suite = load()
     before = sorted(tmp_path.rglob("*"))
     assert preflight(suite, tmp_path / "data", fetch=True) == Preflight()
@@ -430,7 +430,7 @@ def test_preflight_passes_what_can_be_run_and_writes_nothing(load: Loader, tmp_p
     ],
     ids=str,
 )
-def test_preflight_refuses_what_the_data_cannot_give(
+def test_preflight_rejects_an_infeasible_condition(
     load: Loader, tmp_path: Path, changes: dict[str, Any], what: str
 ) -> None:
     suite = load(**changes)
@@ -439,20 +439,20 @@ def test_preflight_refuses_what_the_data_cannot_give(
     assert str(error.value).startswith(f"{suite.path}: {what}")
 
 
-def test_preflight_without_fetching_notes_data_that_are_not_there(load: Loader, tmp_path: Path) -> None:
+def test_preflight_without_fetching_reports_missing_data(load: Loader, tmp_path: Path) -> None:
     suite = load(dataset="mnist", model="lenet5")
     (note,) = preflight(suite, tmp_path / "data", fetch=False).unchecked
     assert "train-images-idx3-ubyte" in note
     assert not (tmp_path / "data").exists()
 
 
-def test_preflight_tells_which_array_file_is_not_there(load: Loader, tmp_path: Path) -> None:
+def test_preflight_names_the_missing_array_file(load: Loader, tmp_path: Path) -> None:
     suite = load(dataset={"arrays": {"path": "mine.npz"}})
     with pytest.raises(DataMissingError, match=r"arrays: .*mine\.npz is not there; give `path`"):
         preflight(suite, tmp_path / "data", fetch=True)
 
 
-def test_lines_without_clocks_keep_what_counts() -> None:
+def test_lines_without_clocks_keep_other_keys() -> None:
     line = {"kind": "round", "round": 0, "acquired": [1], "seconds": {"train": 1.0}, "peak_bytes": 3, "accuracy": 0.5}
     kept = {"kind": "round", "round": 0, "acquired": [1], "accuracy": 0.5}
     assert without_clocks([{"kind": "attempt", "time": "t"}, line]) == [kept]

@@ -47,7 +47,7 @@ def complete_lines(path: Path) -> bytes:
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_several_places_ends_with_the_journals_of_one_never_killed(tmp_path: Path) -> None:
+def test_a_run_killed_several_times_ends_with_the_same_journals(tmp_path: Path) -> None:
     path = write_suite(
         tmp_path,
         matrix=acquiring("power", {"batchbald": {"joint_samples": 40}}),
@@ -74,7 +74,7 @@ def test_a_run_killed_at_several_places_ends_with_the_journals_of_one_never_kill
     assert {len(of_kind(lines, "round")) for lines in settled(runs).values()} == {11}
 
 
-def test_a_trial_killed_before_its_first_line_is_as_if_never_begun(load: Loader, tmp_path: Path) -> None:
+def test_a_trial_killed_before_its_first_line_starts_again(load: Loader, tmp_path: Path) -> None:
     suite = load(matrix=acquiring("uniform"))
     (job,) = trial_jobs(suite, tmp_path / "runs")
     code = (

@@ -46,7 +46,7 @@ def targets_of(noting: Setting) -> list[list[int]]:
     return noting.acquisition.targets
 
 
-def test_unless_told_otherwise_targets_are_a_hundred_unlabelled_points_or_all_there_are(noting: Setting) -> None:
+def test_the_default_targets_are_a_hundred_unlabelled_points_or_all_of_them(noting: Setting) -> None:
     noting.rounds()
     assert [len(targets) for targets in targets_of(noting)] == [58, 53, 48, 43, 38, 33]
     assert targets_of(noting) == noting.acquisition.pools
@@ -56,7 +56,7 @@ def test_unless_told_otherwise_targets_are_a_hundred_unlabelled_points_or_all_th
 
 
 @pytest.mark.parametrize("of", ["pool", "validation", "test"])
-def test_targets_are_distinct_inputs_from_where_the_condition_says(noting: Setting, of: str) -> None:
+def test_targets_are_distinct_inputs_from_the_requested_source(noting: Setting, of: str) -> None:
     noting.rounds(targets=target_set(5, of))
     source = {
         "pool": set(noting.acquisition.pools[0]),
@@ -69,24 +69,24 @@ def test_targets_are_distinct_inputs_from_where_the_condition_says(noting: Setti
 
 
 @pytest.mark.parametrize(("of", "size"), [("validation", VALIDATION), ("test", 6)])
-def test_where_there_are_fewer_all_are_targets(noting: Setting, of: str, size: int) -> None:
+def test_all_inputs_of_a_small_set_are_targets(noting: Setting, of: str, size: int) -> None:
     noting.rounds(targets=target_set(1000, of))
     assert [len(set(targets)) for targets in targets_of(noting)] == [size] * 6
 
 
-def test_no_labelled_point_is_a_target_of_the_pool(noting: Setting) -> None:
+def test_targets_from_the_pool_are_unlabelled(noting: Setting) -> None:
     noting.rounds()
     for labelled, targets in zip(noting.model.labelled, targets_of(noting), strict=False):
         assert not set(labelled) & set(targets)
 
 
-def test_targets_come_from_the_whole_pool_also_where_a_subset_of_it_is_scored(noting: Setting) -> None:
+def test_targets_come_from_the_whole_pool_even_if_a_subset_is_scored(noting: Setting) -> None:
     noting.rounds(pool_subset=10)
     assert len(noting.acquisition.pools[0]) == 10
     assert len(targets_of(noting)[0]) == 58
 
 
-def test_targets_are_drawn_anew_in_each_round_and_each_trial(noting: Setting) -> None:
+def test_each_round_of_each_trial_draws_new_targets(noting: Setting) -> None:
     for number in (0, 1):
         list(noting.trial(number, targets=target_set(5, "validation")).rounds([]))
     assert len({tuple(targets) for targets in targets_of(noting)}) > 6
@@ -106,7 +106,7 @@ def test_all_methods_of_a_trial_have_the_same_targets(noting: Setting) -> None:
     assert targets_of(noting)[6:] == targets_of(other)[6:]
 
 
-def test_no_label_but_those_of_the_labelled_set_matters_to_targets_and_batch(noting: Setting) -> None:
+def test_labels_outside_the_labelled_set_do_not_affect_targets_or_batch(noting: Setting) -> None:
     def all_labels_turned(labels: Tensor) -> Tensor:
         return (labels + 1) % CLASSES
 
@@ -143,7 +143,7 @@ class NeedsTargets(Chooses):
     needs = frozenset({"targets"})
 
 
-def test_targets_are_under_the_posterior_samples_of_the_pool(setting: Setting) -> None:
+def test_targets_and_pool_share_posterior_samples(setting: Setting) -> None:
     def compares(pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
         assert pool.targets.num_samples == pool.num_samples
         everywhere = torch.arange(pool.size)
@@ -157,7 +157,7 @@ def test_targets_are_under_the_posterior_samples_of_the_pool(setting: Setting) -
     assert set(line.seconds) == {"train", "evaluate", "select", "predict"}
 
 
-def test_an_acquisition_function_that_does_not_declare_them_has_no_targets(setting: Setting) -> None:
+def test_an_acquisition_function_that_does_not_declare_targets_has_none(setting: Setting) -> None:
     setting.acquisition = Chooses(lambda pool, size, generator: pool.targets)
     with pytest.raises(PluginFailed, match=r"'chooses\(label\)' raised LookupError: .*'targets'.*needs"):
         next(setting.trial(targets=TargetSet()).rounds([]))
@@ -178,14 +178,14 @@ class BlindPosterior(LinearPosterior):
         return super().log_probs(inputs)
 
 
-def test_what_a_model_raises_at_targets_is_blamed_on_the_model(setting: Setting) -> None:
+def test_an_error_in_a_model_at_targets_is_blamed_on_the_model(setting: Setting) -> None:
     setting.acquisition = NotesTargets()
     setting.model = Remembers(fit_as=BlindOutsideTest)
     with pytest.raises(PluginFailed, match=r"^model 'remembers' raised RuntimeError: no luck$"):
         next(setting.trial().rounds([]))
 
 
-def test_epig_runs_on_digits_and_its_journal_says_which_targets_it_had(load: Loader, tmp_path: Path) -> None:
+def test_epig_runs_on_digits_and_its_journal_records_the_target_set(load: Loader, tmp_path: Path) -> None:
     suite = load(matrix=acquiring("uniform", "epig"), targets={"size": 20, "of": "test"})
     assert run(suite, tmp_path / "runs") == {"done": 2}
     headers = {lines[0]["condition"]["acquisition"]["name"]: lines for lines in journals(tmp_path / "runs").values()}

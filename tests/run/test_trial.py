@@ -45,13 +45,13 @@ def test_the_labelled_set_grows_by_full_batches_until_the_budget_is_reached(sett
 @pytest.mark.parametrize(
     ("budget", "batch_size", "rounds"), [(12, 5, 1), (13, 5, 2), (17, 5, 2), (18, 5, 3), (40, 28, 2), (40, 1, 29)]
 )
-def test_as_many_rounds_are_run_as_are_announced(setting: Setting, budget: int, batch_size: int, rounds: int) -> None:
+def test_the_announced_number_of_rounds_is_run(setting: Setting, budget: int, batch_size: int, rounds: int) -> None:
     changes = {"budget": budget, "batch_size": batch_size}
     assert num_rounds(setting.condition(**changes)) == rounds
     assert len(setting.rounds(**changes)) == rounds
 
 
-def test_every_round_trains_on_the_start_set_and_all_that_was_acquired_before(setting: Setting) -> None:
+def test_every_round_trains_on_the_start_set_and_all_earlier_batches(setting: Setting) -> None:
     trial = setting.trial()
     labelled = list(trial.start)
     for number, line in enumerate(trial.rounds([])):
@@ -68,7 +68,7 @@ def test_no_index_is_acquired_twice_until_the_pool_is_used_up(setting: Setting) 
     assert set(everything) <= set(range(SIZE))
 
 
-def test_the_start_set_and_the_pool_share_nothing_with_the_validation_set(setting: Setting) -> None:
+def test_the_start_set_and_the_pool_do_not_overlap_the_validation_set(setting: Setting) -> None:
     trial = setting.trial()
     list(trial.rounds([]))
     validation = set(setting.model.validation[0])
@@ -79,27 +79,27 @@ def test_the_start_set_and_the_pool_share_nothing_with_the_validation_set(settin
     assert all(set(again) == validation for again in setting.model.validation)
 
 
-def test_the_pool_is_all_that_is_not_labelled_in_increasing_order(setting: Setting) -> None:
+def test_the_pool_has_all_unlabelled_indices_in_increasing_order(setting: Setting) -> None:
     trial = setting.trial()
     list(trial.rounds([]))
     for pool, labelled in zip(setting.acquisition.pools, setting.model.labelled, strict=False):
         assert pool == sorted(set(range(SIZE)) - set(setting.model.validation[0]) - set(labelled))
 
 
-def test_positions_in_the_pool_become_the_indices_that_stand_there(setting: Setting) -> None:
+def test_positions_in_the_pool_are_mapped_to_indices(setting: Setting) -> None:
     setting.acquisition = Chooses(lambda pool, size, _: AcquiredBatch(torch.tensor([3, 0, 57, 9, 4]), torch.zeros(5)))
     line = next(setting.trial().rounds([]))
     pool = setting.acquisition.pools[0]
     assert line.acquired == [pool[position] for position in (3, 0, 57, 9, 4)]
 
 
-def test_a_balanced_start_set_has_each_class_equally_often(setting: Setting) -> None:
+def test_a_balanced_start_set_has_equal_class_counts(setting: Setting) -> None:
     for number in range(5):
         trial = setting.trial(number, initial=StartSet(size=START, balanced=True))
         assert sorted(index % CLASSES for index in trial.start) == [0] * 4 + [1] * 4 + [2] * 4
 
 
-def test_a_start_set_that_is_not_balanced_is_drawn_whatever_the_classes(setting: Setting) -> None:
+def test_an_unbalanced_start_set_is_drawn_regardless_of_the_classes(setting: Setting) -> None:
     counts = {tuple(sorted(index % CLASSES for index in setting.trial(number).start)) for number in range(10)}
     assert len(counts) > 1
 
@@ -111,7 +111,7 @@ def test_a_class_too_rare_for_a_balanced_start_set_is_an_error(setting: Setting)
         setting.trial(splits=numbered_splits(labels=labels), initial=StartSet(size=START, balanced=True))
 
 
-def test_each_trial_has_a_start_set_and_a_validation_set_of_its_own(setting: Setting) -> None:
+def test_each_trial_has_its_own_start_set_and_validation_set(setting: Setting) -> None:
     starts = [setting.trial(number).start for number in range(3)]
     for number in range(3):
         next(setting.trial(number).rounds([]))
@@ -119,7 +119,7 @@ def test_each_trial_has_a_start_set_and_a_validation_set_of_its_own(setting: Set
     assert len({tuple(sorted(indices)) for indices in setting.model.validation}) == 3
 
 
-def test_a_pool_subset_is_what_is_scored_and_another_one_each_round(setting: Setting) -> None:
+def test_each_round_scores_a_different_pool_subset(setting: Setting) -> None:
     trial = setting.trial(pool_subset=15)
     list(trial.rounds([]))
     pools = setting.acquisition.pools
@@ -136,12 +136,12 @@ def test_a_pool_subset_is_the_same_for_every_method(setting: Setting) -> None:
     assert other.acquisition.pools[0] == setting.acquisition.pools[0]
 
 
-def test_where_the_pool_is_no_larger_than_the_subset_all_of_it_is_scored(setting: Setting) -> None:
+def test_the_whole_pool_is_scored_if_it_is_not_larger_than_the_subset(setting: Setting) -> None:
     list(setting.trial(pool_subset=50).rounds([]))
     assert [len(pool) for pool in setting.acquisition.pools] == [50, 50, 48, 43, 38, 33]
 
 
-def test_a_trial_goes_on_after_the_rounds_that_are_given_to_it(setting: Setting) -> None:
+def test_a_trial_continues_after_the_rounds_that_it_is_given(setting: Setting) -> None:
     whole = setting.rounds()
     for done in range(len(whole) + 1):
         acquired = [line.acquired for line in whole[:done]]
@@ -153,7 +153,7 @@ def without_seconds(line: Round) -> Round:
     return replace(line, seconds={}, peak_bytes=None)
 
 
-def test_the_seconds_of_a_round_are_told_by_phase_and_prediction_is_not_selection(setting: Setting) -> None:
+def test_seconds_are_reported_by_phase_and_selection_excludes_prediction(setting: Setting) -> None:
     def reads(pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
         for _ in pool.log_probs():
             pass
@@ -197,7 +197,7 @@ NAN_AT_2 = torch.tensor([0.0, 1.0, torch.nan, 0.0, 0.0])
         (lambda *_: None, "select returned a NoneType"),
     ],
 )
-def test_a_batch_that_cannot_be_acquired_fails_the_trial_with_the_plugin_s_label_and_the_reason(
+def test_an_invalid_batch_fails_the_trial_with_the_plugin_s_label_and_the_reason(
     setting: Setting, choose: Callable[..., AcquiredBatch], reason: str
 ) -> None:
     setting.acquisition = Chooses(choose)
@@ -228,7 +228,7 @@ def raising(error: BaseException) -> Callable[..., Any]:
     ],
     ids=repr,
 )
-def test_whatever_a_plugin_raises_fails_the_trial_with_its_label_and_the_reason(
+def test_an_error_in_a_plugin_fails_the_trial_with_its_label_and_the_reason(
     setting: Setting, error: BaseException, told: str
 ) -> None:
     setting.acquisition = Chooses(raising(error))
@@ -238,13 +238,13 @@ def test_whatever_a_plugin_raises_fails_the_trial_with_its_label_and_the_reason(
 
 
 @pytest.mark.parametrize("error", [MemoryError("x"), torch.OutOfMemoryError("x")], ids=repr)
-def test_running_out_of_memory_is_no_failure_of_the_plugin_but_names_it(setting: Setting, error: Exception) -> None:
+def test_running_out_of_memory_names_the_plugin_but_is_not_its_failure(setting: Setting, error: Exception) -> None:
     setting.acquisition = Chooses(raising(error))
     with pytest.raises(MemoryError, match=r"chooses\(label\)"):
         next(setting.trial().rounds([]))
 
 
-def test_an_interrupt_is_no_failure_of_the_plugin(setting: Setting) -> None:
+def test_an_interrupt_is_not_a_plugin_failure(setting: Setting) -> None:
     setting.acquisition = Chooses(raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         next(setting.trial().rounds([]))
@@ -281,14 +281,14 @@ class FailsToAcquire(FittedModel):
     ],
     ids=["in fit", "in drawing the posterior", "in prediction on the pool"],
 )
-def test_what_a_model_raises_is_blamed_on_the_model(setting: Setting, fit_as: Callable[[int], FittedModel]) -> None:
+def test_an_error_in_a_model_is_blamed_on_the_model(setting: Setting, fit_as: Callable[[int], FittedModel]) -> None:
     setting.acquisition = Chooses(lambda pool, size, _: [*pool.log_probs()] and first(pool, size, _))
     setting.model = Remembers(fit_as=fit_as)
     with pytest.raises(PluginFailed, match=r"^model 'remembers' raised RuntimeError: no luck$"):
         next(setting.trial().rounds([]))
 
 
-def test_a_model_whose_predictions_are_not_numbers_fails_the_trial(setting: Setting) -> None:
+def test_a_model_that_predicts_nan_fails_the_trial(setting: Setting) -> None:
     setting.model = Remembers(fit_as=lambda classes: FlatFit(classes, value=torch.nan))
     with pytest.raises(PluginFailed, match=r"^model 'remembers'.*(NaN|nan|finite)"):
         next(setting.trial().rounds([]))
@@ -320,7 +320,7 @@ class LateFault(FlatPosterior):
     ],
     ids=["above 1", "below 1", "logits", "NaN", "no class"],
 )
-def test_predictions_that_are_no_log_probs_fail_the_trial_with_the_model_the_point_and_the_amount(
+def test_invalid_log_probs_fail_the_trial_and_name_the_model_the_point_and_the_amount(
     setting: Setting, fault: Callable[[Tensor], Tensor], amount: str
 ) -> None:
     """This holds even if an acquisition function, which is not to blame, reads them."""
@@ -334,7 +334,7 @@ def test_predictions_that_are_no_log_probs_fail_the_trial_with_the_model_the_poi
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 30.0, 1e4])
-def test_what_log_softmax_returns_in_float32_is_within_the_tolerance(scale: float) -> None:
+def test_float32_log_softmax_is_within_the_tolerance(scale: float) -> None:
     logits = scale * torch.randn(50, 4, 1000, generator=torch.Generator().manual_seed(0))
     require_log_probs(logits.log_softmax(dim=-1), "model 'm'")
     require_log_probs(torch.tensor([[[0.0, -torch.inf]]]), "model 'm'")
@@ -353,7 +353,7 @@ def test_what_log_softmax_returns_in_float32_is_within_the_tolerance(scale: floa
     ],
     ids=str,
 )
-def test_a_condition_that_asks_for_more_than_the_data_have_is_not_feasible(
+def test_a_condition_that_needs_more_data_than_exist_is_not_feasible(
     setting: Setting, changes: dict[str, Any], message: str
 ) -> None:
     require_feasible(setting.condition(), numbered_splits())
@@ -379,7 +379,7 @@ def test_a_class_that_is_always_too_rare_for_a_balanced_start_set_is_not_feasibl
         require_feasible(setting.condition(initial=StartSet(size=START, balanced=True)), numbered_splits(labels=labels))
 
 
-def test_what_is_random_about_the_data_follows_from_the_trial(load: Loader, tmp_path: Path) -> None:
+def test_the_trial_determines_the_randomness_of_the_data(load: Loader, tmp_path: Path) -> None:
     condition = load(dataset={"repeated": {"of": "digits"}}).conditions[0]
     once, again, other = (load_splits(condition, trial, tmp_path).train.inputs for trial in (0, 0, 1))
     assert torch.equal(once, again)
@@ -423,7 +423,7 @@ def reads_evaluation(pool: Pool, batch_size: int, generator: torch.Generator) ->
     return AcquiredBatch(positions_B, torch.zeros(batch_size))
 
 
-def test_the_evaluation_posterior_is_distilled_on_labelled_set_and_pool_for_as_many_epochs_as_the_best(
+def test_the_evaluation_posterior_is_distilled_on_labelled_set_and_pool_for_best_epoch_epochs(
     setting: Setting,
 ) -> None:
     model = Distils()
@@ -465,7 +465,7 @@ def counting(epochs: object, best_epoch: object) -> Callable[[int], FittedModel]
 
 
 @pytest.mark.parametrize(("epochs", "best_epoch"), [(5, 3), (4, 4), (None, 3)])
-def test_a_round_s_line_has_the_epochs_of_its_training_and_the_scores_of_its_batch(
+def test_a_round_s_line_records_the_training_epochs_and_the_batch_scores(
     setting: Setting, epochs: int | None, best_epoch: int
 ) -> None:
     setting.model = Remembers(fit_as=counting(epochs, best_epoch))
@@ -485,7 +485,7 @@ def test_a_round_s_line_has_the_epochs_of_its_training_and_the_scores_of_its_bat
         (2, 3, "best_epoch is 3, larger than epochs, 2"),
     ],
 )
-def test_epochs_that_cannot_be_fail_the_trial_and_name_the_model(
+def test_invalid_epochs_fail_the_trial_and_name_the_model(
     setting: Setting, epochs: object, best_epoch: object, told: str
 ) -> None:
     setting.model = Remembers(fit_as=counting(epochs, best_epoch))
@@ -504,7 +504,7 @@ class NeedsSamples(Remembers):
         return self.samples  # type: ignore[no-any-return]
 
 
-def test_a_model_says_how_many_samples_its_test_predictions_need_unless_the_suite_does(setting: Setting) -> None:
+def test_a_model_sets_the_number_of_test_samples_unless_the_suite_does(setting: Setting) -> None:
     setting.model = NeedsSamples()
     assert setting.condition().training.evaluation_samples == 2  # as in the suite's file
     silent = setting.condition().training.model_copy(update={"evaluation_samples": None})
@@ -516,7 +516,7 @@ def test_a_model_says_how_many_samples_its_test_predictions_need_unless_the_suit
 
 
 @pytest.mark.parametrize("samples", [0, 2.5, None])
-def test_a_number_of_samples_that_cannot_be_fails_the_trial_and_names_the_model(setting: Setting, samples: Any) -> None:
+def test_an_invalid_number_of_samples_fails_the_trial_and_names_the_model(setting: Setting, samples: Any) -> None:
     setting.model = NeedsSamples(samples=samples)
     silent = setting.condition().training.model_copy(update={"evaluation_samples": None})
     with pytest.raises(PluginFailed, match=r"^model 'remembers' raised ValueError: evaluation_samples is"):

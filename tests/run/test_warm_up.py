@@ -90,7 +90,7 @@ def test_it_fits_one_step_evaluates_and_predicts_a_chunk_on_the_trials_device_in
     ]
 
 
-def test_the_device_is_the_trials_whatever_it_is(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_uses_the_device_of_the_trial(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     """The device need not exist: examples are asked to move there, and the model is asked to compute there."""
     moved: list[torch.device] = []
 
@@ -106,7 +106,7 @@ def test_the_device_is_the_trials_whatever_it_is(suite: Suite, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError("no luck"), SystemExit(3), MemoryError()], ids=repr)
-def test_it_restores_the_global_generators_and_ignores_what_goes_wrong(suite: Suite, error: Any) -> None:
+def test_it_restores_the_global_generators_and_ignores_errors(suite: Suite, error: Any) -> None:
     def next_numbers() -> list[float]:
         return [random.random(), float(np.random.random()), float(torch.rand(1))]
 
@@ -129,7 +129,7 @@ def test_an_interrupt_is_not_ignored(suite: Suite) -> None:
         warm_up(noting(suite, Noted(error=KeyboardInterrupt())), numbered_splits(), CPU)
 
 
-def test_there_is_one_for_each_model_and_data_set_in_a_process(
+def test_it_runs_once_for_each_model_and_data_set_in_a_process(
     load: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warmed: list[tuple[str, str]] = []

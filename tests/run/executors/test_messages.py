@@ -33,7 +33,7 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: str(message.kind))
-def test_a_message_is_read_as_it_was_sent(message: Message) -> None:
+def test_a_message_is_read_back_unchanged(message: Message) -> None:
     assert Message.from_json(message.to_json()) == message
 
 
@@ -41,7 +41,7 @@ def test_the_json_of_a_message_is_a_list_that_begins_with_its_kind() -> None:
     assert Failed("timeout", "too long", None).to_json() == b'["ended", "timeout", "too long", null, false]'
 
 
-def test_a_request_is_read_as_it_was_sent() -> None:
+def test_a_request_is_read_back_unchanged() -> None:
     request = Request({"batch_size": 5}, 2, "key", [{"round": 0}])
     assert Request.from_json(request.to_json()) == request
 
@@ -58,6 +58,6 @@ def test_no_message_follows_one_that_ends_a_trial() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"3", b"[]", b'["lost"]', b'["done", 1]', b'[["done"]]', b"\xff"])
-def test_anything_else_is_not_a_message(data: bytes) -> None:
+def test_invalid_data_is_not_a_message(data: bytes) -> None:
     with pytest.raises(ValueError, match="not a message"):
         Message.from_json(data)

@@ -27,7 +27,7 @@ SEGFAULT = "its process was killed by SIGSEGV"
 KILLED = "its process was killed by SIGKILL, either by the system because memory ran out or by a user"
 
 
-def test_the_journals_are_those_of_an_inline_run_timings_aside(load: Loader, tmp_path: Path) -> None:
+def test_the_journals_match_an_inline_run_except_for_timings(load: Loader, tmp_path: Path) -> None:
     suite = load(matrix=acquiring("power", {"batchbald": {"joint_samples": 40}}), trials=3)
     run(suite, tmp_path / "inline")
     recorder = Recorder()
@@ -38,13 +38,13 @@ def test_the_journals_are_those_of_an_inline_run_timings_aside(load: Loader, tmp
         assert [line["kind"] for line in lines] == ["header", "attempt", *["round"] * 4, "end"]
 
 
-def test_a_trial_has_its_own_threads_whatever_the_executor(load: Loader, tmp_path: Path) -> None:
+def test_a_trial_has_its_own_threads_with_any_executor(load: Loader, tmp_path: Path) -> None:
     run(load(threads=3), tmp_path / "runs", None, TWO)
     for lines in journals(tmp_path / "runs").values():
         assert lines[0]["environment"]["threads"] == lines[1]["threads"] == 3
 
 
-def test_trials_run_side_by_side_and_processes_are_kept_for_many(load_flat: Loader, tmp_path: Path) -> None:
+def test_trials_run_in_parallel_and_reuse_processes(load_flat: Loader, tmp_path: Path) -> None:
     class Overlaps(Recorder):
         most, now = 0, 0
 
@@ -64,7 +64,7 @@ def test_trials_run_side_by_side_and_processes_are_kept_for_many(load_flat: Load
     assert time.monotonic() - start < 60  # a new process for each would import torch 40 times
 
 
-def test_an_interrupted_run_stands_in_the_journals_and_goes_on(load_flat: Loader, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_journalled_and_resumes(load_flat: Loader, tmp_path: Path) -> None:
     suite = load_flat("uniform", "bald", trials=3, budget=60)
     run(suite, tmp_path / "undisturbed")
     with pytest.raises(KeyboardInterrupt):
@@ -85,7 +85,7 @@ def test_an_interrupted_run_stands_in_the_journals_and_goes_on(load_flat: Loader
         ("child", "its process ended with exit code 4"),
     ],
 )
-def test_a_process_that_dies_once_is_replaced_and_its_trial_goes_on(
+def test_a_process_that_dies_once_is_replaced_and_its_trial_resumes(
     load_flat: Loader, notes: Path, tmp_path: Path, how: str, told: str
 ) -> None:
     suite = load_flat("uniform", {"crashes": {"how": how, "times": 1, "notes": str(notes)}}, trials=2)
@@ -102,7 +102,7 @@ def test_a_process_that_dies_once_is_replaced_and_its_trial_goes_on(
 
 
 @pytest.mark.parametrize(("how", "told"), [("segfault", SEGFAULT), ("exit", "exit code 3"), ("kill", KILLED)])
-def test_a_trial_whose_process_dies_twice_in_one_round_is_failed_with_how_it_died(
+def test_a_trial_whose_process_dies_twice_in_one_round_fails_with_the_cause(
     load_flat: Loader, notes: Path, tmp_path: Path, how: str, told: str
 ) -> None:
     suite = load_flat({"crashes": {"how": how, "notes": str(notes)}}, "uniform", trials=2)
@@ -127,7 +127,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("name", "status", "reason"), FAILURES, ids=[name for name, _, _ in FAILURES])
-def test_what_a_plugin_raises_is_journalled_as_in_an_inline_run(
+def test_a_plugin_error_is_journalled_as_in_an_inline_run(
     load_flat: Loader, tmp_path: Path, name: str, status: str, reason: str
 ) -> None:
     suite = load_flat(name, "uniform")
@@ -139,7 +139,7 @@ def test_what_a_plugin_raises_is_journalled_as_in_an_inline_run(
     assert "Traceback" in ended["traceback"]
 
 
-def test_a_plugin_that_prints_garbage_spoils_nothing(load_flat: Loader, notes: Path, tmp_path: Path) -> None:
+def test_a_plugin_that_prints_garbage_is_harmless(load_flat: Loader, notes: Path, tmp_path: Path) -> None:
     suite = load_flat({"crashes": {"how": "garbage", "notes": str(notes)}})
     assert run(suite, tmp_path / "runs", None, TWO) == {"done": 1}
     assert run(suite, tmp_path / "inline") == {"done": 1}
@@ -152,7 +152,7 @@ def test_a_data_set_that_fails_in_one_trial_fails_that_trial(load_flat: Loader, 
     assert run(suite, tmp_path / "runs", None, TWO) == {"failed": 1, "done": 2}
 
 
-def test_a_select_that_does_not_end_is_ended_by_its_own_process(load_flat: Loader, notes: Path, tmp_path: Path) -> None:
+def test_a_select_that_hangs_is_stopped_by_its_own_process(load_flat: Loader, notes: Path, tmp_path: Path) -> None:
     hangs = {"crashes": {"how": "hang", "notes": str(notes)}}
     suite = load_flat(hangs, "uniform", limits={"select_seconds": 0.3})
     assert run(suite, tmp_path / "runs", None, TWO) == {"timeout": 1, "done": 1}
@@ -160,7 +160,7 @@ def test_a_select_that_does_not_end_is_ended_by_its_own_process(load_flat: Loade
     assert ended["error"] == "select took more than 0.3 s (limits.select_seconds)"
 
 
-def test_a_select_that_no_signal_ends_is_killed_after_a_grace_period(
+def test_a_hang_that_ignores_signals_is_killed_after_a_grace_period(
     load_flat: Loader, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "grace_seconds", 0.5)
@@ -171,7 +171,7 @@ def test_a_select_that_no_signal_ends_is_killed_after_a_grace_period(
     assert ended["error"].startswith("select took more than 0.3 s (limits.select_seconds); it did not end by itself")
 
 
-def test_a_trial_over_its_hours_is_ended(load_flat: Loader, notes: Path, tmp_path: Path) -> None:
+def test_a_trial_over_its_limit_is_ended(load_flat: Loader, notes: Path, tmp_path: Path) -> None:
     hangs = {"crashes": {"how": "hang", "notes": str(notes)}}
     suite = load_flat(hangs, limits={"trial_hours": 1 / 3600})
     assert run(suite, tmp_path / "runs", None, TWO) == {"timeout": 1}
@@ -195,9 +195,7 @@ def test_no_worker_is_left_behind(load_flat: Loader, tmp_path: Path, monkeypatch
             os.kill(worker.pid, 0)
 
 
-def test_each_process_has_its_device_in_turn(
-    load_flat: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes_use_the_devices_in_turn(load_flat: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     devices: list[str] = []
 
     class OnTheCPU(process.WorkerProcess):
@@ -211,13 +209,13 @@ def test_each_process_has_its_device_in_turn(
     assert sorted(devices) == ["cuda:0", "cuda:0", "cuda:1"]
 
 
-def test_a_device_that_a_worker_does_not_have_stops_the_run(load_flat: Loader, tmp_path: Path) -> None:
+def test_a_device_that_a_worker_lacks_stops_the_run(load_flat: Loader, tmp_path: Path) -> None:
     with pytest.raises(ExecutorError, match="cuda:77"):
         run(load_flat("uniform", "bald"), tmp_path / "runs", None, Processes(2, ["cuda:77"]))
     assert all(path.stat().st_size == 0 for path in (tmp_path / "runs").rglob("*.jsonl"))
 
 
-def test_two_runners_of_processes_on_one_suite_run_each_trial_once(load_flat: Loader, tmp_path: Path) -> None:
+def test_two_runners_of_one_suite_run_each_trial_once(load_flat: Loader, tmp_path: Path) -> None:
     suite = load_flat("uniform", "bald", trials=6, budget=60)
     recorders = Recorder(), Recorder()
     with ThreadPoolExecutor() as threads:
@@ -236,7 +234,7 @@ def test_a_runs_folder_that_cannot_be_written_is_a_storage_error(load_flat: Load
 
 
 @pytest.mark.parametrize("text", ["{broken\n", '{"kind": "header", "schema": 2}\n'], ids=["broken", "newer"])
-def test_an_unreadable_journal_affects_its_trial_only(load_flat: Loader, tmp_path: Path, text: str) -> None:
+def test_an_unreadable_journal_affects_only_its_trial(load_flat: Loader, tmp_path: Path, text: str) -> None:
     suite = load_flat("uniform", "bald", trials=2)
     job = trial_jobs(suite, tmp_path / "runs")[1]
     job.path.parent.mkdir(parents=True)
@@ -247,7 +245,7 @@ def test_an_unreadable_journal_affects_its_trial_only(load_flat: Loader, tmp_pat
     assert str(recorder.errors[job.name]).startswith(f"{job.path}: ")
 
 
-def test_a_trial_whose_process_dies_before_its_first_line_is_failed_too(load_flat: Loader, tmp_path: Path) -> None:
+def test_a_trial_whose_process_dies_before_its_first_line_fails(load_flat: Loader, tmp_path: Path) -> None:
     suite = load_flat("uniform", dataset="deadly", trials=2)
     assert run(suite, tmp_path / "runs", None, TWO) == {"failed": 2}
     for lines in journals(tmp_path / "runs").values():

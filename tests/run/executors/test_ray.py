@@ -71,7 +71,7 @@ class Loses(Recorder):
         self._rounds.pop(job.name)
 
 
-def test_a_suite_of_which_a_node_is_lost_ends_with_the_journals_of_an_inline_run(
+def test_a_suite_that_loses_a_node_ends_with_the_journals_of_an_inline_run(
     cluster: Any, second_node: Any, load_flat: Loader, tmp_path: Path
 ) -> None:
     suite = load_flat({"naps": {"seconds": 0.5}}, {"naps": {"seconds": 0.51}}, trials=2, budget=40)
@@ -87,7 +87,7 @@ def test_a_suite_of_which_a_node_is_lost_ends_with_the_journals_of_an_inline_run
     assert max(rounds for started, rounds in recorder.started if started == name) >= 2
 
 
-def test_a_plugin_that_crashes_on_a_node_is_told_as_on_one_machine(
+def test_a_plugin_crash_on_a_node_is_reported_as_on_one_machine(
     cluster: Any, load_flat: Loader, notes: Path, tmp_path: Path
 ) -> None:
     crashes = {"crashes": {"how": "segfault", "notes": str(notes)}}
@@ -100,7 +100,7 @@ def test_a_plugin_that_crashes_on_a_node_is_told_as_on_one_machine(
     assert ends[2].startswith("acquisition function 'always_raises' raised RuntimeError")
 
 
-def test_an_interrupted_run_goes_on(cluster: Any, load_flat: Loader, tmp_path: Path) -> None:
+def test_an_interrupted_run_resumes(cluster: Any, load_flat: Loader, tmp_path: Path) -> None:
     suite = load_flat({"naps": {"seconds": 0.1}}, "uniform", budget=60)
     run(suite, tmp_path / "undisturbed")
     with pytest.raises(KeyboardInterrupt):
@@ -111,6 +111,6 @@ def test_an_interrupted_run_goes_on(cluster: Any, load_flat: Loader, tmp_path: P
     assert settled(tmp_path / "runs") == settled(tmp_path / "undisturbed")
 
 
-def test_no_cluster_is_an_error_that_says_how_to_start_one(load_flat: Loader, tmp_path: Path) -> None:
+def test_a_run_without_a_cluster_says_how_to_start_one(load_flat: Loader, tmp_path: Path) -> None:
     with pytest.raises(ExecutorError, match=r"no Ray cluster at '127.0.0.1:1'.*ray start --head"):
         run(load_flat("uniform"), tmp_path / "runs", None, Ray("127.0.0.1:1", None, "cpu"))
