@@ -75,7 +75,7 @@ def test_a_journal_that_grew_after_the_plan_is_not_replaced(cli: CommandLine, do
     assert done[0].read_bytes() == grown
 
 
-def test_a_journal_that_differs_by_now_is_not_replaced(cli: CommandLine, done: list[Path]) -> None:
+def test_a_journal_that_now_differs_is_not_replaced(cli: CommandLine, done: list[Path]) -> None:
     shutil.copytree(cli.folder / "runs", cli.folder / "other")
     done[0].write_bytes(b"".join(done[0].read_bytes().splitlines(keepends=True)[:3]))
     plan = plan_merge([cli.folder / "other"], cli.folder / "runs")
@@ -159,7 +159,7 @@ def test_a_fifo_in_place_of_a_file_does_not_hang(cli: CommandLine, suite: Path, 
 
 @pytest.mark.parametrize("text", ["1e999", "[" * 100_000, '{"tiny": 1e999}', "\ud800", '{"a": ' * 5000])
 @pytest.mark.parametrize("what", ["manifest", "page"])
-def test_damaged_files_in_the_leaderboard_spoil_nothing(
+def test_damaged_files_in_the_leaderboard_do_no_harm(
     cli: CommandLine, suite: Path, done: list[Path], what: str, text: str
 ) -> None:
     folder = cli.folder / "leaderboard"
@@ -173,14 +173,14 @@ def test_damaged_files_in_the_leaderboard_spoil_nothing(
     assert (folder / "README.md").read_text().count("](tiny.md)") == 1
 
 
-def test_the_name_of_a_file_in_the_leaderboard_is_no_html(cli: CommandLine, suite: Path, done: list[Path]) -> None:
+def test_a_file_name_in_the_leaderboard_is_not_html(cli: CommandLine, suite: Path, done: list[Path]) -> None:
     folder = cli.folder / "leaderboard"
     (folder / 'x"><img src=x onerror=alert(1)>.md').write_bytes((folder / "tiny.md").read_bytes())
     assert cli("leaderboard", suite).exit_code == 0
     assert "<img" not in (folder / "README.md").read_text()
 
 
-def test_an_error_in_a_journal_does_not_steer_the_terminal(cli: CommandLine, suite: Path, done: list[Path]) -> None:
+def test_an_error_in_a_journal_cannot_control_the_terminal(cli: CommandLine, suite: Path, done: list[Path]) -> None:
     changed(done[0], lambda lines: lines[-1].update(status="failed", error="red \x1b[31m\x07 \x9b2J \u202e end"))
     for command in (["run", suite], ["status", suite], ["leaderboard", suite], ["verify", "runs", "--sample", 0]):
         outcome = cli(*command)
@@ -202,7 +202,7 @@ def test_an_error_in_a_journal_does_not_steer_the_terminal(cli: CommandLine, sui
 )
 @pytest.mark.parametrize("executor", [[], ["--executor", "processes", "--jobs", 1]], ids=["inline", "processes"])
 @pytest.mark.usefixtures("fakes_for_children")
-def test_a_plugin_fails_only_its_trial_whatever_it_raises(
+def test_any_exception_in_a_plugin_fails_only_its_trial(
     cli: CommandLine, executor: list[Any], how: str, reason: str
 ) -> None:
     notes = cli.folder / "notes"
@@ -220,7 +220,7 @@ def test_a_plugin_fails_only_its_trial_whatever_it_raises(
 # Streams
 
 
-def test_closed_standard_streams_fail_no_trial(cli: CommandLine, fakes_for_children: None) -> None:
+def test_closed_standard_streams_are_harmless(cli: CommandLine, fakes_for_children: None) -> None:
     suite = write_suite(cli.folder, model="flat")
     command = f"{' '.join(COMMAND)} run {suite} --executor processes --jobs 2 <&- 1>&- 2>&-"
     assert subprocess.run(["bash", "-c", command], cwd=cli.folder, check=False, timeout=200).returncode == 0
@@ -234,7 +234,7 @@ def test_closed_standard_streams_fail_no_trial(cli: CommandLine, fakes_for_child
     ["--help", "--version", "list", "list suites", "info bald", "check uniform", "status tiny.yaml",
      "run tiny.yaml --dry-run", "export tiny.yaml --format csv", "leaderboard tiny.yaml", "verify runs --sample 0"],
 )  # fmt: skip
-def test_output_to_a_full_device_is_a_message(cli: CommandLine, done: list[Path], command: str) -> None:
+def test_output_to_a_full_device_is_reported(cli: CommandLine, done: list[Path], command: str) -> None:
     with open("/dev/full", "w") as full, subprocess_environment(cli) as environment:
         ended = subprocess.run(
             [*COMMAND, *command.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False, **environment
@@ -246,7 +246,7 @@ def test_output_to_a_full_device_is_a_message(cli: CommandLine, done: list[Path]
 
 
 @pytest.mark.parametrize("variables", [{"PYTHONIOENCODING": "ascii"}, {"MPLBACKEND": "nonsense"}])
-def test_odd_settings_of_the_environment_spoil_nothing(
+def test_unusual_environment_variables_do_no_harm(
     cli: CommandLine, done: list[Path], variables: dict[str, str]
 ) -> None:
     with subprocess_environment(cli) as environment:
@@ -266,7 +266,7 @@ def subprocess_environment(cli: CommandLine) -> Iterator[dict[str, Any]]:
 # Exports
 
 
-def test_an_export_goes_through_what_is_not_a_regular_file(cli: CommandLine, suite: Path, done: list[Path]) -> None:
+def test_export_writes_through_pipes_links_and_devices(cli: CommandLine, suite: Path, done: list[Path]) -> None:
     export = ("export", suite, "--format", "csv", "--output")
     assert cli(*export, "table.csv").exit_code == 0
     expected = (cli.folder / "table.csv").read_bytes()
@@ -288,9 +288,7 @@ def test_an_export_goes_through_what_is_not_a_regular_file(cli: CommandLine, sui
 
 
 @pytest.mark.parametrize("output", ["", ".", "x" * 300, "tiny.yaml/table.csv"])
-def test_an_export_to_an_impossible_file_is_a_message(
-    cli: CommandLine, suite: Path, done: list[Path], output: str
-) -> None:
+def test_export_to_an_invalid_path_is_an_error(cli: CommandLine, suite: Path, done: list[Path], output: str) -> None:
     before = cli.files()
     outcome = cli("export", suite, "--format", "csv", "--output", output)
     assert is_message(outcome), outcome.output
@@ -298,7 +296,7 @@ def test_an_export_to_an_impossible_file_is_a_message(
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root can search every folder")
-def test_a_folder_that_cannot_be_searched_is_a_message(cli: CommandLine, suite: Path, done: list[Path]) -> None:
+def test_a_folder_that_cannot_be_searched_is_reported(cli: CommandLine, suite: Path, done: list[Path]) -> None:
     done[0].parent.chmod(0)
     try:
         outcomes = [cli(command, suite) for command in ("run", "status", "leaderboard")]
@@ -360,7 +358,7 @@ def test_a_cost_run_says_that_it_waits_for_another_measurement(
     assert "waiting; another cost is being measured on this machine" in said[1]
 
 
-def test_a_measurement_lock_that_cannot_be_opened_is_a_message(
+def test_a_measurement_lock_that_cannot_be_opened_is_reported(
     cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -374,7 +372,7 @@ def test_a_measurement_lock_that_cannot_be_opened_is_a_message(
 
 
 @pytest.mark.slow
-def test_two_signals_close_together_are_one_stop(cli: CommandLine, fakes_for_children: None) -> None:
+def test_two_quick_signals_stop_a_run_once(cli: CommandLine, fakes_for_children: None) -> None:
     suite = write_suite(cli.folder, model="flat", matrix=acquiring("naps"), budget=80)
     process = cli.start("run", suite)
     wait_until(

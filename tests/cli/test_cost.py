@@ -31,7 +31,7 @@ def write(cli: CommandLine, **changes: Any) -> Path:
     return path
 
 
-def test_a_cost_suite_is_planned_without_a_trace(cli: CommandLine) -> None:
+def test_planning_a_cost_suite_writes_nothing(cli: CommandLine) -> None:
     suite = write(cli)
     before = cli.files()
     outcome = cli("run", suite, "--dry-run")
@@ -41,7 +41,7 @@ def test_a_cost_suite_is_planned_without_a_trace(cli: CommandLine) -> None:
     assert cli.files() == before
 
 
-def test_a_cost_suite_is_run_once_and_its_page_follows_from_its_journals(cli: CommandLine) -> None:
+def test_a_cost_suite_is_run_once_and_its_page_is_rebuilt_from_journals(cli: CommandLine) -> None:
     suite = write(cli)
     outcome = cli("run", suite)
     assert outcome.exit_code == 0
@@ -56,7 +56,7 @@ def test_a_cost_suite_is_run_once_and_its_page_follows_from_its_journals(cli: Co
     assert cli.files() == before
 
 
-def test_the_median_on_the_page_is_that_of_the_journal(cli: CommandLine) -> None:
+def test_the_page_shows_the_median_of_the_journal(cli: CommandLine) -> None:
     suite = write(cli, matrix={"batch_size": [2], "acquisition": ["bald"]}, report={})
     cli("run", suite)
     (path,) = (cli.folder / "runs" / "tiny_cost").glob("*.jsonl")
@@ -84,7 +84,7 @@ def test_the_median_on_the_page_is_that_of_the_journal(cli: CommandLine) -> None
     ],
     ids=str,
 )
-def test_a_bad_request_is_refused_and_nothing_written(
+def test_a_bad_request_is_refused_and_writes_nothing(
     cli: CommandLine, arguments: list[str], changes: dict[str, Any], message: str
 ) -> None:
     suite = write(cli, **changes)
@@ -96,7 +96,7 @@ def test_a_bad_request_is_refused_and_nothing_written(
     assert cli.files() == before
 
 
-def test_an_infeasible_pool_is_named_before_the_run_and_ends_no_other_cell(cli: CommandLine) -> None:
+def test_an_infeasible_pool_is_named_in_advance_and_fails_only_its_cells(cli: CommandLine) -> None:
     matrix = {"batch_size": [1, 2], "pool_size": [10**15, 30], "acquisition": ["bald", "softmax"]}
     suite = write(cli, matrix=matrix, report={})
     suite.write_text(suite.read_text().replace("pool_size: 30\n", ""))
@@ -114,7 +114,7 @@ def test_an_infeasible_pool_is_named_before_the_run_and_ends_no_other_cell(cli: 
 
 
 @pytest.mark.slow
-def test_an_interrupted_cost_suite_ends_with_130_and_goes_on(cli: CommandLine) -> None:
+def test_an_interrupted_cost_suite_returns_130_and_resumes(cli: CommandLine) -> None:
     measurement = {"min_samples": 2, "max_samples": 100, "max_seconds": 1.0}
     suite = write(cli, measurement=measurement)
     process = cli.start("run", suite)

@@ -58,7 +58,7 @@ def test_an_assert_on_the_device_fails_its_trial_and_the_worker_is_replaced(cli:
     assert "acquisition function 'crashes" in failed["error"]
 
 
-def test_inline_the_run_ends_with_advice_and_the_same_command_continues(cli: CommandLine) -> None:
+def test_an_inline_run_ends_with_advice_and_can_be_continued(cli: CommandLine) -> None:
     suite = breaking(cli)
     outcome = cli.alone("run", suite)
     assert outcome.exit_code == 2, outcome.output

@@ -119,7 +119,7 @@ IN_THE_DATA: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("case", TEXTS)
-def test_a_file_that_is_no_suite_is_refused(cli: CommandLine, case: str, command: list[str]) -> None:
+def test_a_file_that_is_not_a_suite_is_rejected(cli: CommandLine, case: str, command: list[str]) -> None:
     text, fragments = TEXTS[case]
     told = refused(cli, *command, write_suite(cli.folder, text))
     assert all(fragment in told for fragment in fragments), told
@@ -127,7 +127,7 @@ def test_a_file_that_is_no_suite_is_refused(cli: CommandLine, case: str, command
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("case", CHANGES)
-def test_a_suite_that_asks_for_nonsense_is_refused(cli: CommandLine, case: str, command: list[str]) -> None:
+def test_a_suite_with_invalid_values_is_refused(cli: CommandLine, case: str, command: list[str]) -> None:
     changes, fragments = CHANGES[case]
     told = refused(cli, *command, write_suite(cli.folder, **changes))
     assert "tiny.yaml: " in told
@@ -136,9 +136,7 @@ def test_a_suite_that_asks_for_nonsense_is_refused(cli: CommandLine, case: str, 
 
 @pytest.mark.parametrize("command", [["run"], ["run", "--dry-run"], ["check"]], ids=" ".join)
 @pytest.mark.parametrize("case", IN_THE_DATA)
-def test_a_suite_that_asks_for_more_than_the_data_have_is_refused(
-    cli: CommandLine, case: str, command: list[str]
-) -> None:
+def test_a_suite_that_needs_more_data_than_exist_is_refused(cli: CommandLine, case: str, command: list[str]) -> None:
     changes, fragments = IN_THE_DATA[case]
     told = refused(cli, *command, write_suite(cli.folder, **changes))
     assert "tiny.yaml: " in told
@@ -146,14 +144,14 @@ def test_a_suite_that_asks_for_more_than_the_data_have_is_refused(
 
 
 @pytest.mark.parametrize("command", [["run"], ["run", "--dry-run"], ["check"]], ids=" ".join)
-def test_more_copies_than_the_memory_holds_are_refused(cli: CommandLine, command: list[str]) -> None:
+def test_more_copies_than_fit_in_memory_are_refused(cli: CommandLine, command: list[str]) -> None:
     told = refused(cli, *command, write_suite(cli.folder, dataset={"repeated": {"of": "digits", "times": 10_000_000}}))
     for fragment in ("repeated: times is 10000000", "need about", "GiB are available", "lower times"):
         assert fragment in told
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_suite_that_is_not_there_is_refused(cli: CommandLine, command: list[str]) -> None:
+def test_a_missing_suite_file_is_refused(cli: CommandLine, command: list[str]) -> None:
     assert refused(cli, *command, "no.yaml").startswith("no.yaml: no such suite file")
 
 
@@ -178,7 +176,7 @@ def test_a_suite_that_is_not_there_is_refused(cli: CommandLine, command: list[st
     ],
     ids=str,
 )
-def test_an_option_that_cannot_be_used_is_refused(
+def test_an_invalid_option_is_refused(
     cli: CommandLine, command: list[str], arguments: list[str], fragments: list[str]
 ) -> None:
     told = refused(cli, *command, write_suite(cli.folder), *arguments)
@@ -187,7 +185,7 @@ def test_an_option_that_cannot_be_used_is_refused(
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:200"])
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["run", "dry run"])
-def test_cuda_where_there_is_none_is_refused(
+def test_unavailable_cuda_is_refused(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch, device: str, dry: list[str]
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -198,7 +196,7 @@ def test_cuda_where_there_is_none_is_refused(
 
 
 @pytest.mark.parametrize("device", ["gpu", "meta", "mps", "cuda:x", "cpu:1"])
-def test_a_device_of_another_kind_is_refused(cli: CommandLine, device: str) -> None:
+def test_an_unknown_device_is_refused(cli: CommandLine, device: str) -> None:
     told = refused(cli, "run", write_suite(cli.folder), "--device", device)
     assert "auto" in told
     assert "cuda" in told
@@ -224,7 +222,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize("there", [False, True], ids=["no data folder", "an empty data folder"])
-def test_mnist_without_files_and_network_says_which_files_where_and_how(cli: CommandLine, there: bool) -> None:
+def test_the_error_for_missing_mnist_names_the_files_and_the_folder(cli: CommandLine, there: bool) -> None:
     if there:
         (cli.folder / "mine").mkdir()
     suite = write_suite(cli.folder, dataset={"repeated": {"of": "mnist"}}, model="lenet5")
@@ -236,7 +234,7 @@ def test_mnist_without_files_and_network_says_which_files_where_and_how(cli: Com
 
 
 @pytest.mark.usefixtures("no_network")
-def test_mnist_with_some_files_missing_names_those(cli: CommandLine) -> None:
+def test_only_the_missing_mnist_files_are_named(cli: CommandLine) -> None:
     raw = cli.folder / "data" / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name in FILES[:2]:
@@ -246,7 +244,7 @@ def test_mnist_with_some_files_missing_names_those(cli: CommandLine) -> None:
     assert str(raw) in told
 
 
-def test_mnist_files_that_are_no_mnist_are_refused(cli: CommandLine) -> None:
+def test_invalid_mnist_files_are_refused(cli: CommandLine) -> None:
     raw = cli.folder / "data" / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name in FILES:
@@ -257,7 +255,7 @@ def test_mnist_files_that_are_no_mnist_are_refused(cli: CommandLine) -> None:
 
 
 @pytest.mark.usefixtures("no_network")
-def test_cifar10_without_its_files_is_refused_and_files_that_are_no_cifar10_too(cli: CommandLine) -> None:
+def test_missing_or_invalid_cifar10_files_are_refused(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, dataset="cifar10", model="resnet18")
     told = refused(cli, "run", suite)
     assert "cifar10: data_batch_1, " in told
@@ -280,7 +278,7 @@ def test_one_posterior_sample_is_too_few_for_bald(cli: CommandLine, acquisition:
 
 
 @pytest.mark.usefixtures("no_network")
-def test_a_dry_run_and_a_check_without_the_data_say_what_they_could_not_check(cli: CommandLine) -> None:
+def test_a_dry_run_and_a_check_report_missing_data_as_not_checked(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, dataset="mnist", model="lenet5")
     before = cli.files()
     for command in (["run", "--dry-run"], ["check"]):
@@ -355,7 +353,7 @@ def save(cli: CommandLine, **changes: Any) -> None:
 
 @pytest.mark.parametrize("command", [["run"], ["run", "--dry-run"], ["check"]], ids=" ".join)
 @pytest.mark.parametrize("case", ARRAYS)
-def test_an_array_file_that_cannot_be_used_is_refused(cli: CommandLine, case: str, command: list[str]) -> None:
+def test_an_invalid_array_file_is_refused(cli: CommandLine, case: str, command: list[str]) -> None:
     changes, fragments = ARRAYS[case]
     save(cli, **changes)
     told = refused(cli, *command, array_suite(cli))
@@ -363,7 +361,7 @@ def test_an_array_file_that_cannot_be_used_is_refused(cli: CommandLine, case: st
     assert all(fragment in told for fragment in fragments), told
 
 
-def test_labels_beyond_the_number_of_classes_given_are_refused(cli: CommandLine) -> None:
+def test_labels_beyond_the_given_number_of_classes_are_refused(cli: CommandLine) -> None:
     save(cli)
     told = refused(cli, "run", array_suite(cli, num_classes=3))
     assert "labels run from 0 to 3; 3 classes allow 0 to 2" in told
@@ -397,20 +395,20 @@ def write_npy(path: Path) -> None:
     ],
     ids=["text", "empty", "cut", "npy"],
 )
-def test_a_file_that_is_no_npz_is_refused(cli: CommandLine, spoil: Callable[[Path], object]) -> None:
+def test_an_invalid_npz_file_is_refused(cli: CommandLine, spoil: Callable[[Path], object]) -> None:
     save(cli)
     spoil(cli.folder / "data" / "mine.npz")
     told = refused(cli, "run", array_suite(cli))
     assert "mine.npz cannot be read as .npz" in told
 
 
-def test_an_array_file_that_is_not_there_is_refused(cli: CommandLine) -> None:
+def test_a_missing_array_file_is_refused(cli: CommandLine) -> None:
     told = refused(cli, "run", array_suite(cli))
     assert str(cli.folder / "data" / "mine.npz") in told
     assert "--data-dir" in told
 
 
-def test_a_sound_array_file_is_run(cli: CommandLine) -> None:
+def test_a_valid_array_file_is_run(cli: CommandLine) -> None:
     save(cli)
     outcome = cli("run", array_suite(cli))
     assert outcome.exit_code == 0, outcome.output

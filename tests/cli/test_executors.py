@@ -21,7 +21,7 @@ GOES_ON = "all complete rounds are kept. To continue, run the same command"
 NAPS: list[dict[str, Any]] = [{"naps": {"seconds": 0.1}}, {"naps": {"seconds": 0.11}}]
 
 
-def test_a_run_in_processes_says_where_it_runs_and_ends_as_an_inline_run_does(cli: CommandLine) -> None:
+def test_a_run_in_processes_names_its_device_and_ends_like_an_inline_run(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, trials=2)
     outcome = cli.alone("run", suite, "--executor", "processes", "--jobs", 2)
     assert outcome.exit_code == 0, outcome.output
@@ -34,7 +34,7 @@ def test_a_run_in_processes_says_where_it_runs_and_ends_as_an_inline_run_does(cl
     assert settled(cli.folder / "runs") == settled(cli.folder / "inline")
 
 
-def test_more_threads_than_cores_are_told_in_one_line(cli: CommandLine) -> None:
+def test_too_many_threads_are_reported_in_one_line(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, threads=num_cores())
     outcome = cli.alone("run", suite, "--executor", "processes", "--jobs", 3, "--quiet")
     assert outcome.exit_code == 0, outcome.output
@@ -42,7 +42,7 @@ def test_more_threads_than_cores_are_told_in_one_line(cli: CommandLine) -> None:
     assert outcome.lines[0] == told
 
 
-def test_as_many_processes_as_cores_have_threads_unless_told(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_number_of_processes_fits_the_cores(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("softal_bench.cli.plan.num_cores", lambda: 6)
     suite = write_suite(cli.folder, threads=2)
     outcome = cli("run", suite, "--executor", "processes", "--dry-run")
@@ -64,14 +64,14 @@ def test_as_many_processes_as_cores_have_threads_unless_told(cli: CommandLine, m
     ],
     ids=" ".join,
 )
-def test_options_that_do_not_fit_are_refused(cli: CommandLine, options: list[str], what: str) -> None:
+def test_invalid_options_are_refused(cli: CommandLine, options: list[str], what: str) -> None:
     outcome = cli("run", write_suite(cli.folder), *options)
     assert outcome.exit_code == 2
     assert what in outcome.output
     assert set(cli.files()) == {"tiny.yaml"}
 
 
-def test_a_cost_suite_is_run_inline_only(cli: CommandLine) -> None:
+def test_a_cost_suite_runs_only_inline(cli: CommandLine) -> None:
     path = cli.folder / "cost.yaml"
     path.write_text("{kind: cost, name: c, pool_size: 9, matrix: {acquisition: [uniform], batch_size: [1]}}")
     outcome = cli("run", path, "--executor", "processes")
@@ -136,7 +136,7 @@ def zombie(number: int) -> bool:
 @pytest.mark.usefixtures("fakes_for_children")
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="tells processes by /proc, which is Linux's")
-def test_a_stopped_run_with_workers_says_what_is_left_and_leaves_no_process_behind(cli: CommandLine) -> None:
+def test_a_stopped_run_with_workers_reports_remaining_trials_and_leaves_no_process(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, model="flat", matrix=acquiring(*NAPS), trials=2, budget=80)
     runs, command = cli.folder / "runs", ("run", suite, "--executor", "processes", "--jobs", 2)
     for number, status, word in ((signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")):
@@ -162,7 +162,7 @@ def test_a_stopped_run_with_workers_says_what_is_left_and_leaves_no_process_behi
 @pytest.mark.usefixtures("fakes_for_children")
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="tells processes by /proc, which is Linux's")
-def test_the_workers_of_a_run_that_is_killed_end_with_it(cli: CommandLine) -> None:
+def test_killing_a_run_also_ends_its_workers(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, model="flat", matrix=acquiring(*NAPS), budget=80)
     process = cli.start("run", suite, "--executor", "processes", "--jobs", 2)
     wait_for_rounds(process, cli.folder / "runs", 2)
@@ -175,7 +175,7 @@ def test_the_workers_of_a_run_that_is_killed_end_with_it(cli: CommandLine) -> No
 
 @pytest.mark.usefixtures("fakes_for_children")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_second_signal_stops_at_once_what_catches_the_first(cli: CommandLine, number: int, status: int) -> None:
+def test_a_second_signal_stops_code_that_catches_the_first(cli: CommandLine, number: int, status: int) -> None:
     (cli.folder / "notes").touch()
     stubborn: dict[str, Any] = {"crashes": {"how": "stubborn", "notes": str(cli.folder / "notes")}}
     process = cli.start("run", write_suite(cli.folder, model="flat", matrix=acquiring(stubborn)))
@@ -192,9 +192,7 @@ def test_a_second_signal_stops_at_once_what_catches_the_first(cli: CommandLine, 
 
 @pytest.mark.usefixtures("fakes_for_children")
 @pytest.mark.parametrize("executor", [[], ["--executor", "processes", "--jobs", "2"]], ids=["inline", "processes"])
-def test_a_full_disk_is_a_clear_error_and_the_run_goes_on_once_there_is_room(
-    cli: CommandLine, executor: list[str]
-) -> None:
+def test_a_full_disk_is_an_error_and_the_run_resumes_once_there_is_space(cli: CommandLine, executor: list[str]) -> None:
     suite = write_suite(cli.folder, model="flat", matrix=acquiring("uniform", "bald"), budget=60)
     limited = (
         "import resource, signal, sys; from softal_bench.cli import main\n"
@@ -221,7 +219,7 @@ def test_a_full_disk_is_a_clear_error_and_the_run_goes_on_once_there_is_room(
 
 @pytest.mark.usefixtures("fakes_for_children")
 @pytest.mark.slow
-def test_a_signal_to_runner_and_workers_alike_is_an_interrupt_and_no_death(cli: CommandLine) -> None:
+def test_a_signal_to_runner_and_workers_is_an_interrupt_and_not_a_death(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, model="flat", matrix=acquiring(*NAPS), budget=80)
     command = [sys.executable, "-m", "softal_bench", "run", str(suite), "--executor", "processes", "--jobs", "2"]
     process = subprocess.Popen(

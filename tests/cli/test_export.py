@@ -41,13 +41,13 @@ def test_json_has_a_row_for_each_round_with_all_digits(run: CommandLine) -> None
     assert sorted(rows, key=lambda row: (row["key"], row["round"])) == expected(run)
 
 
-def test_csv_has_the_same(run: CommandLine) -> None:
+def test_csv_matches_json(run: CommandLine) -> None:
     rows = list(csv.DictReader(io.StringIO(run("export", "tiny.yaml", "--format", "csv").output)))
     found = sorted(rows, key=lambda row: (row["key"], int(row["round"])))
     assert found == [{name: str(value) for name, value in row.items()} for row in expected(run)]
 
 
-def test_output_goes_to_a_file(run: CommandLine) -> None:
+def test_output_writes_a_file(run: CommandLine) -> None:
     outcome = run("export", "tiny.yaml", "--format", "csv", "--output", "a/rounds.csv")
     assert outcome.output == "28 rows: a/rounds.csv\n"
     table = pd.read_csv(run.folder / "a" / "rounds.csv")
@@ -55,7 +55,7 @@ def test_output_goes_to_a_file(run: CommandLine) -> None:
     assert [name for name in run.files() if "tmp" in name] == []
 
 
-def test_parquet_has_the_same(run: CommandLine) -> None:
+def test_parquet_matches_json(run: CommandLine) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is not installed; pip install 'softal-bench[parquet]'")
     assert run("export", "tiny.yaml", "--format", "parquet", "--output", "rounds.parquet").exit_code == 0
     table = pd.read_parquet(run.folder / "rounds.parquet").sort_values(["key", "round"])
@@ -108,6 +108,6 @@ def test_a_cost_suite_has_a_row_for_each_sample(cli: CommandLine) -> None:
     assert {(row["acquisition"], row["pool_size"], row["status"]) for row in rows} == {("uniform", 20, "done")}
 
 
-def test_the_columns_are_there_before_anything_has_run(cli: CommandLine) -> None:
+def test_the_columns_exist_before_anything_has_run(cli: CommandLine) -> None:
     header = cli("export", write_suite(cli.folder), "--format", "csv").lines[0].split(",")
     assert {"acquisition", "batch_size", "trial", "status", "labels", "accuracy", "nll", "peak_bytes"} <= set(header)

@@ -56,7 +56,7 @@ def test_help_of_a_command_has_each_option_in_a_group(cli: CommandLine, command:
     assert set(OPTIONS[command]) <= set(found)
 
 
-def test_the_exit_codes_are_told_in_the_help_of_run(cli: CommandLine) -> None:
+def test_the_help_of_run_lists_the_exit_codes(cli: CommandLine) -> None:
     words = " ".join(cli("run", "--help").output.split())
     assert (
         "0: all done; 1: some trials failed or are stale; 2: bad usage or suite; 130: interrupted; 143: terminated"
@@ -64,7 +64,7 @@ def test_the_exit_codes_are_told_in_the_help_of_run(cli: CommandLine) -> None:
     )
 
 
-def test_the_version_is_told(cli: CommandLine) -> None:
+def test_version_is_printed(cli: CommandLine) -> None:
     assert cli("--version").output == f"softal-bench, version {__version__}\n"
 
 
@@ -104,7 +104,7 @@ def test_help_imports_nothing_heavy(cli: CommandLine, arguments: list[str]) -> N
     ],
     ids=" ".join,
 )
-def test_wrong_usage_ends_with_2_and_writes_nothing(cli: CommandLine, arguments: list[str]) -> None:
+def test_bad_usage_returns_2_and_writes_nothing(cli: CommandLine, arguments: list[str]) -> None:
     outcome = cli(*arguments)
     assert outcome.exit_code == 2
     assert "Error: " in outcome.output

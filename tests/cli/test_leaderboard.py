@@ -18,7 +18,7 @@ def test_leaderboard_rebuilds_the_same_bytes(cli: CommandLine) -> None:
     assert cli.files() == before
 
 
-def test_leaderboard_runs_nothing_and_shows_what_was_not_run(cli: CommandLine) -> None:
+def test_leaderboard_runs_nothing_and_shows_missing_trials(cli: CommandLine) -> None:
     outcome = cli("leaderboard", write_suite(cli.folder))
     assert outcome.exit_code == 0
     assert "**0 of 2 trials done**; 2 not run" in cli.files()["leaderboard/tiny.md"].decode()
@@ -31,7 +31,7 @@ def test_leaderboard_needs_no_data(cli: CommandLine) -> None:
     assert "data" not in cli.files()
 
 
-def test_leaderboard_shows_the_suite_as_it_resolves_with_its_options(cli: CommandLine) -> None:
+def test_leaderboard_shows_the_suite_with_the_given_options(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, trials=2, matrix=acquiring("uniform", "bald"))
     cli("run", suite, "--set", "budget=15")
     chosen = ("--set", "budget=15", "--only", "acquisition=bald", "--trials", 1)
@@ -43,7 +43,7 @@ def test_leaderboard_shows_the_suite_as_it_resolves_with_its_options(cli: Comman
     assert "**0 of 4 trials done**; 4 not run" in cli.files()["leaderboard/tiny.md"].decode()
 
 
-def test_leaderboard_takes_published_records_where_there_are_no_runs(cli: CommandLine) -> None:
+def test_leaderboard_uses_published_records_if_there_are_no_runs(cli: CommandLine) -> None:
     suite = write_suite(cli.folder)
     cli("run", suite)
     page = cli.files()["leaderboard/tiny.md"]
@@ -53,7 +53,7 @@ def test_leaderboard_takes_published_records_where_there_are_no_runs(cli: Comman
     assert cli.files()["leaderboard/tiny.md"] == page
 
 
-def test_leaderboard_takes_other_folders(cli: CommandLine) -> None:
+def test_leaderboard_uses_other_folders(cli: CommandLine) -> None:
     suite = write_suite(cli.folder)
     cli("run", suite, "--runs", "mine", "--leaderboard", "pages")
     before = cli.files()

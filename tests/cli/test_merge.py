@@ -49,7 +49,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in journals_of(folder)}
 
 
-def test_two_machines_trials_come_together(cli: CommandLine, whole: Path) -> None:
+def test_trials_of_two_machines_are_merged(cli: CommandLine, whole: Path) -> None:
     one, other = copied(whole, "one"), copied(whole, "other")
     journals_of(one)[0].unlink()
     journals_of(other)[1].unlink()
@@ -70,15 +70,13 @@ def test_identical_journals_are_kept_once_and_a_second_merge_writes_nothing(cli:
 
 
 @pytest.mark.parametrize("order", [("part", "whole"), ("whole", "part")])
-def test_of_an_unfinished_journal_and_a_longer_one_the_longer_is_taken(
-    cli: CommandLine, whole: Path, order: tuple[str, str]
-) -> None:
+def test_the_longer_of_two_journals_of_a_trial_is_kept(cli: CommandLine, whole: Path, order: tuple[str, str]) -> None:
     copied(whole, "part", cut=4)
     assert cli("merge", *order, "--into", "runs").exit_code == 0
     assert contents(cli.folder / "runs") == contents(whole)
 
 
-def test_a_torn_last_line_is_not_taken_along_and_the_trial_goes_on(cli: CommandLine, whole: Path) -> None:
+def test_a_torn_last_line_is_not_merged_and_the_trial_resumes(cli: CommandLine, whole: Path) -> None:
     part = copied(whole, "part", cut=4)
     assert cli("merge", "part", "--into", "runs").exit_code == 0
     for name, data in contents(cli.folder / "runs").items():
@@ -88,13 +86,13 @@ def test_a_torn_last_line_is_not_taken_along_and_the_trial_goes_on(cli: CommandL
     assert settled(cli.folder / "runs") == settled(whole)
 
 
-def test_a_journal_in_the_folder_grows_where_another_is_longer(cli: CommandLine, whole: Path) -> None:
+def test_a_longer_journal_extends_the_one_in_the_folder(cli: CommandLine, whole: Path) -> None:
     copied(whole, "runs", cut=4)
     assert cli("merge", "whole", "--into", "runs").exit_code == 0
     assert contents(cli.folder / "runs") == contents(whole)
 
 
-def test_timings_are_those_of_one_journal(cli: CommandLine, whole: Path) -> None:
+def test_timings_come_from_one_journal(cli: CommandLine, whole: Path) -> None:
     other = copied(whole, "other")
     for path in journals_of(other):
         changed(path, lambda lines: [line["seconds"].update(train=7.0) for line in lines if line["kind"] == "round"])
@@ -139,7 +137,7 @@ def test_every_conflict_is_named(cli: CommandLine, whole: Path) -> None:
     assert all(path.name in outcome.output for path in journals_of(whole))
 
 
-def test_a_journal_that_a_runner_has_is_not_replaced(cli: CommandLine, whole: Path) -> None:
+def test_a_locked_journal_is_not_replaced(cli: CommandLine, whole: Path) -> None:
     runs = copied(whole, "runs", cut=4)
     before = contents(runs)
     with journal.locked(journals_of(runs)[0]):

@@ -53,7 +53,7 @@ def outcome_of(*arguments: str, folder: Path, environment: dict[str, str]) -> st
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "name"), KINDS.items())
-def test_what_it_writes_passes_its_tests_and_runs_as_written(cli: CommandLine, kind: str, name: str) -> None:
+def test_a_new_distribution_passes_its_tests_and_runs(cli: CommandLine, kind: str, name: str) -> None:
     outcome = cli("new", kind, name)
     assert outcome.exit_code == 0, outcome.output
     folder = cli.folder / f"softal-bench-{name.replace('_', '-')}"
@@ -72,21 +72,21 @@ def test_what_it_writes_passes_its_tests_and_runs_as_written(cli: CommandLine, k
 
 
 @pytest.mark.parametrize(("kind", "name"), KINDS.items())
-def test_what_it_writes_is_formatted_and_has_no_lint(cli: CommandLine, kind: str, name: str) -> None:
+def test_a_new_distribution_passes_ruff(cli: CommandLine, kind: str, name: str) -> None:
     cli("new", kind, name)
     folder = cli.folder / f"softal-bench-{name.replace('_', '-')}"
     outcome_of("ruff", "check", ".", folder=folder, environment=dict(os.environ))
     outcome_of("ruff", "format", "--check", ".", folder=folder, environment=dict(os.environ))
 
 
-def test_the_example_distribution_is_what_it_writes(cli: CommandLine) -> None:
+def test_new_writes_the_example_distribution(cli: CommandLine) -> None:
     assert cli("new", "acquisition", "example").exit_code == 0
     written = cli.folder / "softal-bench-example"
     files = {path.relative_to(written): path.read_text() for path in written.rglob("*") if path.is_file()}
     assert {path: (EXAMPLE / path).read_text() for path in files} == files
 
 
-def test_it_goes_into_the_folder_that_is_named(cli: CommandLine) -> None:
+def test_new_writes_into_the_given_folder(cli: CommandLine) -> None:
     outcome = cli("new", "acquisition", "my_score", "--into", "deep/inside")
     assert outcome.exit_code == 0
     assert "deep/inside/softal-bench-my-score/softal_bench_my_score/my_score.py" in outcome.lines
@@ -101,14 +101,14 @@ def test_it_goes_into_the_folder_that_is_named(cli: CommandLine) -> None:
         *("speed", "pool", "tensor", "field", "torch"),  # names that the generated files use or import
     ],
 )
-def test_a_name_that_is_not_valid_is_refused_and_nothing_written(cli: CommandLine, name: str) -> None:
+def test_an_invalid_name_is_refused_and_nothing_is_written(cli: CommandLine, name: str) -> None:
     outcome = cli("new", "acquisition", name)
     assert outcome.exit_code == 2
     assert "cannot name a plugin; use up to 40 lower-case letters" in outcome.output
     assert cli.files() == {}
 
 
-def test_a_name_that_is_taken_is_refused_with_who_has_it(cli: CommandLine) -> None:
+def test_a_taken_name_is_refused_and_its_owner_is_named(cli: CommandLine) -> None:
     outcome = cli("new", "acquisition", "bald")
     assert outcome.exit_code == 2
     assert "Error: 'bald' is taken: acquisition function of softal-bench " in outcome.output
@@ -124,7 +124,7 @@ def test_a_name_whose_package_is_installed_is_refused(cli: CommandLine, monkeypa
     assert (outcome.exit_code, "a package softal_bench_mine is installed" in outcome.output) == (2, True)
 
 
-def test_a_folder_that_exists_is_left_as_it_is(cli: CommandLine) -> None:
+def test_an_existing_folder_is_not_changed(cli: CommandLine) -> None:
     (cli.folder / "softal-bench-my-score").mkdir()
     (cli.folder / "softal-bench-my-score" / "mine.txt").write_text("mine")
     before = cli.files()
@@ -134,7 +134,7 @@ def test_a_folder_that_exists_is_left_as_it_is(cli: CommandLine) -> None:
     assert cli.files() == before
 
 
-def test_a_folder_that_cannot_be_written_is_told(cli: CommandLine) -> None:
+def test_an_unwritable_folder_is_reported(cli: CommandLine) -> None:
     (cli.folder / "file").write_text("no folder")
     outcome = cli("new", "acquisition", "my_score", "--into", "file")
     assert outcome.exit_code != 0

@@ -31,7 +31,7 @@ def listed(cli: CommandLine, *arguments: str) -> list[dict[str, Any]]:
     return rows
 
 
-def test_list_as_json_is_one_list_of_objects_with_all_that_is_built_in(cli: CommandLine) -> None:
+def test_list_as_json_is_one_list_with_all_built_in_plugins(cli: CommandLine) -> None:
     rows = listed(cli)
     assert all(set(row) == {"name", "kind", "distribution", "version", "status", "error"} for row in rows)
     for kind, names in BUILT_IN.items():
@@ -52,7 +52,7 @@ def test_list_of_one_kind_lists_that_kind(cli: CommandLine, kind: str) -> None:
 
 
 @pytest.mark.usefixtures("fakes")
-def test_list_shows_where_a_plugin_comes_from_and_why_a_broken_one_is_broken(cli: CommandLine) -> None:
+def test_list_shows_the_origin_of_a_plugin_and_why_it_is_broken(cli: CommandLine) -> None:
     rows = {row["name"]: row for row in listed(cli)}
     assert (
         rows["always_raises"]["distribution"],
@@ -83,7 +83,7 @@ def test_info_shows_parameters_with_types_and_defaults_the_description_and_the_c
     assert "cost: " in outcome.output
 
 
-def test_info_says_the_meaning_of_every_built_in_parameter() -> None:
+def test_info_explains_every_built_in_parameter() -> None:
     rows = {
         f"{kind} {name}.{row['name']}": row["meaning"]
         for kind, names in BUILT_IN.items()
@@ -105,14 +105,14 @@ def test_info_says_which_parameters_are_required(cli: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set().union(*BUILT_IN.values())))
-def test_info_describes_everything_that_is_built_in(cli: CommandLine, name: str) -> None:
+def test_info_describes_every_built_in_plugin(cli: CommandLine, name: str) -> None:
     outcome = cli("info", name)
     assert outcome.exit_code == 0
     assert "(no description)" not in outcome.output
     assert "parameters" in outcome.output
 
 
-def test_info_of_an_unknown_plugin_suggests_one_and_ends_with_2(cli: CommandLine) -> None:
+def test_info_of_an_unknown_plugin_suggests_one_and_returns_2(cli: CommandLine) -> None:
     outcome = cli("info", "sofmax")
     assert outcome.exit_code == 2
     assert outcome.output.startswith("Error: unknown plugin 'sofmax'; did you mean 'softmax'? Installed: badge, bald, ")
@@ -127,7 +127,7 @@ def test_info_of_a_broken_plugin_says_why(cli: CommandLine) -> None:
     assert "NotThere" in outcome.output
 
 
-def test_check_of_a_sound_suite_ends_with_0_counts_it_and_writes_nothing(cli: CommandLine) -> None:
+def test_check_of_a_valid_suite_returns_0_with_counts_and_writes_nothing(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, trials=3)
     before = cli.files()
     outcome = cli("check", suite)
@@ -137,7 +137,7 @@ def test_check_of_a_sound_suite_ends_with_0_counts_it_and_writes_nothing(cli: Co
 
 
 @pytest.mark.parametrize("name", ["bald", "uniform", "softmax", "digits", "digits_cnn"])
-def test_check_of_a_sound_plugin_ends_with_0_and_names_the_rules(cli: CommandLine, name: str) -> None:
+def test_check_of_a_valid_plugin_returns_0_and_names_the_rules(cli: CommandLine, name: str) -> None:
     outcome = cli("check", name)
     assert outcome.exit_code == 0, outcome.output
     assert len(outcome.lines) > 2
@@ -158,16 +158,14 @@ def test_check_of_a_sound_plugin_ends_with_0_and_names_the_rules(cli: CommandLin
         ("lost", f"RuntimeError: {REASON}"),
     ],
 )
-def test_check_of_a_plugin_that_fails_or_is_broken_ends_with_1_and_says_why(
-    cli: CommandLine, name: str, told: str
-) -> None:
+def test_check_of_a_failing_or_broken_plugin_returns_1_and_says_why(cli: CommandLine, name: str, told: str) -> None:
     outcome = cli("check", name)
     assert outcome.exit_code == 1, outcome.output
     assert told in outcome.output
     assert "Traceback" not in outcome.output
 
 
-def test_check_of_an_unknown_name_ends_with_2(cli: CommandLine) -> None:
+def test_check_of_an_unknown_name_returns_2(cli: CommandLine) -> None:
     outcome = cli("check", "sofmax")
     assert outcome.exit_code == 2
     assert "unknown plugin or suite 'sofmax'; did you mean 'softmax'?" in outcome.output
@@ -175,7 +173,7 @@ def test_check_of_an_unknown_name_ends_with_2(cli: CommandLine) -> None:
 
 
 @pytest.mark.usefixtures("fakes")
-def test_check_of_several_names_looks_at_all_and_ends_with_the_worst(cli: CommandLine) -> None:
+def test_check_of_many_names_checks_all_and_returns_the_worst_code(cli: CommandLine) -> None:
     sound = write_suite(cli.folder)
     assert cli("check", sound, "bald").exit_code == 0
     assert cli("check", "too_few", sound).exit_code == 1
@@ -187,7 +185,7 @@ def test_check_of_several_names_looks_at_all_and_ends_with_the_worst(cli: Comman
 
 
 @pytest.mark.usefixtures("fakes")
-def test_check_of_a_suite_with_a_plugin_that_cannot_be_offered_what_it_needs_ends_with_2(cli: CommandLine) -> None:
+def test_check_of_a_suite_that_does_not_offer_what_a_plugin_needs_returns_2(cli: CommandLine) -> None:
     text = "{kind: cost, name: tiny_cost, pool_size: 30, batch_size: 1, acquisition: wants_targets}"
     outcome = cli("check", write_suite(cli.folder, text))
     assert outcome.exit_code == 2
@@ -205,7 +203,7 @@ SHIPPED = {
 }
 
 
-def test_list_suites_shows_those_that_come_with_the_package(cli: CommandLine) -> None:
+def test_list_suites_shows_the_suites_of_the_package(cli: CommandLine) -> None:
     rows = {row["name"]: row for row in listed(cli, "suites")}
     assert set(rows) >= SHIPPED | {"peers"}
     assert rows["quickstart"] == {
@@ -240,7 +238,7 @@ def test_a_shipped_suite_runs_by_its_name_and_writes_under_the_current_folder(cl
     assert cli("leaderboard", "quickstart", "--quiet", *choice).exit_code == 0
 
 
-def test_a_file_that_has_the_name_of_a_shipped_suite_does_not_stand_in_for_it(cli: CommandLine) -> None:
+def test_a_file_with_the_name_of_a_shipped_suite_does_not_replace_it(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, trials=3)
     suite.rename(cli.folder / "quickstart")
     assert "10 conditions, 3 trials each" in cli("run", "quickstart", "--dry-run").output
@@ -255,7 +253,7 @@ def test_a_name_that_is_a_suite_and_a_plugin_is_checked_as_both(cli: CommandLine
     assert "cifar10 (data set): skipped: " in outcome.output
 
 
-def test_an_unknown_suite_suggests_the_nearest_that_is_shipped(cli: CommandLine) -> None:
+def test_an_unknown_name_suggests_the_nearest_shipped_suite(cli: CommandLine) -> None:
     outcome = cli("run", "quikstart")
     assert outcome.exit_code == 2
     assert "quikstart: no such suite file, and no suite of this name comes with the package" in outcome.output

@@ -50,7 +50,7 @@ def execute(command: list[str], block: Block, folder: Path) -> None:
     assert ended.returncode == 0, f"README.md, line {block.line}:\n{block.code}\n{ended.stdout}{ended.stderr}"
 
 
-def test_the_readme_has_marked_blocks_of_the_languages_that_their_marks_say() -> None:
+def test_the_readme_has_marked_blocks_whose_languages_match_their_marks() -> None:
     found = blocks_of(README)
     assert marked("run")
     assert {block.mark for block in found} <= set(LANGUAGES)

@@ -12,7 +12,7 @@ def breaks(*_: object) -> None:
     raise RuntimeError("no scores today")
 
 
-def test_retry_runs_what_failed_from_where_it_stopped_and_writes_the_page(cli: CommandLine) -> None:
+def test_retry_resumes_failed_trials_and_writes_the_page(cli: CommandLine) -> None:
     suite = write_suite(cli.folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Uniform, "select", breaks)
@@ -28,7 +28,7 @@ def test_retry_runs_what_failed_from_where_it_stopped_and_writes_the_page(cli: C
 
 
 @pytest.mark.usefixtures("fakes")
-def test_retry_takes_several_statuses_and_tells_in_a_dry_run_what_it_would_try(cli: CommandLine) -> None:
+def test_retry_accepts_several_statuses_and_a_dry_run_lists_the_trials(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, matrix=acquiring("always_raises", "hungry", "uniform"))
     cli("run", suite, "--quiet")
     before = cli.files()
@@ -43,7 +43,7 @@ def test_retry_takes_several_statuses_and_tells_in_a_dry_run_what_it_would_try(c
     assert [lines[0]["condition"]["acquisition"]["name"] for lines in retried] == ["hungry"]
 
 
-def test_retry_with_nothing_to_try_is_refused_and_writes_nothing(cli: CommandLine) -> None:
+def test_retry_with_no_trials_is_refused_and_writes_nothing(cli: CommandLine) -> None:
     suite = write_suite(cli.folder)
     cli("run", suite, "--quiet")
     before = cli.files()

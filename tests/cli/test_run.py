@@ -39,7 +39,7 @@ def test_a_run_writes_journals_a_page_figures_and_the_index(cli: CommandLine) ->
     assert "page: leaderboard/tiny.md" in outcome.output
 
 
-def test_output_that_is_no_terminal_is_plain_lines_of_which_the_first_names_the_device(cli: CommandLine) -> None:
+def test_output_without_a_terminal_is_plain_and_its_first_line_names_the_device(cli: CommandLine) -> None:
     outcome = cli("run", write_suite(cli.folder, device="auto"), "--device", "cpu")
     assert re.match(r"tiny on cpu \(.+, \d+ cores\)$", outcome.lines[0])
     assert "\x1b" not in outcome.output
@@ -48,7 +48,7 @@ def test_output_that_is_no_terminal_is_plain_lines_of_which_the_first_names_the_
     assert outcome.lines[2].startswith("[2/2] bald, B=5, trial 0: done; 0 rounds left")
 
 
-def test_a_second_run_does_nothing_again_and_writes_the_same_page(cli: CommandLine) -> None:
+def test_a_second_run_computes_nothing_and_writes_the_same_page(cli: CommandLine) -> None:
     suite = write_suite(cli.folder)
     cli("run", suite)
     before = cli.files()
@@ -66,7 +66,7 @@ def test_the_same_suite_in_another_folder_gives_the_same_journals(cli: CommandLi
     assert settled(cli.folder / "once") == settled(cli.folder / "again") != {}
 
 
-def test_quiet_says_no_more_than_how_it_ended_and_where_the_page_is(cli: CommandLine) -> None:
+def test_quiet_prints_only_the_result_and_the_path_of_the_page(cli: CommandLine) -> None:
     outcome = cli("run", write_suite(cli.folder), "--quiet")
     assert outcome.exit_code == 0
     assert outcome.lines[-1] == "page: leaderboard/tiny.md"
@@ -96,7 +96,7 @@ def test_a_dry_run_prints_the_matrix_and_the_number_of_trainings_and_writes_noth
     assert f"{3 * 2 * (4 + 4 + 3)} trainings" in outcome.output
 
 
-def test_trials_only_and_set_choose_what_is_run_and_shown(cli: CommandLine) -> None:
+def test_the_options_trials_only_and_set_select_trials(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, trials=5, matrix=acquiring("uniform", "bald", batch_sizes=(5, 10)))
     choice = ("--trials", 2, "--only", "acquisition=bald", "--only", "batch_size=10", "--set", "budget=20")
     outcome = cli("run", suite, *choice)
@@ -119,7 +119,7 @@ def test_folders_can_be_chosen(cli: CommandLine) -> None:
     assert not {"runs", "leaderboard", "data", "e"} & cli.files().keys()
 
 
-def test_a_changed_suite_goes_on_beside_the_finished_trials(cli: CommandLine) -> None:
+def test_a_changed_suite_keeps_the_finished_trials(cli: CommandLine) -> None:
     cli("run", write_suite(cli.folder, matrix=acquiring("uniform")))
     before = journals(cli.folder / "runs")
     outcome = cli("run", write_suite(cli.folder, matrix=acquiring("uniform", "entropy")))
@@ -130,7 +130,7 @@ def test_a_changed_suite_goes_on_beside_the_finished_trials(cli: CommandLine) ->
     assert "[1/2]" not in outcome.output
 
 
-def test_labels_and_titles_with_brackets_are_shown_as_they_are(cli: CommandLine) -> None:
+def test_labels_and_titles_with_brackets_are_shown_unchanged(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, title="[bold]A [red]title", matrix=acquiring("softmax"))
     outcome = cli("run", suite)
     assert outcome.exit_code == 0
@@ -140,7 +140,7 @@ def test_labels_and_titles_with_brackets_are_shown_as_they_are(cli: CommandLine)
 
 @pytest.mark.usefixtures("fakes")
 @pytest.mark.parametrize("quiet", [[], ["--quiet"]], ids=["loud", "quiet"])
-def test_a_failing_plugin_s_trial_is_told_the_others_go_on_and_the_exit_code_is_1(
+def test_a_failing_trial_is_reported_the_others_continue_and_the_exit_code_is_1(
     cli: CommandLine, quiet: list[str]
 ) -> None:
     suite = write_suite(cli.folder, matrix=acquiring("always_raises", "too_few", "uniform"))
@@ -165,7 +165,7 @@ def test_a_failing_plugin_s_trial_is_told_the_others_go_on_and_the_exit_code_is_
 
 
 @pytest.mark.usefixtures("fakes")
-def test_the_rounds_of_a_failed_trial_are_not_left_to_do(cli: CommandLine) -> None:
+def test_rounds_of_a_failed_trial_do_not_count_as_left(cli: CommandLine) -> None:
     outcome = cli("run", write_suite(cli.folder, matrix=acquiring("always_raises", "uniform"), model="flat"))
     ended = [line for line in outcome.lines if line.startswith("[")]
     assert "; 4 rounds left" in ended[0]
@@ -173,7 +173,7 @@ def test_the_rounds_of_a_failed_trial_are_not_left_to_do(cli: CommandLine) -> No
 
 
 @pytest.mark.usefixtures("fakes")
-def test_a_suite_whose_model_fails_does_not_stop_the_other_models(cli: CommandLine) -> None:
+def test_a_failing_model_does_not_stop_the_other_models(cli: CommandLine) -> None:
     models = ["model_raises", "model_predicts_nan", "model_without_posterior", "flat"]
     suite = write_suite(cli.folder, model=None, matrix={**acquiring("bald"), "model": models})
     outcome = cli("run", suite)
@@ -196,7 +196,7 @@ def test_a_data_set_that_raises_is_named_without_a_traceback(cli: CommandLine) -
 @pytest.mark.parametrize(
     ("name", "why"), [("not_there", "NotThere"), ("not_a_plugin", "not a subclass of Acquisition")]
 )
-def test_a_broken_plugin_stops_only_the_suites_that_ask_for_it(cli: CommandLine, name: str, why: str) -> None:
+def test_a_broken_plugin_stops_only_the_suites_that_use_it(cli: CommandLine, name: str, why: str) -> None:
     assert cli("run", write_suite(cli.folder)).exit_code == 0
     outcome = cli("run", write_suite(cli.folder, matrix=acquiring("uniform", name)))
     assert outcome.exit_code == 2
@@ -204,7 +204,7 @@ def test_a_broken_plugin_stops_only_the_suites_that_ask_for_it(cli: CommandLine,
     assert why in outcome.output
 
 
-def test_an_unreadable_journal_is_named_the_others_go_on_and_the_exit_code_is_1(cli: CommandLine) -> None:
+def test_an_unreadable_journal_is_named_others_continue_and_the_exit_code_is_1(cli: CommandLine) -> None:
     suite = write_suite(cli.folder)
     cli("run", suite)
     path = min((cli.folder / "runs" / "tiny").glob("*.jsonl"))
@@ -217,7 +217,7 @@ def test_an_unreadable_journal_is_named_the_others_go_on_and_the_exit_code_is_1(
     assert "not readable" in cli.files()["leaderboard/tiny.md"].decode()
 
 
-def test_a_torn_journal_goes_on_and_says_so(cli: CommandLine) -> None:
+def test_a_resumed_torn_journal_is_reported(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, matrix=acquiring("uniform"))
     cli("run", suite)
     (path,) = (cli.folder / "runs" / "tiny").glob("*.jsonl")
@@ -265,7 +265,7 @@ def test_runs_leave_no_temporary_files(cli: CommandLine) -> None:
     assert not list(Path.cwd().glob("*.tmp"))
 
 
-def test_a_dry_run_tells_time_and_memory_of_each_condition_and_of_the_suite(
+def test_a_dry_run_estimates_time_and_memory_per_condition_and_suite(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "150")
@@ -284,21 +284,19 @@ def test_a_dry_run_tells_time_and_memory_of_each_condition_and_of_the_suite(
     assert "estimated from journals for 2 conditions, from a short run for 0\n" in cli("run", suite, "--dry-run").output
 
 
-def test_a_dry_run_without_data_says_that_time_and_memory_are_not_known(cli: CommandLine) -> None:
+def test_a_dry_run_without_data_reports_unknown_time_and_memory(cli: CommandLine) -> None:
     outcome = cli("run", write_suite(cli.folder, dataset="mnist", model="lenet5"), "--dry-run")
     assert outcome.exit_code == 0
     assert "time and memory are unknown without the data" in outcome.output
 
 
-def test_a_dry_run_of_a_cost_suite_tells_how_long_it_can_take_at_most(cli: CommandLine) -> None:
+def test_a_dry_run_of_a_cost_suite_reports_the_maximum_time(cli: CommandLine) -> None:
     path = cli.folder / "cost.yaml"
     path.write_text("{kind: cost, name: c, pool_size: 9, matrix: {acquisition: [uniform], batch_size: [1, 2, 3]}}")
     assert "at most 60 s by limits.cell_seconds" in cli("run", path, "--dry-run").output
 
 
-def test_folders_that_are_given_relative_are_those_of_the_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_relative_paths_refer_to_the_initial_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The working folder may change later."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SOFTAL_DATA", "data")

@@ -33,7 +33,7 @@ def stop(process: subprocess.Popen[str], runs: Path, rounds: int, signal_number:
 
 
 @pytest.mark.slow
-def test_a_stopped_run_says_so_and_the_same_command_goes_on_to_the_same_journals(cli: CommandLine) -> None:
+def test_a_stopped_run_reports_it_and_the_same_command_completes_the_journals(cli: CommandLine) -> None:
     suite = write_suite(
         cli.folder,
         matrix=acquiring("uniform", "power"),
@@ -62,7 +62,7 @@ def test_a_stopped_run_says_so_and_the_same_command_goes_on_to_the_same_journals
     assert settled(runs) == settled(cli.folder / "undisturbed")
 
 
-def test_an_interrupt_before_the_first_trial_is_told_too(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_before_the_first_trial_is_reported(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
@@ -72,7 +72,7 @@ def test_an_interrupt_before_the_first_trial_is_told_too(cli: CommandLine, monke
     assert "interrupted" in outcome.output
 
 
-def test_a_reader_that_goes_away_gets_no_traceback(cli: CommandLine) -> None:
+def test_a_closed_pipe_causes_no_traceback(cli: CommandLine) -> None:
     command = f"{shlex.quote(sys.executable)} -m softal_bench list --json 2> errors | true"
     subprocess.run(["bash", "-c", command], cwd=cli.folder, check=True, timeout=WAIT)
     assert (cli.folder / "errors").read_text() == ""

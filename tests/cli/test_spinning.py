@@ -40,7 +40,7 @@ def test_a_command_bounds_spinning_before_openmp_is_loaded(cli: CommandLine) -> 
 
 
 @pytest.mark.parametrize(("variable", "value"), [("GOMP_SPINCOUNT", "777"), ("OMP_WAIT_POLICY", "active")])
-def test_what_the_user_has_chosen_stays(
+def test_the_user_s_setting_is_kept(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)
@@ -52,7 +52,7 @@ def test_what_the_user_has_chosen_stays(
 
 
 @pytest.mark.slow
-def test_workers_have_the_bound_too(cli: CommandLine) -> None:
+def test_workers_inherit_the_bound(cli: CommandLine) -> None:
     suite = write_suite(cli.folder)
     inline = cli.alone("run", suite, "--quiet", "--runs", "inline")
     workers = cli.alone("run", suite, "--quiet", "--executor", "processes", "--jobs", 1)
@@ -62,7 +62,7 @@ def test_workers_have_the_bound_too(cli: CommandLine) -> None:
 
 
 @pytest.mark.slow
-def test_processes_that_measure_costs_have_the_bound_too(cli: CommandLine) -> None:
+def test_processes_that_measure_costs_inherit_the_bound(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, COST)
     planned = cli.alone("run", suite, "--quiet", "--dry-run")
     measured = cli.alone("run", suite, "--quiet")

@@ -78,7 +78,7 @@ def test_the_header_records_each_plugin_with_its_origin_and_the_digest_of_its_so
     assert {one["distribution"] for one in recorded.values()} == {"softal-edited", "softal-bench"}
 
 
-def test_the_header_records_the_code_that_ran_where_the_file_was_edited_after_the_import(
+def test_the_header_records_the_code_that_ran_even_if_the_file_was_edited_afterwards(
     cli: CommandLine, edited: EditedPlugin
 ) -> None:
     before = edited.digest
@@ -93,7 +93,7 @@ def test_the_header_records_the_code_that_ran_where_the_file_was_edited_after_th
 
 
 @pytest.mark.parametrize("command", ["run", "status"])
-def test_after_an_edit_it_is_said_which_trials_are_stale_and_what_to_do(
+def test_after_an_edit_the_stale_trials_and_the_remedy_are_reported(
     cli: CommandLine, edited: EditedPlugin, suite: Path, command: str
 ) -> None:
     assert cli("run", suite, "--quiet").exit_code == 0
@@ -116,7 +116,7 @@ def test_after_an_edit_it_is_said_which_trials_are_stale_and_what_to_do(
     assert [one["acquisition"] for one in status["stale"]] == ["edited", "edited"]
 
 
-def test_a_stale_trial_is_marked_once_and_pages_follow_from_the_mark_without_the_plugin_s_source(
+def test_a_stale_trial_is_marked_once_and_pages_read_only_the_mark(
     cli: CommandLine, edited: EditedPlugin, suite: Path
 ) -> None:
     cli("run", suite, "--quiet")
@@ -137,7 +137,7 @@ def test_a_stale_trial_is_marked_once_and_pages_follow_from_the_mark_without_the
     assert sum(",stale," in row for row in rows) == 8
 
 
-def test_an_edit_that_is_undone_is_withdrawn(cli: CommandLine, edited: EditedPlugin, suite: Path) -> None:
+def test_undoing_an_edit_withdraws_the_mark(cli: CommandLine, edited: EditedPlugin, suite: Path) -> None:
     cli("run", suite, "--quiet")
     edited.take_from(3)
     cli("status", suite)
@@ -150,9 +150,7 @@ def test_an_edit_that_is_undone_is_withdrawn(cli: CommandLine, edited: EditedPlu
         assert [bool(line["plugins"]) for line in of_kind(lines, "stale")] == [True, False]
 
 
-def test_rewording_orphans_nothing_and_a_listed_edit_neither(
-    cli: CommandLine, edited: EditedPlugin, suite: Path
-) -> None:
+def test_rewording_and_listed_edits_make_nothing_stale(cli: CommandLine, edited: EditedPlugin, suite: Path) -> None:
     cli("run", suite, "--quiet")
     before = cli.files()
     first = edited.digest
@@ -191,7 +189,7 @@ def test_a_dry_run_warns_and_writes_nothing(cli: CommandLine, edited: EditedPlug
 
 
 @pytest.mark.slow
-def test_fresh_computes_again_what_is_asked_for_and_keeps_the_old_journals(
+def test_fresh_recomputes_the_selected_trials_and_keeps_the_old_journals(
     cli: CommandLine, edited: EditedPlugin, suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(edited.folder))
@@ -214,9 +212,7 @@ def test_fresh_computes_again_what_is_asked_for_and_keeps_the_old_journals(
     assert cli("verify", runs, "--sample", 1).exit_code == 0
 
 
-def test_an_unfinished_trial_of_an_edited_plugin_begins_again(
-    cli: CommandLine, edited: EditedPlugin, suite: Path
-) -> None:
+def test_an_unfinished_trial_of_an_edited_plugin_restarts(cli: CommandLine, edited: EditedPlugin, suite: Path) -> None:
     cli("run", suite, "--quiet")
     runs = cli.folder / "runs" / "tiny"
     (path, *_) = [runs / f"{lines[0]['key']}.jsonl" for lines in of_method(cli.folder / "runs", "edited")]
@@ -231,7 +227,7 @@ def test_an_unfinished_trial_of_an_edited_plugin_begins_again(
 
 
 @pytest.mark.slow
-def test_a_retry_after_an_edit_does_not_go_on_with_rounds_of_the_old_code(
+def test_a_retry_after_an_edit_does_not_reuse_rounds_of_the_old_code(
     cli: CommandLine, edited: EditedPlugin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(edited.folder))
@@ -245,7 +241,7 @@ def test_a_retry_after_an_edit_does_not_go_on_with_rounds_of_the_old_code(
     assert [line["kind"] for line in lines] == ["header", "attempt", *["round"] * 4, "end"]
 
 
-def test_a_published_trial_is_not_run_again_and_one_method_is_added_to_a_published_suite(
+def test_a_published_trial_is_not_run_again_and_a_method_can_be_added_to_its_suite(
     cli: CommandLine, suite: Path
 ) -> None:
     cli("run", suite, "--quiet")
@@ -266,7 +262,7 @@ def test_a_published_trial_is_not_run_again_and_one_method_is_added_to_a_publish
     assert contents(records) == before
 
 
-def test_a_fresh_run_leaves_published_records_alone_and_counts_in_their_place(
+def test_a_fresh_run_keeps_published_records_and_counts_instead_of_them(
     cli: CommandLine, edited: EditedPlugin, suite: Path
 ) -> None:
     cli("run", suite, "--quiet")
@@ -284,7 +280,7 @@ def test_a_fresh_run_leaves_published_records_alone_and_counts_in_their_place(
     assert "stale" not in shown
 
 
-def test_fresh_as_the_first_command_after_an_edit_leaves_published_records_alone(
+def test_fresh_as_the_first_command_after_an_edit_keeps_published_records(
     cli: CommandLine, edited: EditedPlugin, suite: Path
 ) -> None:
     cli("run", suite, "--quiet")
@@ -296,7 +292,7 @@ def test_fresh_as_the_first_command_after_an_edit_leaves_published_records_alone
     assert "4 of 4 trials done" in (cli.folder / "leaderboard" / "tiny.md").read_text()
 
 
-def test_a_fresh_run_that_is_killed_while_it_sets_a_journal_aside_does_not_count_the_old_journal_as_the_new_one(
+def test_a_fresh_run_killed_while_it_moves_a_journal_does_not_count_the_old_journal(
     cli: CommandLine, suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cli("run", suite, "--quiet")
@@ -327,7 +323,7 @@ def killed_at_the_second(steps: list[str], name: str, does: Callable[[Path], Any
 
 
 @pytest.mark.parametrize("executor", [[], ["--executor", "processes", "--jobs", 2]], ids=["inline", "processes"])
-def test_an_interrupted_fresh_run_is_gone_on_with_and_does_not_fall_back_to_published_records(
+def test_an_interrupted_fresh_run_resumes_and_does_not_use_published_records(
     cli: CommandLine, suite: Path, monkeypatch: pytest.MonkeyPatch, edited: EditedPlugin, executor: list[Any]
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(edited.folder))
@@ -362,7 +358,7 @@ def test_an_interrupted_fresh_run_is_gone_on_with_and_does_not_fall_back_to_publ
     assert cli("status", suite).lines[-1] == "4 done, of 4"
 
 
-def test_a_retry_of_a_published_failure_goes_on_in_a_copy(cli: CommandLine, edited: EditedPlugin) -> None:
+def test_a_retry_of_a_published_failure_resumes_in_a_copy(cli: CommandLine, edited: EditedPlugin) -> None:
     suite = write_suite(cli.folder, matrix=acquiring("edited"))
     cli("run", suite, "--quiet")
     (path,) = (cli.folder / "runs" / "tiny").glob("*.jsonl")
@@ -399,7 +395,7 @@ def test_cells_become_stale_and_are_measured_again(cli: CommandLine, edited: Edi
 @pytest.mark.parametrize(
     ("old", "new"), [('"device_name": "', '"device_name": "Another '), ('"torch": "', '"torch": "1.')]
 )
-def test_a_published_cell_counts_for_a_run_on_such_a_machine_only(
+def test_a_published_cell_counts_only_on_the_same_kind_of_machine(
     cli: CommandLine, edited: EditedPlugin, monkeypatch: pytest.MonkeyPatch, old: str, new: str
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(edited.folder))
@@ -415,7 +411,7 @@ def test_a_published_cell_counts_for_a_run_on_such_a_machine_only(
     assert cli("status", suite).lines[-1] == "1 done, of 1"
 
 
-def test_a_published_record_that_cannot_be_marked_is_warned_of(
+def test_failing_to_mark_a_published_record_causes_a_warning(
     cli: CommandLine, edited: EditedPlugin, suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cli("run", suite, "--quiet")
@@ -434,7 +430,7 @@ def test_a_published_record_that_cannot_be_marked_is_warned_of(
     assert contents(records) == before
 
 
-def test_fresh_and_retry_exclude_one_another(cli: CommandLine, suite: Path) -> None:
+def test_fresh_with_retry_is_refused(cli: CommandLine, suite: Path) -> None:
     outcome = cli("run", suite, "--fresh", "--retry", "failed")
     assert outcome.exit_code == 2
     assert "--fresh and --retry" in outcome.output
@@ -451,7 +447,7 @@ def test_merge_keeps_the_mark_and_verify_counts_it(cli: CommandLine, edited: Edi
 
 
 @pytest.mark.slow
-def test_between_processes_an_edit_is_seen_as_users_make_it(
+def test_an_edit_between_two_commands_is_detected(
     cli: CommandLine, edited: EditedPlugin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(edited.folder))

@@ -12,7 +12,7 @@ from .conftest import CommandLine
 
 
 @pytest.mark.usefixtures("fakes")
-def test_status_counts_per_method_and_lists_what_failed_with_why(cli: CommandLine) -> None:
+def test_status_counts_trials_per_method_and_explains_failures(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, matrix=acquiring("always_raises", "hungry", "uniform", "bald"), trials=2)
     cli("run", suite, "--only", "acquisition=[always_raises, hungry, uniform]", "--quiet")
     before = cli.files()
@@ -28,7 +28,7 @@ def test_status_counts_per_method_and_lists_what_failed_with_why(cli: CommandLin
 
 
 @pytest.mark.usefixtures("fakes")
-def test_status_as_json_has_the_same_and_the_whole_reason(cli: CommandLine) -> None:
+def test_status_as_json_has_the_counts_and_full_reasons(cli: CommandLine) -> None:
     suite = write_suite(cli.folder, matrix=acquiring("always_raises", "uniform"))
     cli("run", suite, "--quiet")
     told = json.loads(cli("status", suite, "--json").output)
@@ -40,14 +40,14 @@ def test_status_as_json_has_the_same_and_the_whole_reason(cli: CommandLine) -> N
     assert (cli.folder / "runs" / "tiny" / f"{failed['key']}.jsonl").exists()
 
 
-def test_status_before_anything_ran_writes_nothing_and_says_that_nothing_is_run(cli: CommandLine) -> None:
+def test_status_before_the_first_run_writes_nothing_and_reports_not_run(cli: CommandLine) -> None:
     suite = write_suite(cli.folder)
     before = cli.files()
     assert cli("status", suite).lines[-1] == "2 not run, of 2"
     assert cli.files() == before
 
 
-def test_status_tells_a_trial_that_a_runner_has_from_one_that_was_left_unfinished(cli: CommandLine) -> None:
+def test_status_distinguishes_running_from_unfinished_trials(cli: CommandLine) -> None:
     suite = write_suite(cli.folder)
     cli("run", suite, "--quiet")
     for path in (cli.folder / "runs" / "tiny").glob("*.jsonl"):

@@ -40,7 +40,7 @@ def change(path: Path, how: Callable[[Lines], object]) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def test_what_a_run_wrote_is_sound_and_comes_out_the_same(run: CommandLine) -> None:
+def test_journals_of_a_run_are_valid_and_reproducible(run: CommandLine) -> None:
     before = run.files()
     outcome = run("verify", "runs/tiny", "--sample", 8)
     assert outcome.exit_code == 0, outcome.output
@@ -50,7 +50,7 @@ def test_what_a_run_wrote_is_sound_and_comes_out_the_same(run: CommandLine) -> N
     assert run.files() == before
 
 
-def test_a_folder_of_folders_can_be_given_and_the_sample_is_the_same_each_time(run: CommandLine) -> None:
+def test_verify_accepts_nested_folders_and_always_draws_the_same_sample(run: CommandLine) -> None:
     drawn = [line.partition(":")[0] for line in run("verify", "runs").lines]
     assert len(drawn) == 1 + 3 + 1
     shutil.copytree(run.folder / "runs", run.folder / "elsewhere")
@@ -58,7 +58,7 @@ def test_a_folder_of_folders_can_be_given_and_the_sample_is_the_same_each_time(r
     assert again == drawn
 
 
-def test_an_unfinished_journal_is_sound(run: CommandLine) -> None:
+def test_an_unfinished_journal_is_valid(run: CommandLine) -> None:
     path = first(run)
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:4]))
     assert run("verify", "runs").exit_code == 0
@@ -94,7 +94,7 @@ UNSOUND: dict[str, tuple[Callable[[Lines], object], str]] = {
 
 
 @pytest.mark.parametrize("case", UNSOUND)
-def test_a_journal_that_is_not_sound_by_itself_is_named_with_what_is_wrong(run: CommandLine, case: str) -> None:
+def test_an_invalid_journal_is_named_with_its_error(run: CommandLine, case: str) -> None:
     how, what = UNSOUND[case]
     change(first(run), how)
     outcome = run("verify", "runs", "--sample", 0)
@@ -192,7 +192,7 @@ def test_a_path_in_a_journal_is_not_opened(
     assert lines[0].endswith("which is not opened; if you trust it, pass --data-dir with a folder that contains it")
 
 
-def test_a_path_in_the_folder_that_the_user_names_is_opened(run: CommandLine) -> None:
+def test_a_path_in_the_given_data_folder_is_opened(run: CommandLine) -> None:
     (run.folder / "mine").mkdir()
     of_a_stranger(run, "dataset", value=arrays("missing.npz"))
     outcome = run("verify", "runs", "--sample", 8, "--data-dir", "mine")
@@ -236,7 +236,7 @@ DIFFERENT: dict[str, tuple[Callable[[Lines], object], str]] = {
 
 
 @pytest.mark.parametrize("case", DIFFERENT)
-def test_a_round_that_does_not_come_out_the_same_is_named(run: CommandLine, case: str) -> None:
+def test_a_round_that_is_not_reproduced_is_named(run: CommandLine, case: str) -> None:
     how, what = DIFFERENT[case]
     change(first(run), how)
     outcome = run("verify", "runs", "--sample", 8)
@@ -245,7 +245,7 @@ def test_a_round_that_does_not_come_out_the_same_is_named(run: CommandLine, case
 
 
 @pytest.mark.parametrize(("shift", "code", "told"), [(0.01, 0, "within 0.02"), (0.05, 1, "by more than 0.02")])
-def test_on_another_machine_the_accuracy_has_to_agree_to_a_tolerance(
+def test_accuracy_on_another_machine_must_agree_to_a_tolerance(
     run: CommandLine, shift: float, code: int, told: str
 ) -> None:
     def elsewhere(lines: Lines) -> None:
