@@ -46,7 +46,7 @@ def test_every_rule_has_an_acquisition_function_that_breaks_it() -> None:
     assert {rule for rule, _ in BROKEN} == set(RULES)
 
 
-def test_a_failure_states_the_input_what_was_expected_and_what_was_returned() -> None:
+def test_a_failure_states_the_input_the_expected_and_the_actual_result() -> None:
     (broken,) = (acquisition for rule, acquisition in BROKEN if rule == "distinct_positions")
     (message,) = (str(result) for result in check_acquisition(broken) if result.failed)
     assert message.startswith(
@@ -76,7 +76,7 @@ class EmbedsAndSaysSo(Embeds):
     needs = frozenset({"embeddings"})
 
 
-def test_needs_have_to_be_declared() -> None:
+def test_needs_must_be_declared() -> None:
     assert failures(check_acquisition(EmbedsAndSaysSo())) == []
     assert "distinct_positions" in failed(check_acquisition(Embeds()))
 
@@ -111,7 +111,7 @@ def test_a_function_declared_quadratic_is_measured_on_pools_that_fit_in_memory()
     assert failures(check_acquisition(AllPairs())) == []
 
 
-def test_what_is_declared_quadratic_passes_in_a_thread_whose_allocator_keeps_small_blocks_only() -> None:
+def test_functions_pass_in_a_thread_whose_allocator_keeps_only_small_blocks() -> None:
     with ThreadPoolExecutor(1) as threads:
         for acquisition in (AllPairs(), BALD()):
             assert failures(threads.submit(check_acquisition, acquisition).result()) == []
@@ -138,7 +138,7 @@ def test_a_stochastic_function_may_rarely_be_random_and_return_its_batch_in_any_
 
 
 @pytest.mark.parametrize("rule", ["time", "memory"])
-def test_growth_that_is_declared_passes(rule: str) -> None:
+def test_declared_growth_passes(rule: str) -> None:
     (broken,) = (acquisition for name, acquisition in BROKEN if name == rule)
     assert failures(check_acquisition(SaysItIsQuadratic(broken))) == []
 
@@ -191,7 +191,7 @@ class WritesElsewhere(AcquisitionFunction):
         (WritesElsewhere(), "one_point", "it changed the pool's log_probs_N_K_C in place"),
     ],
 )
-def test_a_function_that_is_wrong_only_on_a_gpu_fails_there_alone(
+def test_a_function_that_is_wrong_only_on_a_gpu_fails_only_there(
     broken: AcquisitionFunction, rule: str, message: str
 ) -> None:
     assert failures(check_acquisition(broken)) == []

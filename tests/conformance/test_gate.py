@@ -222,9 +222,7 @@ def test_the_kind_of_cpu_is_its_vendor_family_and_model_and_the_instruction_set_
         ([3.0, 3.1, 3.2, 2.9, 2.0], [3.0, 3.1, 3.2, 2.9]),
     ],
 )
-def test_a_ratio_over_its_limit_is_measured_again_up_to_four_times_in_all(
-    ratios: list[float], kept: list[float]
-) -> None:
+def test_a_ratio_over_its_limit_is_measured_up_to_four_times(ratios: list[float], kept: list[float]) -> None:
     left, pauses = iter(ratios), list[None]()
     assert measure_ratios(lambda: next(left), BASELINE, lambda: pauses.append(None)) == tuple(kept)
     assert len(pauses) == len(kept) - 1

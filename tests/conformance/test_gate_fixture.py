@@ -64,7 +64,7 @@ def write_ratios(author: pytest.Pytester, margin: float, runs: int = 3) -> None:
     write_baseline(author.path / "baseline.json", cpu_kind(), ratios)
 
 
-def test_without_a_baseline_for_this_cpu_the_gate_skips_and_says_how_to_make_one(author: pytest.Pytester) -> None:
+def test_the_gate_skips_without_a_baseline_for_this_cpu_and_says_how_to_make_one(author: pytest.Pytester) -> None:
     ended = author.runpytest_inprocess("-rs")
     ended.assert_outcomes(skipped=2)
     ended.stdout.fnmatch_lines(

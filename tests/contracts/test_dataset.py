@@ -22,34 +22,34 @@ def brute_force(train: Tensor, test: Tensor) -> int:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.uint8, torch.int64])
 @pytest.mark.parametrize("shape", [(), (2,), (1, 2, 1)])
-def test_the_overlap_is_what_comparing_all_with_all_finds(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+def test_the_overlap_agrees_with_comparing_all_pairs(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
     generator = torch.Generator().manual_seed(0)
     train, test = (torch.randint(0, 4, (count, *shape), generator=generator).to(dtype) for count in (5, 40))
     assert 0 < brute_force(train, test) < 40
     assert count_overlap(train, test) == brute_force(train, test)
 
 
-def test_a_test_input_that_stands_twice_counts_twice_and_a_training_input_that_stands_twice_once() -> None:
+def test_duplicate_test_inputs_count_twice_but_duplicate_training_inputs_count_once() -> None:
     train = torch.tensor([[1.0, 2.0], [1.0, 2.0], [3.0, 4.0]])
     assert count_overlap(train, torch.tensor([[1.0, 2.0], [1.0, 2.0], [5.0, 6.0]])) == 2
 
 
-def test_the_layout_in_memory_plays_no_part() -> None:
+def test_the_memory_layout_has_no_effect() -> None:
     images = torch.randn(6, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     assert count_overlap(images, images.contiguous(memory_format=torch.channels_last)) == 6
 
 
-def test_the_smallest_difference_tells_two_inputs_apart() -> None:
+def test_the_smallest_difference_makes_inputs_distinct() -> None:
     train = torch.ones(1, 3)
     assert count_overlap(train, torch.nextafter(train, torch.tensor(2.0))) == 0
 
 
-def test_splits_have_no_overlap_unless_they_say_so() -> None:
+def test_splits_have_no_overlap_by_default() -> None:
     assert Splits(examples(3), examples(2), Provenance("made", 3, "")).overlap == 0
 
 
 @pytest.mark.parametrize("overlap", [-1, 3])
-def test_an_overlap_that_the_test_set_cannot_have_is_an_error_that_says_what_it_can(overlap: int) -> None:
+def test_an_impossible_overlap_is_reported_with_the_allowed_range(overlap: int) -> None:
     with pytest.raises(DataError, match=f"made: overlap is {overlap}; 2 test examples allow 0 to 2"):
         Splits(examples(3), examples(2), Provenance("made", 3, ""), overlap=overlap)
 
@@ -57,7 +57,7 @@ def test_an_overlap_that_the_test_set_cannot_have_is_an_error_that_says_what_it_
 @pytest.mark.parametrize(
     ("limit", "counts"), [("1048576\n", True), ("max\n", False), (str(2**63), False), (None, False)]
 )
-def test_the_limit_of_a_container_counts_as_the_memory(
+def test_a_container_limit_reduces_available_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str | None, counts: bool
 ) -> None:
     file = tmp_path / "memory.max"

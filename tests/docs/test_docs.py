@@ -28,12 +28,12 @@ PYTHON, UNTRIED, KEYS = marked("python"), marked("none"), marked("keys")
 
 
 @pytest.mark.parametrize("name", FILLED)
-def test_what_follows_from_the_code_is_up_to_date(name: str) -> None:
+def test_generated_parts_are_up_to_date(name: str) -> None:
     text = (REPOSITORY / "docs" / name).read_text(encoding="utf-8")
     assert FILLED[name](text) == text, "run `python -m docs.fill` in tests/"
 
 
-def test_every_key_of_the_schema_has_its_table() -> None:
+def test_every_key_of_the_schema_has_a_table() -> None:
     assert set(SECTIONS) == set(schema()["$defs"])
 
 
@@ -50,7 +50,7 @@ def test_every_block_is_run_or_compared(page: Path) -> None:
 
 
 @pytest.mark.parametrize("block", PYTHON)
-def test_a_block_of_python_runs(block: Block, tmp_path: Path) -> None:
+def test_a_python_block_runs(block: Block, tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", block.code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -58,18 +58,18 @@ def test_a_block_of_python_runs(block: Block, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("block", UNTRIED)
-def test_a_block_that_cannot_run_here_says_why_and_is_sound_bash(block: Block) -> None:
+def test_a_block_that_cannot_run_here_says_why_and_is_valid_bash(block: Block) -> None:
     assert block.path
     subprocess.run(["bash", "-n"], input=block.code, text=True, check=True)
 
 
 @pytest.mark.parametrize("block", KEYS)
-def test_a_block_of_keys_is_taken_by_a_suite(block: Block) -> None:
+def test_a_suite_accepts_a_block_of_keys(block: Block) -> None:
     keys = yaml.safe_load(block.code)
     assert TrialSuiteKeys(name="documented", **keys).model_dump(include=keys.keys(), exclude_unset=True) == keys
 
 
 @pytest.mark.parametrize("page", [*PAGES, REPOSITORY / "README.md"], ids=lambda page: page.name)
-def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+def test_links_within_the_project_are_valid(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []

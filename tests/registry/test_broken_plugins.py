@@ -147,7 +147,7 @@ def test_a_third_party_plugin_is_built_and_listed_with_its_distribution(
         ("lost:Vague", UNREADABLE, "annotations of Vague.*Undefined"),
     ],
 )
-def test_a_broken_plugin_is_listed_with_why_and_stops_only_who_asks_for_it(
+def test_a_broken_plugin_is_listed_with_the_reason_and_fails_only_if_used(
     install: Install,
     fresh: Registry[AcquisitionFunction],
     target: str,
@@ -165,7 +165,7 @@ def test_a_broken_plugin_is_listed_with_why_and_stops_only_who_asks_for_it(
     assert built_ins_work(fresh)
 
 
-def test_two_plugins_of_one_name_are_both_broken_and_both_distributions_are_named(
+def test_two_plugins_with_one_name_are_broken_and_their_distributions_are_named(
     install: Install, fresh: Registry[AcquisitionFunction]
 ) -> None:
     install("acme-first", {"first": "acme_first:First"}, {"acme_first": SOUND}, version="1.0")
@@ -184,7 +184,7 @@ def test_two_plugins_of_one_name_are_both_broken_and_both_distributions_are_name
     assert built_ins_work(fresh)
 
 
-def test_a_plugin_that_takes_a_built_in_name_does_not_replace_it_silently(
+def test_a_plugin_with_a_built_in_name_does_not_replace_it_silently(
     install: Install, fresh: Registry[AcquisitionFunction]
 ) -> None:
     install("acme-first", {"bald": "acme_first:First"}, {"acme_first": SOUND})
@@ -197,9 +197,7 @@ def test_a_plugin_that_takes_a_built_in_name_does_not_replace_it_silently(
     assert fresh.resolve("entropy").label == "entropy"
 
 
-def test_nothing_of_a_plugin_is_imported_before_it_is_asked_for(
-    install: Install, fresh: Registry[AcquisitionFunction]
-) -> None:
+def test_a_plugin_is_not_imported_before_it_is_used(install: Install, fresh: Registry[AcquisitionFunction]) -> None:
     site = install("acme-loud", {"loud": "loud:First"}, {"loud": f"open(__file__ + '.ran', 'w').close()\n{SOUND}"})
     assert "loud" in fresh.names()
     assert built_ins_work(fresh)
@@ -208,18 +206,14 @@ def test_nothing_of_a_plugin_is_imported_before_it_is_asked_for(
     assert (site / "loud.py.ran").exists()
 
 
-def test_a_broken_plugin_is_not_offered_as_one_that_fits(
-    install: Install, fresh: Registry[AcquisitionFunction]
-) -> None:
+def test_a_broken_plugin_is_not_suggested(install: Install, fresh: Registry[AcquisitionFunction]) -> None:
     install("acme-lost", {"lost_one": "lost_too:Forgetful"}, {"lost_too": ABSTRACT})
     with pytest.raises(PluginError, match="is not a OneSampleScore") as caught:
         fresh.build("softmax", {"score": "batchbald"})
     assert "lost_one" not in str(caught.value)
 
 
-def test_plugins_of_another_kind_have_names_of_their_own(
-    install: Install, fresh: Registry[AcquisitionFunction]
-) -> None:
+def test_plugins_of_different_kinds_may_share_a_name(install: Install, fresh: Registry[AcquisitionFunction]) -> None:
     source = SOUND.replace("AcquisitionFunction", "Dataset").replace("AcquiredBatch, ", "")
     source = source.replace("select(self, pool, batch_size, generator)", "load(self, root, generator)")
     install("acme-data", {"bald": "acme_data:First"}, {"acme_data": source}, kind="datasets")

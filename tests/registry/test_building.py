@@ -59,7 +59,7 @@ def test_the_built_in_plugins_are_found_and_sound() -> None:
         ("softrank", Softrank(BALD(), 0.125)),
     ],
 )
-def test_the_name_alone_stands_for_the_papers_defaults(name: str, expected: AcquisitionFunction) -> None:
+def test_a_name_alone_gives_the_defaults_of_the_paper(name: str, expected: AcquisitionFunction) -> None:
     assert acquisitions.build(name) == acquisitions.build(name, {}) == expected
 
 
@@ -72,7 +72,7 @@ def test_models_and_data_sets_have_defaults_too() -> None:
     assert datasets.build("arrays", {"path": "mine.npz", "num_classes": None}) == Arrays("mine.npz", None)
 
 
-def test_parameters_are_the_plugins_own() -> None:
+def test_a_plugin_gets_its_parameters() -> None:
     assert acquisitions.build("softmax", {"score": "bald", "temperature": 0.125}) == Softmax(BALD(), 0.125)
     assert acquisitions.build("power", {"score": "entropy"}) == Power(Entropy(), 0.125)
     assert acquisitions.build("softrank", {"temperature": 4}) == Softrank(BALD(), 4.0)
@@ -80,17 +80,17 @@ def test_parameters_are_the_plugins_own() -> None:
 
 
 @pytest.mark.parametrize("digits", ["digits", {"digits": {}}, {"digits": None}])
-def test_a_plugin_inside_another_is_a_name_or_a_name_with_parameters(digits: Any) -> None:
+def test_a_nested_plugin_is_a_name_or_a_name_with_parameters(digits: Any) -> None:
     assert datasets.build("repeated", {"of": digits}) == Repeated(Digits(), times=2, noise_std=0.1)
 
 
-def test_plugins_nest_as_deep_as_they_like() -> None:
+def test_plugins_can_be_nested_deeply() -> None:
     inner = {"repeated": {"of": {"arrays": {"path": "x.npz"}}, "times": 3}}
     built = datasets.build("repeated", {"of": inner, "noise_std": 0.5})
     assert built == Repeated(Repeated(Arrays("x.npz"), times=3, noise_std=0.1), times=2, noise_std=0.5)
 
 
-def test_what_was_built_is_described_in_full_for_the_journal() -> None:
+def test_a_plugin_is_described_in_full_for_the_journal() -> None:
     plugin = acquisitions.resolve({"power": {"score": "bald"}})
     assert plugin.describe() == {
         "label": "power(bald, T=0.125)",
@@ -110,16 +110,16 @@ def test_what_was_built_is_described_in_full_for_the_journal() -> None:
         ({"softrank": {"score": "entropy", "temperature": 8}}, "softrank(entropy, T=8)"),
     ],
 )
-def test_labels_are_short_and_tell_parameters_apart(spec: Any, label: str) -> None:
+def test_labels_are_short_and_show_parameters(spec: Any, label: str) -> None:
     assert acquisitions.resolve(spec).label == label
 
 
-def test_close_parameters_have_labels_of_their_own() -> None:
+def test_close_parameters_have_different_labels() -> None:
     labels = {acquisitions.resolve({"power": {"temperature": t}}).label for t in (0.125, 0.1250001, 0.12500001)}
     assert len(labels) == 3
 
 
-def test_the_revision_names_every_plugin_inside() -> None:
+def test_the_revision_names_every_nested_plugin() -> None:
     assert acquisitions.resolve("bald").revision == "bald:1"
     assert acquisitions.resolve({"softmax": {"score": "entropy"}}).revision == "softmax:1+entropy:1"
 
@@ -133,7 +133,7 @@ def test_plugins_are_immutable() -> None:
     ("name", "suggested"),
     [("sofmax", "softmax"), ("bold", "bald"), ("batch_bald", "batchbald"), ("BALD", None), ("zzz", None)],
 )
-def test_an_unknown_name_is_told_the_nearest_and_all_there_are(name: str, suggested: str | None) -> None:
+def test_an_unknown_name_is_reported_with_all_known_names(name: str, suggested: str | None) -> None:
     with pytest.raises(PluginError) as caught:
         acquisitions.build(name)
     message = str(caught.value)
@@ -145,7 +145,7 @@ def test_an_unknown_name_is_told_the_nearest_and_all_there_are(name: str, sugges
         assert f"did you mean {suggested!r}?" in message
 
 
-def test_unknown_models_and_data_sets_are_called_what_they_are() -> None:
+def test_unknown_models_and_data_sets_are_reported_by_kind() -> None:
     with pytest.raises(PluginError, match=r"unknown model 'lenet'; did you mean 'lenet5'\? Installed: .*digits_cnn"):
         models.build("lenet")
     with pytest.raises(PluginError, match=r"unknown data set 'minst'; did you mean 'mnist'\? Installed: .*digits"):
@@ -186,7 +186,7 @@ def test_unknown_models_and_data_sets_are_called_what_they_are() -> None:
         ("softmax", {"score": {"bald": 3}}, r"softmax\.score: .*3"),
     ],
 )
-def test_a_parameter_that_is_wrong_is_told_where_what_and_what_is_allowed(
+def test_a_wrong_parameter_is_reported_with_its_place_and_allowed_values(
     name: str, parameters: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(PluginError, match=message):
@@ -209,7 +209,7 @@ def test_a_parameter_that_is_wrong_is_told_where_what_and_what_is_allowed(
         ("arrays", {"path": 7}, r"arrays\.path: .*7"),
     ],
 )
-def test_wrong_parameters_of_data_sets_are_told_alike(name: str, parameters: dict[str, Any], message: str) -> None:
+def test_wrong_parameters_of_data_sets_are_reported(name: str, parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(PluginError, match=message):
         datasets.build(name, parameters)
 
@@ -235,7 +235,7 @@ def test_the_plugins_of_each_kind_extend_its_contract() -> None:
     assert not issubclass(acquisitions.load("softmax"), OneSampleScore)
 
 
-def test_entry_points_in_pyproject_are_those_installed() -> None:
+def test_the_entry_points_in_pyproject_are_installed() -> None:
     import tomllib
 
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]

@@ -74,7 +74,7 @@ def forget() -> None:
     source._equivalent.cache_clear()
 
 
-def test_a_digest_is_16_hexadecimal_digits_and_the_same_each_time(digest: Digest) -> None:
+def test_a_digest_has_16_hexadecimal_digits_and_is_reproducible(digest: Digest) -> None:
     assert re.fullmatch("[0-9a-f]{16}", str(digest()))
     assert digest() == digest()
     assert not any(name.startswith("digested") for name in sys.modules)  # the source was read, not imported
@@ -101,7 +101,7 @@ def test_a_digest_is_16_hexadecimal_digits_and_the_same_each_time(digest: Digest
         ("math.log(value) * factor", "(math.log( value )*factor)"),
     ],
 )
-def test_what_has_no_effect_on_results_does_not_change_it(digest: Digest, old: str, new: str) -> None:
+def test_irrelevant_edits_keep_the_digest(digest: Digest, old: str, new: str) -> None:
     assert old in SCORE
     assert digest(SCORE.replace(old, new)) == digest()
 
@@ -120,12 +120,12 @@ def test_what_has_no_effect_on_results_does_not_change_it(digest: Digest, old: s
         ("from .helper import scale", "from .helper import scale as scale\nscale = abs"),
     ],
 )
-def test_what_may_have_an_effect_changes_it(digest: Digest, old: str, new: str) -> None:
+def test_relevant_edits_change_the_digest(digest: Digest, old: str, new: str) -> None:
     assert old in SCORE
     assert digest(SCORE.replace(old, new)) != digest()
 
 
-def test_it_covers_what_the_module_imports_from_its_own_distribution_directly_or_not(digest: Digest) -> None:
+def test_a_digest_covers_direct_and_indirect_imports_from_its_distribution(digest: Digest) -> None:
     deeper = {"helper": "from digested import deep\nscale = deep.scale\n"}
     before = digest(**deeper, deep="def scale(value):\n    return value\n", other="X = 1\n")
     assert digest(**deeper, deep="def scale(value):\n    return value\n", other="X = 2\n") == before
@@ -134,7 +134,7 @@ def test_it_covers_what_the_module_imports_from_its_own_distribution_directly_or
     assert digest(lazily, late="X = 1\n") != digest(lazily, late="X = 2\n")
 
 
-def test_a_value_taken_from_the_package_itself_counts(digest: Digest, package: Path) -> None:
+def test_a_digest_covers_imports_from_the_package(digest: Digest, package: Path) -> None:
     taking = SCORE.replace("from .helper import scale", "from . import FACTOR as scale")
     before, unrelated = digest(taking), digest()
     (package / "__init__.py").write_text("FACTOR = 3\n")
@@ -153,7 +153,7 @@ def test_a_source_that_cannot_be_read_has_no_digest(digest: Digest) -> None:
     assert digest_of({"math"}, OwnModules(frozenset({"math"}))) is None
 
 
-def test_it_does_not_cover_other_distributions_or_the_harness(digest: Digest, package: Path) -> None:
+def test_a_digest_omits_other_distributions_and_the_harness(digest: Digest, package: Path) -> None:
     importing = SCORE.replace(
         "import math\n", "import math\nimport click\nfrom softal_bench.bayes import information\n"
     )
@@ -173,7 +173,7 @@ def test_it_does_not_cover_other_distributions_or_the_harness(digest: Digest, pa
         ("import softal_bench.bayes.x as y", "from softal_bench.mathematics import x as y"),
     ],
 )
-def test_where_the_harness_keeps_what_is_imported_does_not_change_it(digest: Digest, old: str, new: str) -> None:
+def test_moving_names_within_the_harness_keeps_the_digest(digest: Digest, old: str, new: str) -> None:
     texts = [SCORE.replace("import math\n", f"import math\n{statement}\n") for statement in (old, new)]
     assert digest(texts[0]) == digest(texts[1]) != digest()
 
@@ -187,12 +187,12 @@ def test_where_the_harness_keeps_what_is_imported_does_not_change_it(digest: Dig
         ("from softal_bench.contracts import x", "from digested.helper import x"),
     ],
 )
-def test_what_is_imported_from_the_harness_changes_it(digest: Digest, old: str, new: str) -> None:
+def test_imported_harness_names_affect_the_digest(digest: Digest, old: str, new: str) -> None:
     texts = [SCORE.replace("import math\n", f"import math\n{statement}\n") for statement in (old, new)]
     assert digest(texts[0]) != digest(texts[1])
 
 
-def test_it_covers_modules_of_namespace_packages_that_are_not_imported(digest: Digest, package: Path) -> None:
+def test_a_digest_covers_namespace_packages_that_are_not_imported(digest: Digest, package: Path) -> None:
     (package / "outer" / "inner").mkdir(parents=True)
     deep = package / "outer" / "inner" / "deep.py"
     importing = SCORE.replace("import math\n", "import math\nfrom digested.outer.inner.deep import X\n")
@@ -217,7 +217,7 @@ def test_the_normal_form_does_not_depend_on_the_version_of_the_interpreter() -> 
     )
 
 
-def test_every_built_in_plugin_has_a_digest_of_softal_plugins_alone() -> None:
+def test_the_digest_of_a_built_in_plugin_covers_only_softal_plugins() -> None:
     for registry in registries.values():
         for name in registry.names():
             entry_point = registry._entry_points[name][0]
@@ -248,7 +248,7 @@ def test_an_installed_and_an_editable_distribution_have_the_same_digest(
     assert digest_of({"digested.score"}, own) == expected
 
 
-def test_a_distribution_lists_digests_that_give_the_same_results(package: Path) -> None:
+def test_a_distribution_can_list_equivalent_digests(package: Path) -> None:
     def same(one: str, other: str) -> bool:
         forget()
         sys.modules.pop("digested.equivalent_sources", None)

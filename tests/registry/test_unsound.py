@@ -30,15 +30,15 @@ class NeedsTheMoon(Sound):
 
 
 @pytest.mark.parametrize("loaded", [NeedsAList, NeedsTheMoon])
-def test_needs_that_nobody_offers_make_a_plugin_broken(loaded: type) -> None:
+def test_invalid_needs_make_a_plugin_unsound(loaded: type) -> None:
     assert "`needs`" in str(why_unsound(loaded, AcquisitionFunction))
 
 
-def test_a_plugin_without_fault_is_sound() -> None:
+def test_a_valid_plugin_is_sound() -> None:
     assert why_unsound(Sound, AcquisitionFunction) is None
 
 
-def test_a_parameter_that_no_journal_can_hold_is_refused(tmp_path: Path) -> None:
+def test_a_parameter_that_is_not_json_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "softal_odd.py").write_text(
         "from dataclasses import dataclass\n"
         "from pathlib import Path\n"

@@ -22,7 +22,7 @@ def setting(suite: ExampleSuite) -> Setting:
     return found
 
 
-def test_seconds_are_those_of_rounds_before_the_target_without_training(suite: ExampleSuite) -> None:
+def test_seconds_count_rounds_before_the_target_without_training(suite: ExampleSuite) -> None:
     first, second, third = suite.collect().trials
     assert seconds_to_target(first, 0.9) == pytest.approx((30, PREDICT + SELECT, SELECT))
     assert seconds_to_target(second, 0.9) == pytest.approx((50, 3 * (PREDICT + SELECT), 3 * SELECT))
@@ -58,7 +58,7 @@ def test_all_b_share_the_target_that_most_methods_reach(suite: ExampleSuite) -> 
     ]
 
 
-def test_the_table_has_quartiles_in_which_unreached_targets_are_infinite(suite: ExampleSuite) -> None:
+def test_unreached_targets_are_infinite_in_the_quartiles_of_the_table(suite: ExampleSuite) -> None:
     row = choosing_table(choosing_panels(setting(suite), [0.9])).cells.loc["uniform"]
     assert (row["B"], row["Target"], row["n"]) == ("10", "90 %", "3")
     assert row["Labels"] == "40 / 50 / ∞"
@@ -80,7 +80,7 @@ def test_markers_are_medians_and_the_hollow_marker_shows_selection_alone(suite: 
     assert figure.get_supylabel() == "Labels to 90 % test accuracy (lower left is better)"
 
 
-def test_methods_that_do_not_reach_the_target_or_are_not_done_are_named_and_stay_in_the_table(
+def test_methods_that_are_not_drawn_are_listed_and_stay_in_the_table(
     suite: ExampleSuite,
 ) -> None:
     never, absent = replace(suite.conditions[0], acquisition=POWER), replace(POWER, label="power", parameters={})
@@ -94,14 +94,14 @@ def test_methods_that_do_not_reach_the_target_or_are_not_done_are_named_and_stay
     assert "(figures/example-seconds.svg)" in suite.page
 
 
-def test_a_target_that_the_start_set_reaches_takes_no_seconds_and_is_not_drawn(suite: ExampleSuite) -> None:
+def test_a_target_that_the_initial_set_reaches_takes_no_time_and_is_not_drawn(suite: ExampleSuite) -> None:
     found = setting(suite)
     (panel,) = choosing_panels(found, [0.5])
     assert [point.why_not_drawn for point in panel.points] == ["no seconds spent on choosing"]
     assert choosing_figure(found.heading, [panel], ["uniform"]) is None
 
 
-def test_a_page_on_which_no_target_is_reached_says_so(suite: ExampleSuite) -> None:
+def test_a_page_says_if_no_target_is_reached(suite: ExampleSuite) -> None:
     suite = replace(suite, report=ExampleTargets([0.99]))
     write_pages(suite.collect(), suite.leaderboard)
     assert "No method reaches a target in the median." in suite.page
@@ -130,7 +130,7 @@ def test_markers_of_two_devices_are_filled_differently(suite: ExampleSuite) -> N
     assert len(fills) == len(set(fills))
 
 
-def test_the_legend_has_all_methods_even_if_their_names_begin_alike(suite: ExampleSuite) -> None:
+def test_the_legend_lists_all_methods_even_if_names_share_a_prefix(suite: ExampleSuite) -> None:
     names = ["a" * 60, "a" * 61]
     conditions = [ExampleCondition(ExampleAcquisition(name, "uniform")) for name in names]
     suite = replace(suite, conditions=conditions)

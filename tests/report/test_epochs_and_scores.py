@@ -53,7 +53,7 @@ def test_a_page_shows_epochs_and_scores_if_the_suite_has_a_reference(written: Ex
     assert figures["example-course-B10.svg"].startswith(b"<?xml")
 
 
-def test_journals_without_epochs_have_no_such_section(suite: ExampleSuite) -> None:
+def test_the_section_is_absent_without_epochs(suite: ExampleSuite) -> None:
     write(suite.path(FIRST, 0), lines(FIRST, 0, [0.5, 0.9]))
     text, figures = page(replace(suite, reference=reference()).collect())
     assert "Epochs and acquired scores" not in text

@@ -24,7 +24,7 @@ def draw(suite: ExampleSuite, batch_size: int = 10) -> Figure:
     return figure
 
 
-def test_the_line_is_the_mean_over_trials_against_labels(suite: ExampleSuite) -> None:
+def test_the_line_shows_means_over_trials_against_labels(suite: ExampleSuite) -> None:
     target, line = draw(suite).axes[0].get_lines()
     np.testing.assert_allclose(np.asarray(line.get_xdata()), [20, 30, 40, 50])
     np.testing.assert_allclose(np.asarray(line.get_ydata()), np.mean(ACCURACIES, axis=0))
@@ -39,7 +39,7 @@ def test_the_band_lies_between_the_worst_and_the_best_trial(suite: ExampleSuite)
     assert heights.max() == pytest.approx(np.max(ACCURACIES))
 
 
-def test_a_method_has_the_same_colour_whichever_others_are_drawn(suite: ExampleSuite) -> None:
+def test_a_method_has_the_same_colour_in_every_figure(suite: ExampleSuite) -> None:
     both = [ExampleCondition(), ExampleCondition(POWER), ExampleCondition(POWER, batch_size=5)]
     suite = replace(suite, conditions=both)
     for condition in both[1:]:
@@ -48,7 +48,7 @@ def test_a_method_has_the_same_colour_whichever_others_are_drawn(suite: ExampleS
     assert to_rgb(next_to_uniform.get_color()) == to_rgb(alone.get_color())
 
 
-def test_without_a_done_trial_there_is_no_figure(suite: ExampleSuite) -> None:
+def test_no_figure_is_drawn_without_a_done_trial(suite: ExampleSuite) -> None:
     results = replace(suite, conditions=[ExampleCondition(batch_size=5)]).collect()
     assert accuracy_figure(settings(results)[0], 5, ["uniform"], [0.9]) is None
 

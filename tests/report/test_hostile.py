@@ -103,7 +103,7 @@ def require_plain(markdown: str) -> None:
 
 @pytest.mark.parametrize("text", MARKUP)
 @pytest.mark.parametrize("change", PLACES, ids=lambda change: change.__name__)
-def test_no_text_of_a_journal_is_markup_on_a_page(
+def test_journal_text_is_never_markup_on_a_page(
     suite: ExampleSuite, change: Callable[[Journal, str], None], text: str
 ) -> None:
     headings = [line for line in page(suite.collect())[0].splitlines() if line.startswith("#")]
@@ -125,7 +125,7 @@ def require_harmless(svg: bytes) -> None:
 
 
 @pytest.mark.parametrize("text", MARKUP)
-def test_no_label_of_a_suite_is_markup_in_a_figure_or_on_a_page(suite: ExampleSuite, text: str) -> None:
+def test_suite_labels_are_never_markup_in_a_figure_or_on_a_page(suite: ExampleSuite, text: str) -> None:
     condition = ExampleCondition(ExampleAcquisition(text, "uniform", {"path": text}))
     suite = replace(suite, conditions=[condition, FIRST], varied=("acquisition", "batch_size"))
     write(suite.path(condition, 0), lines(condition, 0, [0.5, 0.95]))
@@ -156,7 +156,7 @@ NUMBERS: list[Any] = [
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: str(number)[:12])
 @pytest.mark.parametrize("name", ["labels", "accuracy", "nll", "peak_bytes", "round", "acquired", "seconds"])
-def test_no_number_of_a_journal_breaks_a_page_or_an_export(suite: ExampleSuite, name: str, number: Any) -> None:
+def test_journal_numbers_never_break_a_page_or_an_export(suite: ExampleSuite, name: str, number: Any) -> None:
     journal = lines(FIRST, 0, [0.5, 0.6])
     for line in journal[2:-1]:
         line[name] = {"train": number, "select": number} if name == "seconds" else number
@@ -170,7 +170,7 @@ def test_no_number_of_a_journal_breaks_a_page_or_an_export(suite: ExampleSuite, 
 @pytest.mark.parametrize(
     "time", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "", 5, None, [1], "x" * 10**6]
 )
-def test_no_time_of_a_journal_breaks_a_page(suite: ExampleSuite, time: Any) -> None:
+def test_journal_times_never_break_a_page(suite: ExampleSuite, time: Any) -> None:
     journal = lines(FIRST, 0, [0.5, 0.6])
     journal[1]["time"] = journal[-1]["time"] = time
     write(suite.path(FIRST, 0), journal)
@@ -179,7 +179,7 @@ def test_no_time_of_a_journal_breaks_a_page(suite: ExampleSuite, time: Any) -> N
     assert len(found) < 100_000
 
 
-def test_a_long_error_is_cut_on_the_page(suite: ExampleSuite) -> None:
+def test_the_page_shortens_a_long_error(suite: ExampleSuite) -> None:
     found, _ = page(hostile(suite, set_error, "x" * 10**6).collect())
     assert len(found) < 100_000
     found, _ = page(hostile(suite, set_wrong_phase, "x" * 10**6).collect())
@@ -187,7 +187,7 @@ def test_a_long_error_is_cut_on_the_page(suite: ExampleSuite) -> None:
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r@", " ="])
-def test_a_text_that_a_spreadsheet_would_take_for_a_formula_is_quoted_in_csv(suite: ExampleSuite, start: str) -> None:
+def test_text_that_looks_like_a_formula_is_quoted_in_csv(suite: ExampleSuite, start: str) -> None:
     condition = ExampleCondition(ExampleAcquisition(f"{start}1+1", "uniform"))
     suite = replace(suite, conditions=[condition], trials=1)
     write(suite.path(condition, 0), lines(condition, 0, [0.5, 0.6]))
@@ -196,7 +196,7 @@ def test_a_text_that_a_spreadsheet_would_take_for_a_formula_is_quoted_in_csv(sui
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
 
 
-def test_no_text_starts_a_new_row_or_column_in_csv(suite: ExampleSuite) -> None:
+def test_csv_text_cannot_start_a_new_row_or_column(suite: ExampleSuite) -> None:
     condition = ExampleCondition(ExampleAcquisition('a\r=1\n@2,"3"\x00', "uniform"))
     suite = replace(suite, conditions=[condition], trials=1)
     write(suite.path(condition, 0), lines(condition, 0, [0.5, 0.6]))

@@ -24,13 +24,13 @@ def test_the_index_has_a_line_for_each_suite_page(suite: ExampleSuite) -> None:
     assert "Not a suite" not in index
 
 
-def test_a_page_that_was_removed_is_no_longer_in_the_index(suite: ExampleSuite) -> None:
+def test_a_removed_page_is_no_longer_in_the_index(suite: ExampleSuite) -> None:
     write_pages(suite.collect(), suite.leaderboard).unlink()
     assert "example" not in write_index(suite.leaderboard).read_text(encoding="utf-8")
 
 
 @given(st.text(), st.text(), st.integers(0, 99))
-def test_an_entry_can_be_read_back_from_its_comment_and_cannot_end_it(title: str, summary: str, done: int) -> None:
+def test_an_entry_is_read_back_from_its_comment_and_cannot_close_it(title: str, summary: str, done: int) -> None:
     entry = Entry(title, summary, done, 99, "trials")
     comment = to_comment(entry)
     assert from_comment(comment) == entry

@@ -22,7 +22,7 @@ def manifest(leaderboard: Path) -> Any:
     return json.loads((leaderboard / "figures" / MANIFEST).read_text(encoding="utf-8"))
 
 
-def test_a_suite_does_not_remove_figures_of_a_suite_whose_name_begins_like_its_own(tmp_path: Path) -> None:
+def test_a_suite_does_not_remove_figures_of_a_suite_with_the_same_prefix(tmp_path: Path) -> None:
     """`temperature-over-seconds.svg` could be the figure of either suite, judging by its name."""
     publish_figures(tmp_path, "temperature-over", "temperature-over-seconds.svg")
     publish_figures(tmp_path, "temperature", "temperature-B10.svg")
@@ -67,7 +67,7 @@ def test_the_bytes_of_the_manifest_do_not_depend_on_the_order_of_publishing(tmp_
     [b"", b"{", b"[]", b'"x"', b"null", b"\xff\xfe", b"[" * 100_000, b'{"example": "example-B5.svg"}'],
     ids=lambda data: repr(data[:12]),
 )
-def test_with_a_damaged_manifest_nothing_is_removed_and_it_is_written_anew(tmp_path: Path, damaged: bytes) -> None:
+def test_a_damaged_manifest_is_rewritten_and_no_figure_is_removed(tmp_path: Path, damaged: bytes) -> None:
     publish_figures(tmp_path, "example", "example-B5.svg")
     (tmp_path / "figures" / MANIFEST).write_bytes(damaged)
     publish_figures(tmp_path, "example", "example-B10.svg")
@@ -75,7 +75,7 @@ def test_with_a_damaged_manifest_nothing_is_removed_and_it_is_written_anew(tmp_p
     assert manifest(tmp_path) == {"example": ["example-B10.svg"]}
 
 
-def test_without_a_manifest_nothing_is_removed_and_it_is_written(tmp_path: Path) -> None:
+def test_a_missing_manifest_is_written_and_no_figure_is_removed(tmp_path: Path) -> None:
     publish_figures(tmp_path, "example", "example-B5.svg")
     (tmp_path / "figures" / MANIFEST).unlink()
     publish_figures(tmp_path, "example", "example-B10.svg")
@@ -103,7 +103,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=repr)
-def test_no_name_in_the_manifest_removes_anything_but_a_figure(tmp_path: Path, name: Any) -> None:
+def test_names_in_the_manifest_can_remove_only_figures(tmp_path: Path, name: Any) -> None:
     leaderboard = tmp_path / "leaderboard"
     publish_figures(leaderboard, "example", "example-B5.svg")
     folder = leaderboard / "figures"

@@ -13,12 +13,12 @@ from softal_bench.report.pages.markdown import escape, escape_block, table
 @pytest.mark.parametrize(
     "label", ["power(bald, T=0.125)", "variation_ratios", "96.8 [96.6, 97.0] (5)", "∞ / ∞ / ∞ (3)"]
 )
-def test_an_ordinary_text_is_not_changed(label: str) -> None:
+def test_ordinary_text_is_not_changed(label: str) -> None:
     assert escape(label) == label
 
 
 @given(st.text())
-def test_no_text_contains_a_tag_a_new_line_or_an_unescaped_sign(text: str) -> None:
+def test_escaped_text_has_no_tag_new_line_or_unescaped_sign(text: str) -> None:
     escaped = escape(text)
     assert not re.search(r"[<>\n\r]", escaped)
     assert not re.search(r"(?<!\\)(\\\\)*[`|*~$]", escaped)
@@ -26,7 +26,7 @@ def test_no_text_contains_a_tag_a_new_line_or_an_unescaped_sign(text: str) -> No
 
 
 @given(st.text(alphabet="#+-=1.) a_*[>~`", min_size=1))
-def test_no_text_starts_another_block_or_ends_a_heading(text: str) -> None:
+def test_text_cannot_start_a_block_or_end_a_heading(text: str) -> None:
     assert not re.match(r"[#+\-=>*\[~`]|\d+[.)]", escape_block(text))
     assert not re.search(r"(^|\s)#+$", escape_block(text))
 
@@ -34,12 +34,12 @@ def test_no_text_starts_another_block_or_ends_a_heading(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "escaped"), [("- x", "\\- x"), ("1. x", "1\\. x"), ("C #", "C \\#"), ("C ##", "C \\##"), ("C#", "C#")]
 )
-def test_items_and_headings_show_exactly_their_text(text: str, escaped: str) -> None:
+def test_items_and_headings_show_their_exact_text(text: str, escaped: str) -> None:
     assert escape_block(text) == escaped
 
 
 @given(st.text(), st.text())
-def test_every_row_of_a_table_has_as_many_cells_as_its_head(label: str, text: str) -> None:
+def test_all_rows_of_a_table_have_the_same_number_of_cells(label: str, text: str) -> None:
     cells = pd.DataFrame([[text, "x"]], index=pd.Index([label], name="Method"), columns=["a|b", "c"])
     for row in table(cells).split("\n"):
         unescaped = re.sub(r"\\.", "", row)

@@ -26,7 +26,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_page_shows_what_was_done_and_found(suite: ExampleSuite) -> None:
+def test_a_page_shows_progress_and_results(suite: ExampleSuite) -> None:
     page = publish(suite)
     assert "\n# An example\n\nSays what it is for.\n\nAnd more.\n" in page
     assert "**3 of 3 trials done** (1 acquisition function, 3 trials of each condition)." in page
@@ -39,7 +39,7 @@ def test_a_page_shows_what_was_done_and_found(suite: ExampleSuite) -> None:
     assert (suite.leaderboard / "figures" / "example-B10.svg").read_bytes().startswith(b"<?xml")
 
 
-def test_the_same_journals_give_the_same_bytes_wherever_they_lie(suite: ExampleSuite, tmp_path: Path) -> None:
+def test_the_same_journals_give_the_same_bytes_in_any_folder(suite: ExampleSuite, tmp_path: Path) -> None:
     publish(suite)
     first = contents(suite.leaderboard)
     publish(suite)
@@ -51,7 +51,7 @@ def test_the_same_journals_give_the_same_bytes_wherever_they_lie(suite: ExampleS
     assert {name: data for name, data in contents(elsewhere.leaderboard).items() if "records" not in name} == first
 
 
-def test_the_page_of_a_suite_that_was_not_run_says_so(tmp_path: Path) -> None:
+def test_a_page_says_if_its_suite_was_not_run(tmp_path: Path) -> None:
     suite = ExampleSuite(tmp_path)
     page = publish(suite)
     assert "**0 of 3 trials done**; 3 not run" in page
@@ -107,7 +107,7 @@ def test_different_versions_are_shown_with_their_numbers_of_trials(suite: Exampl
     assert "torch 2.4.0 (2 trials), 2.5.0 (1 trial)" in publish(suite)
 
 
-def test_a_header_without_environment_versions_or_times_still_makes_a_page(suite: ExampleSuite) -> None:
+def test_a_page_does_not_need_environment_versions_or_times(suite: ExampleSuite) -> None:
     journal = lines(FIRST, 0, [0.5, 0.9])
     journal[0].update(environment=None, versions=None)
     journal[1]["time"] = "yesterday"
@@ -115,7 +115,7 @@ def test_a_header_without_environment_versions_or_times_still_makes_a_page(suite
     assert "unknown" in publish(replace(suite, trials=1))
 
 
-def test_no_text_of_a_user_becomes_markup(suite: ExampleSuite) -> None:
+def test_user_text_never_becomes_markup(suite: ExampleSuite) -> None:
     label = "x|y</td><script>`"
     condition = ExampleCondition(ExampleAcquisition(label, "x"))
     suite = replace(
@@ -154,18 +154,18 @@ def test_no_suite_may_have_the_name_of_the_index(suite: ExampleSuite, name: str)
     assert not suite.leaderboard.exists()
 
 
-def test_a_folder_that_cannot_be_written_says_where_and_what_to_do(suite: ExampleSuite) -> None:
+def test_the_error_names_an_unwritable_folder_and_says_what_to_do(suite: ExampleSuite) -> None:
     suite.leaderboard.write_text("a file where the folder should be")
     with pytest.raises(SoftalError, match=r"leaderboard.*cannot be read or written.*--leaderboard"):
         publish(suite)
 
 
-def test_no_temporary_file_is_left(suite: ExampleSuite) -> None:
+def test_no_temporary_files_remain(suite: ExampleSuite) -> None:
     publish(suite)
     assert not [name for name in contents(suite.leaderboard) if "tmp" in name]
 
 
-def test_if_trials_failed_they_are_counted_for_every_method(suite: ExampleSuite) -> None:
+def test_failed_trials_are_counted_for_every_method(suite: ExampleSuite) -> None:
     power = ExampleCondition(POWER)
     suite = replace(suite, conditions=[FIRST, power], trials=4)
     for trial, status in enumerate(["failed", "timeout", "out_of_memory"]):
@@ -176,7 +176,7 @@ def test_if_trials_failed_they_are_counted_for_every_method(suite: ExampleSuite)
     assert "| power(bald, T=0.125) | 4 | 0 | 1 | 1 | 1 | 1 |" in page
 
 
-def test_batch_sizes_at_which_the_trials_of_a_method_have_the_same_statuses_share_a_line(suite: ExampleSuite) -> None:
+def test_batch_sizes_with_the_same_statuses_of_a_method_share_a_line(suite: ExampleSuite) -> None:
     others = [replace(FIRST, batch_size=size) for size in (5, 20, 50)]
     suite = replace(suite, conditions=[*others, FIRST])
     write(suite.path(others[1], 0), lines(others[1], 0, [0.5], "failed", "why"))
@@ -184,7 +184,7 @@ def test_batch_sizes_at_which_the_trials_of_a_method_have_the_same_statuses_shar
     assert "\n- uniform, B = 5, 50: 3 not run each; B = 20: 1 failed, 2 not run\n" in page
 
 
-def test_warnings_of_rounds_are_repeated_with_method_trial_and_rounds(suite: ExampleSuite) -> None:
+def test_warnings_are_shown_with_method_trial_and_rounds(suite: ExampleSuite) -> None:
     equal = "all 10 scores of the acquired batch are equal"
     journal = lines(FIRST, 1, [0.5, 0.6, 0.7])
     rounds = [line for line in journal if line["kind"] == "round"]
@@ -198,9 +198,7 @@ def test_warnings_of_rounds_are_repeated_with_method_trial_and_rounds(suite: Exa
     assert "[link](http" not in page
 
 
-def test_a_section_that_is_entered_in_the_list_is_on_the_page(
-    suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_section_in_the_list_is_on_the_page(suite: ExampleSuite, monkeypatch: pytest.MonkeyPatch) -> None:
     class Extra:
         def render(self, results: Results) -> Rendered:
             return Rendered([f"{len(results.conditions)} condition"], {"example-extra.svg": b"<svg/>"})

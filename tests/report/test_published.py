@@ -24,7 +24,7 @@ def test_something_is_published() -> None:
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_a_published_page_follows_from_its_records(name: str, tmp_path: Path) -> None:
+def test_a_published_page_agrees_with_its_records(name: str, tmp_path: Path) -> None:
     leaderboard = ROOT / "leaderboard"
     path = ROOT / "suites" / f"{name}.yaml"
     if suite_kind(path) == "cost":
@@ -37,14 +37,14 @@ def test_a_published_page_follows_from_its_records(name: str, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(not (RECORDS / "compare.json").is_file(), reason="no comparison is published")
-def test_the_published_comparison_follows_from_its_record_and_its_ratios_from_its_samples() -> None:
+def test_the_published_comparison_agrees_with_its_record_and_its_samples() -> None:
     text = (RECORDS / "compare.json").read_text(encoding="utf-8")
     comparisons = read_comparisons(RECORDS / "compare.json")
     assert [row["ratio"] for row in json.loads(text)] == [one.ratio for one in comparisons]
     assert comparison_page(comparisons) == (ROOT / "leaderboard" / "compare.md").read_text(encoding="utf-8")
 
 
-def test_the_published_figures_are_those_in_their_manifest() -> None:
+def test_the_manifest_lists_exactly_the_published_figures() -> None:
     figures = ROOT / "leaderboard" / "figures"
     listed = [name for names in read_manifest(figures).values() for name in names]
     assert sorted(listed) == sorted(path.name for path in figures.glob("*.svg"))

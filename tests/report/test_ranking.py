@@ -83,14 +83,14 @@ def test_a_b_that_one_method_has_not_run_does_not_count(ranked: ExampleSuite) ->
     assert "Trials do not count if one of these methods has not done them: B = 5: bald.\n" in ranked.page
 
 
-def test_a_method_that_has_not_run_is_left_out(ranked: ExampleSuite) -> None:
+def test_a_method_that_has_not_run_is_omitted(ranked: ExampleSuite) -> None:
     for size in (5, 10):
         for trial in range(3):
             ranked.path(ExampleCondition(BALD, size), trial).unlink()
     assert found_in(ranked).labels == ["uniform", POWER.label]
 
 
-def test_a_single_method_has_no_ranking_and_its_page_no_such_heading(suite: ExampleSuite) -> None:
+def test_a_single_method_and_its_page_have_no_ranking(suite: ExampleSuite) -> None:
     (setting,) = settings(suite.collect())
     assert ranking(setting) is None
     write_pages(suite.collect(), suite.leaderboard)

@@ -23,7 +23,7 @@ def test_trials_without_a_journal_are_not_run(tmp_path: Path) -> None:
     assert suite.collect().problems == ()
 
 
-def test_a_journal_whose_header_was_torn_is_not_run(suite: ExampleSuite) -> None:
+def test_a_trial_with_a_truncated_header_is_not_run(suite: ExampleSuite) -> None:
     suite.path(suite.conditions[0], 1).write_text('{"kind": "hea')
     assert statuses(suite) == ["done", "not_run", "done"]
 
@@ -40,7 +40,7 @@ def test_a_journal_whose_header_was_torn_is_not_run(suite: ExampleSuite) -> None
         (([0.5], None), ([0.1], None), 0.5),
     ],
 )
-def test_of_two_journals_the_finished_then_the_longer_then_that_of_the_runs_is_taken(
+def test_finished_journals_are_preferred_then_longer_ones_then_those_of_runs(
     tmp_path: Path,
     run: tuple[list[float], str | None],
     recorded: tuple[list[float], str | None],
@@ -70,7 +70,7 @@ def test_of_two_journals_the_finished_then_the_longer_then_that_of_the_runs_is_t
         (lambda journal: journal.pop(0), "the first line is not a header"),
     ],
 )
-def test_a_journal_that_cannot_be_right_is_a_problem_and_no_crash(
+def test_an_invalid_journal_is_reported_as_a_problem(
     suite: ExampleSuite, change: Callable[[list[dict[str, Any]]], object], message: str
 ) -> None:
     condition = suite.conditions[0]
@@ -97,7 +97,7 @@ def test_a_journal_that_cannot_be_right_is_a_problem_and_no_crash(
         (lambda journal: [line.update(labels=line["labels"] + 1) for line in journal[2:5]], "round 0 has 21 labels"),
     ],
 )
-def test_a_done_journal_has_all_the_rounds_of_its_condition(
+def test_a_done_journal_needs_all_rounds_of_its_condition(
     suite: ExampleSuite, change: Callable[[list[dict[str, Any]]], object], message: str
 ) -> None:
     condition = replace(suite.conditions[0], budget=35)
@@ -110,7 +110,7 @@ def test_a_done_journal_has_all_the_rounds_of_its_condition(
     assert message in results.problems[0].message
 
 
-def test_a_trial_taken_up_on_another_device_is_of_both(suite: ExampleSuite) -> None:
+def test_a_trial_resumed_on_another_device_lists_both(suite: ExampleSuite) -> None:
     journal = lines(suite.conditions[0], 0, [0.5, 0.6])
     first = journal[0]["environment"]
     second = {"kind": "attempt", "device": "cuda:0", "device_name": "NVIDIA H200", "platform": "Linux"}
@@ -120,7 +120,7 @@ def test_a_trial_taken_up_on_another_device_is_of_both(suite: ExampleSuite) -> N
     assert trial.of_environment("platform") == "Linux"
 
 
-def test_bytes_that_are_no_json_and_a_folder_in_place_of_a_journal_are_problems(suite: ExampleSuite) -> None:
+def test_a_journal_that_is_not_json_or_is_a_folder_is_reported(suite: ExampleSuite) -> None:
     condition = suite.conditions[0]
     suite.path(condition, 0).write_bytes(b"\xff\xfe not JSON\n")
     suite.path(condition, 1).unlink()
@@ -130,7 +130,7 @@ def test_bytes_that_are_no_json_and_a_folder_in_place_of_a_journal_are_problems(
     assert len(results.problems) == 2
 
 
-def test_an_unreadable_journal_beside_a_good_one_is_a_problem_but_the_trial_counts(
+def test_an_unreadable_journal_is_reported_and_the_other_journal_is_used(
     suite: ExampleSuite,
 ) -> None:
     recorded = suite.path(suite.conditions[0], 0, recorded=True)

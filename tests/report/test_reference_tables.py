@@ -40,7 +40,7 @@ def results(suite: ExampleSuite) -> Results:
     return collected(both)
 
 
-def test_each_published_row_is_shown_next_to_ours_with_quantiles_trials_interval_and_verdict(results: Results) -> None:
+def test_each_published_row_is_shown_with_our_quantiles_trials_interval_and_verdict(results: Results) -> None:
     (table,) = published_tables(results, cast(Reference, results.suite.reference))
     assert table.title == "Labels to 90 % test accuracy, published and ours"
     row = table.cells.loc["uniform"]
@@ -55,7 +55,7 @@ def test_each_published_row_is_shown_next_to_ours_with_quantiles_trials_interval
     }
 
 
-def test_a_condition_that_was_not_run_says_so_and_nothing_is_estimated(results: Results) -> None:
+def test_a_condition_that_was_not_run_is_shown_without_an_estimate(results: Results) -> None:
     (table,) = published_tables(results, cast(Reference, results.suite.reference))
     row = table.cells.loc[POWER.label]
     assert (row["Published"], row["Ours"], row["n"]) == ("∞ / ∞ / ∞", "not run", ABSENT)
@@ -69,7 +69,7 @@ def test_the_page_names_the_source_and_the_known_differences(results: Results) -
     assert "No trial is dropped" in text
 
 
-def test_without_a_reference_there_is_no_such_section(suite: ExampleSuite) -> None:
+def test_the_section_is_absent_without_a_reference(suite: ExampleSuite) -> None:
     assert PublishedLabels().render(suite.collect()) == Rendered()
 
 
@@ -86,13 +86,13 @@ def test_without_a_reference_there_is_no_such_section(suite: ExampleSuite) -> No
         (300.0, [300.0], "too few trials"),
     ],
 )
-def test_the_verdict_is_whether_the_published_median_lies_in_our_interval(
+def test_the_verdict_says_if_our_interval_contains_the_published_median(
     published: float, ours: list[float], where: str
 ) -> None:
     assert verdict(published, ours)[1] == where
 
 
-def test_the_interval_of_a_median_is_that_of_all_resamples() -> None:
+def test_a_median_interval_agrees_with_all_resamples() -> None:
     # All 5^5 resamples of five values are equally likely, so the quantiles of their medians are known exactly.
     values = [10.0, 20.0, 30.0, 50.0, 80.0]
     every = np.stack(np.meshgrid(*[values] * 5), axis=-1).reshape(-1, 5)
@@ -102,7 +102,7 @@ def test_the_interval_of_a_median_is_that_of_all_resamples() -> None:
 
 
 @pytest.mark.parametrize("values", [[1.0, INF], [1.0, 2.0, INF, INF], [INF] * 4])
-def test_with_infinities_the_interval_has_no_nan(values: list[float]) -> None:
+def test_an_interval_with_infinities_has_no_nan(values: list[float]) -> None:
     interval = median_interval(values)
     assert interval is not None
     low, high = interval

@@ -30,12 +30,12 @@ def test_an_accuracy_equal_to_the_target_reaches_it() -> None:
     assert labels_to_accuracy([20, 25], [0.5, 0.9], 0.9) == 25
 
 
-def test_a_target_never_reached_takes_infinitely_many_labels() -> None:
+def test_an_unreached_target_takes_infinitely_many_labels() -> None:
     assert labels_to_accuracy([20, 25], [0.5, 0.8], 0.9) == math.inf
 
 
 @given(st.lists(finite, min_size=1, max_size=12), fractions)
-def test_quantiles_of_finite_values_are_those_of_numpy(values: list[float], fraction: float) -> None:
+def test_quantiles_of_finite_values_agree_with_numpy(values: list[float], fraction: float) -> None:
     assert quantile(values, fraction) == pytest.approx(np.quantile(values, fraction), rel=1e-9, abs=1e-6)
 
 
@@ -62,7 +62,7 @@ def test_a_quantile_with_infinities_is_the_limit_for_increasing_values(
         ([7], (7, 7, 7)),
     ],
 )
-def test_quartiles_with_infinities(values: list[float], expected: tuple[float, float, float]) -> None:
+def test_quartiles_may_be_infinite(values: list[float], expected: tuple[float, float, float]) -> None:
     assert quartiles(values) == expected
 
 
@@ -70,7 +70,7 @@ def test_quartiles_with_infinities(values: list[float], expected: tuple[float, f
     ("values", "fraction"),
     [([], 0.5), ([math.nan], 0.5), ([-math.inf], 0.5), ([1.0], 1.5), ([1.0], math.nan)],
 )
-def test_a_quantile_of_nothing_or_of_nonsense_is_an_error(values: list[float], fraction: float) -> None:
+def test_a_quantile_of_no_or_invalid_values_is_an_error(values: list[float], fraction: float) -> None:
     with pytest.raises(ValueError, match="quantile"):
         quantile(values, fraction)
 
@@ -108,13 +108,13 @@ def test_the_interval_of_five_values_agrees_with_all_3125_resamples() -> None:
 
 
 @given(st.lists(st.lists(st.floats(0, 1), min_size=4, max_size=4), min_size=1, max_size=3))
-def test_intervals_of_several_rows_are_those_of_each_row(rows: list[list[float]]) -> None:
+def test_each_row_has_its_own_interval(rows: list[list[float]]) -> None:
     low, high = mean_interval(rows)
     for index, row in enumerate(rows):
         assert (low[index], high[index]) == tuple(map(pytest.approx, mean_interval(row)))
 
 
-def test_equal_values_have_an_interval_of_zero_width_and_no_warning() -> None:
+def test_equal_values_give_a_zero_width_interval_and_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         low, high = mean_interval([0.9, 0.9, 0.9])
@@ -127,5 +127,5 @@ def test_one_value_has_no_interval() -> None:
     assert np.isnan(high).all()
 
 
-def test_the_interval_of_the_same_values_is_the_same_each_time() -> None:
+def test_the_same_values_always_have_the_same_interval() -> None:
     assert mean_interval([0.1, 0.5, 0.7]) == mean_interval([0.1, 0.5, 0.7])

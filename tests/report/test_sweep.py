@@ -33,7 +33,7 @@ def setting(suite: ExampleSuite) -> Setting:
     return found
 
 
-def test_functions_that_differ_only_in_the_parameter_form_a_line_by_ascending_value(setting: Setting) -> None:
+def test_functions_that_differ_only_in_the_parameter_form_an_ascending_line(setting: Setting) -> None:
     found = {line.name: line.points for line in sweep_lines(setting, 10, "temperature", 0.9)}
     assert [point.value for point in found["power(score=bald)"]] == [0.25, 0.5]
     assert [point.labels[1] for point in found["power(score=bald)"]] == [40, 30]
@@ -60,12 +60,12 @@ def test_the_figure_draws_medians_above_and_areas_below(setting: Setting) -> Non
     assert to_svg(figure) == to_svg(sweep_figure(setting, "temperature", 0.9))  # type: ignore[arg-type]
 
 
-def test_a_median_that_is_infinite_has_no_mark(setting: Setting) -> None:
+def test_an_infinite_median_has_no_mark(setting: Setting) -> None:
     figure = sweep_figure(setting, "temperature", 0.9)
     assert figure is not None
     heights = [np.asarray(line.get_ydata(), float) for line in figure.axes[0].get_lines()]
     assert any(np.isnan(height).all() for height in heights)  # softmax never reaches 0.9
 
 
-def test_there_is_no_figure_if_no_trial_of_a_function_with_the_parameter_is_done(setting: Setting) -> None:
+def test_no_figure_is_drawn_if_no_function_with_the_parameter_is_done(setting: Setting) -> None:
     assert sweep_figure(setting, "rank", 0.9) is None

@@ -25,7 +25,7 @@ def test_labels_to_reach_an_accuracy_are_quartiles_over_trials(suite: ExampleSui
     assert table.cells.loc["uniform", "B = 10"] == "40 / 50 / ∞ (3)"  # from 30, 50 and ∞
 
 
-def test_each_target_has_a_table_and_a_target_never_reached_is_infinite(suite: ExampleSuite) -> None:
+def test_each_target_has_a_table_and_an_unreached_target_is_infinite(suite: ExampleSuite) -> None:
     tables = labels_to_target_tables(replace(suite, report=ExampleTargets([0.5, 0.975])).collect())
     assert [table.cells.iloc[0, 0] for table in tables] == ["20 / 20 / 20 (3)", "∞ / ∞ / ∞ (3)"]
     assert tables[1].title == "Labels to 97.5 % test accuracy"

@@ -26,7 +26,7 @@ def condition(load: Loader) -> Condition:
     return load().conditions[0]
 
 
-def test_the_key_of_a_condition_never_changes_by_itself(condition: Condition) -> None:
+def test_the_key_of_a_condition_stays_the_same(condition: Condition) -> None:
     # If this fails, every existing journal is orphaned; make sure that this is intended.
     assert condition.key(0) == PINNED
 
@@ -109,20 +109,18 @@ def test_the_key_changes_with_any_part_of_the_training(load: Loader, condition: 
     ],
     ids=str,
 )
-def test_the_key_does_not_change_with_what_decides_no_number(
+def test_the_key_ignores_values_that_do_not_affect_results(
     load: Loader, condition: Condition, changes: dict[str, Any]
 ) -> None:
     assert load(**changes).conditions[0].key(0) == condition.key(0)
 
 
-def test_each_trial_has_a_key_of_its_own(condition: Condition) -> None:
+def test_each_trial_has_its_own_key(condition: Condition) -> None:
     assert len({condition.key(trial) for trial in range(100)}) == 100
 
 
 @pytest.mark.parametrize("part", ["acquisition", "dataset", "model"])
-def test_a_raised_revision_of_a_plugin_changes_the_key_and_another_label_does_not(
-    condition: Condition, part: str
-) -> None:
+def test_a_new_revision_of_a_plugin_changes_the_key_but_a_new_label_does_not(condition: Condition, part: str) -> None:
     plugin = getattr(condition, part)
     revised = condition.model_copy(update={part: replace(plugin, revision=f"{plugin.name}:999")})
     assert revised.key(0) != condition.key(0)
@@ -130,12 +128,12 @@ def test_a_raised_revision_of_a_plugin_changes_the_key_and_another_label_does_no
     assert relabelled.key(0) == condition.key(0)
 
 
-def test_the_revision_of_a_nested_plugin_is_part_of_its_wrapper_s(load: Loader) -> None:
+def test_the_revision_of_a_plugin_includes_nested_plugins(load: Loader) -> None:
     acquisition = load(matrix=acquiring("softmax")).conditions[0].acquisition
     assert acquisition.revision == "softmax:1+bald:1"
 
 
-def test_the_description_of_a_condition_is_json_and_complete(condition: Condition) -> None:
+def test_the_description_of_a_condition_is_complete_json(condition: Condition) -> None:
     described = condition.describe()
     assert json.loads(json.dumps(described)) == described
     assert described["acquisition"] == {"label": "uniform", "name": "uniform", "parameters": {}}
@@ -149,7 +147,7 @@ def needing_targets(load: Loader, **changes: Any) -> Condition:
 
 
 @pytest.mark.usefixtures("fakes")
-def test_where_targets_are_needed_the_key_is_the_same_for_none_given_and_the_spelt_out_default(load: Loader) -> None:
+def test_absent_and_explicit_default_targets_give_the_same_key_if_targets_are_needed(load: Loader) -> None:
     absent = needing_targets(load)
     for spelt_out in ({"size": 100}, {"of": "pool"}, {"size": 100, "of": "pool"}, {}):
         assert needing_targets(load, targets=spelt_out).key(0) == absent.key(0)
@@ -157,7 +155,7 @@ def test_where_targets_are_needed_the_key_is_the_same_for_none_given_and_the_spe
 
 
 @pytest.mark.usefixtures("fakes")
-def test_where_targets_are_needed_the_key_changes_with_them(load: Loader) -> None:
+def test_the_key_changes_with_targets_if_they_are_needed(load: Loader) -> None:
     given = [None, {"size": 99}, {"of": "validation"}, {"of": "test"}]
     assert len({needing_targets(load, targets=targets).key(0) for targets in given}) == 4
 
@@ -175,7 +173,7 @@ KEYS_OF_SHIPPED_SUITES = {
 
 
 @pytest.mark.parametrize("name", KEYS_OF_SHIPPED_SUITES)
-def test_the_keys_of_a_shipped_suite_never_change_by_themselves(name: str) -> None:
+def test_the_keys_of_a_shipped_suite_stay_the_same(name: str) -> None:
     path = shipped_suites()[name]
     if suite_kind(path) == "cost":
         keys = [condition.key(0) for condition in load_cost_suite(path).conditions]
@@ -187,7 +185,7 @@ def test_the_keys_of_a_shipped_suite_never_change_by_themselves(name: str) -> No
 
 
 @pytest.mark.parametrize("folder", sorted(path.name for path in RECORDS.iterdir() if path.is_dir()))
-def test_every_published_journal_has_the_key_that_its_condition_gives(folder: str) -> None:
+def test_every_published_journal_has_the_key_of_its_condition(folder: str) -> None:
     journals = [path for path in sorted((RECORDS / folder).glob("*.jsonl")) if path.name != "verified.jsonl"]
     assert journals
     for path in journals:
@@ -218,5 +216,5 @@ def test_a_newer_key_that_is_set_changes_key_and_header(load: Loader, condition:
 
 
 @pytest.mark.parametrize("key", NEWER_KEYS)
-def test_a_key_that_is_true_or_false_is_never_null(refused: Refused, key: str) -> None:
+def test_a_boolean_key_cannot_be_null(refused: Refused, key: str) -> None:
     assert refused(settings=(f"{key}=null",)).startswith(f"FILE: {key}: ")

@@ -21,7 +21,7 @@ def through_a_header(condition: Condition | CostCondition) -> Condition | CostCo
 
 
 @pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
-def test_every_condition_of_a_shipped_suite_comes_back_with_its_key(path: Path) -> None:
+def test_each_condition_of_a_shipped_suite_is_restored_with_its_key(path: Path) -> None:
     if path.stem == "peers" and "baal_bald" not in acquisitions.names():
         pytest.skip("softal-bench-peers is not installed; `make test-peers` runs this test with it")
     conditions = (load_cost_suite if suite_kind(path) == "cost" else load_suite)(path).conditions
@@ -44,12 +44,12 @@ def test_every_condition_of_a_shipped_suite_comes_back_with_its_key(path: Path) 
     ],
     ids=str,
 )
-def test_what_is_not_the_default_comes_back_too(load: Loader, changes: dict[str, Any]) -> None:
+def test_non_default_values_are_restored(load: Loader, changes: dict[str, Any]) -> None:
     condition = load(**changes).conditions[0]
     assert through_a_header(condition).key(3) == condition.key(3)
 
 
-def test_a_label_decides_nothing(load: Loader) -> None:
+def test_a_label_has_no_effect(load: Loader) -> None:
     condition = load().conditions[0]
     described = condition.describe()
     described["acquisition"]["label"] = "<script>"
@@ -70,15 +70,13 @@ def test_a_label_decides_nothing(load: Loader) -> None:
     ],
     ids=str,
 )
-def test_what_describes_no_condition_is_an_error_that_says_where(
-    load: Loader, changes: dict[str, Any], what: str
-) -> None:
+def test_an_invalid_description_is_reported_with_its_place(load: Loader, changes: dict[str, Any], what: str) -> None:
     with pytest.raises(SuiteError) as error:
         condition_of({**load().conditions[0].describe(), **changes})
     assert what in str(error.value)
 
 
-def test_plugins_nested_without_end_are_an_error(load: Loader) -> None:
+def test_plugins_nested_too_deeply_are_an_error(load: Loader) -> None:
     nested: Any = "digits"
     for _ in range(2000):
         nested = {"repeated": {"of": nested}}

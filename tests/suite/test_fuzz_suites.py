@@ -114,7 +114,7 @@ def loaded(path: Path, cost: bool) -> Suite | CostSuite | SuiteError:
 
 
 @pytest.mark.parametrize("cost", [False, True])
-def test_the_suites_that_are_damaged_below_are_sound(path: Path, cost: bool) -> None:
+def test_the_undamaged_suites_are_valid(path: Path, cost: bool) -> None:
     path.write_text(json.dumps(COST if cost else TRIALS))
     assert isinstance(loaded(path, cost), CostSuite if cost else Suite)
 
@@ -126,7 +126,7 @@ def test_the_suites_that_are_damaged_below_are_sound(path: Path, cost: bool) -> 
     st.lists(changes, max_size=3),
     st.sampled_from(range(5)).flatmap(lambda one: splices if one == 4 else st.none()),
 )
-def test_a_damaged_suite_is_loaded_or_is_an_error_that_names_the_file(
+def test_a_damaged_suite_is_loaded_or_the_error_names_the_file(
     path: Path, cost: bool, damage: list[Any], splice: tuple[int, int, str] | None
 ) -> None:
     document = copy.deepcopy(COST if cost else TRIALS)

@@ -14,7 +14,7 @@ from .example import acquiring
 RULES = ("softmax", "power", "softrank")
 
 
-def test_the_keys_of_the_file_become_the_suite(load: Loader) -> None:
+def test_the_suite_has_the_values_of_the_file(load: Loader) -> None:
     suite = load(title="A title", description="Why.", trials=3, device="auto", report={"targets": [0.5]})
     assert (suite.name, suite.title, suite.description) == ("tiny", "A title", "Why.")
     assert (suite.device, suite.trials, suite.report.targets) == ("auto", 3, [0.5])
@@ -25,7 +25,7 @@ def test_the_keys_of_the_file_become_the_suite(load: Loader) -> None:
     assert condition.training.epoch_draws == 64
 
 
-def test_what_the_file_leaves_out_has_the_paper_s_defaults(load: Loader) -> None:
+def test_omitted_keys_have_the_defaults_of_the_paper(load: Loader) -> None:
     suite = load(training=None, initial=None, posterior_samples=None, trials=None, budget=300)
     condition = suite.conditions[0]
     assert suite.trials == 5
@@ -38,7 +38,7 @@ def test_what_the_file_leaves_out_has_the_paper_s_defaults(load: Loader) -> None
     assert (training.evaluation_samples, training.evaluation_mean) == (None, "geometric")
 
 
-def test_a_suite_may_do_without_a_matrix(load: Loader) -> None:
+def test_a_suite_does_not_need_a_matrix(load: Loader) -> None:
     suite = load(matrix=None, batch_size=5, acquisition="bald")
     assert [condition.acquisition.name for condition in suite.conditions] == ["bald"]
     assert suite.varied == ()
@@ -49,12 +49,12 @@ def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
         load_suite(tmp_path / "no.yaml")
 
 
-def test_a_folder_is_no_suite_file(tmp_path: Path) -> None:
+def test_a_folder_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(SuiteError, match="cannot be read: is not a regular file"):
         load_suite(tmp_path)
 
 
-def test_a_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:
+def test_a_binary_file_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "picture.yaml"
     path.write_bytes(b"\x89PNG\r\n\x1a\n\x00\xff")
     with pytest.raises(SuiteError, match=r"picture\.yaml: not a text file"):
@@ -76,7 +76,7 @@ def test_a_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:
         ("title: a", "FILE: name: missing"),
     ],
 )
-def test_a_file_that_is_no_suite_is_refused(refused: Refused, text: str, message: str) -> None:
+def test_a_file_that_is_not_a_suite_is_rejected(refused: Refused, text: str, message: str) -> None:
     assert refused(text).startswith(message)
 
 
@@ -116,7 +116,7 @@ def test_a_file_that_is_no_suite_is_refused(refused: Refused, text: str, message
     ],
     ids=str,
 )
-def test_a_wrong_key_or_value_is_an_error_that_says_where_and_what(
+def test_a_wrong_key_or_value_is_reported_with_its_place(
     refused: Refused, changes: dict[str, Any], fragments: list[str]
 ) -> None:
     message = refused(**changes)
@@ -126,31 +126,31 @@ def test_a_wrong_key_or_value_is_an_error_that_says_where_and_what(
 
 @pytest.mark.parametrize("size", [0, -1])
 @pytest.mark.parametrize("key", ["trials", "budget", "validation_size", "posterior_samples", "pool_subset", "threads"])
-def test_a_size_of_zero_or_below_is_refused(refused: Refused, key: str, size: int) -> None:
+def test_a_size_below_1_is_rejected(refused: Refused, key: str, size: int) -> None:
     message = refused(**{key: size})
     assert message.startswith(f"FILE: {key}: ")
     assert message.endswith(f"1; got {size}")
 
 
-def test_a_batch_size_of_zero_is_refused_where_it_stands_in_the_matrix(refused: Refused) -> None:
+def test_a_batch_size_of_0_is_reported_with_its_place_in_the_matrix(refused: Refused) -> None:
     assert refused(matrix=acquiring("bald", batch_sizes=(5, 0))).startswith("FILE: matrix.batch_size[1]: ")
 
 
 @pytest.mark.parametrize(
     "key", list(map("training.{}".format, ("batch_size", "epoch_draws", "max_epochs", "patience")))
 )
-def test_a_training_size_of_zero_is_refused(refused: Refused, key: str) -> None:
+def test_a_training_size_of_0_is_rejected(refused: Refused, key: str) -> None:
     assert refused(training={key.split(".")[1]: 0}).startswith(f"FILE: {key}: ")
 
 
 @pytest.mark.parametrize("patience", [[], [3, 0], "3", 1.5, [2, "x"], None, True])
-def test_a_patience_that_is_no_count_and_no_list_of_counts_is_refused(refused: Refused, patience: object) -> None:
+def test_a_patience_that_is_not_a_count_or_list_of_counts_is_rejected(refused: Refused, patience: object) -> None:
     message = refused(training={"patience": patience})
     assert message.startswith("FILE: training.patience: need a whole number from 1, or a list of them; got ")
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "/etc/passwd", "a b", "", "a\n", ".", "ä", "a" * 101])
-def test_a_name_that_is_no_plain_name_is_refused(refused: Refused, name: str) -> None:
+def test_a_name_that_is_not_plain_is_rejected(refused: Refused, name: str) -> None:
     message = refused(name=name)
     assert message.startswith("FILE: name: ")
     assert f"got {name!r}" in message
@@ -161,7 +161,7 @@ def test_a_name_may_have_letters_digits_underscores_and_hyphens(load: Loader) ->
 
 
 @pytest.mark.parametrize("name", ["README", "readme"])
-def test_the_name_of_the_leaderboard_s_index_is_refused_for_a_suite(refused: Refused, name: str) -> None:
+def test_a_suite_cannot_have_the_name_of_the_leaderboard_index(refused: Refused, name: str) -> None:
     assert refused(name=name).startswith("FILE: name: ")
 
 
@@ -195,7 +195,7 @@ def test_the_name_of_the_leaderboard_s_index_is_refused_for_a_suite(refused: Ref
     ],
     ids=str,
 )
-def test_an_acquisition_function_that_cannot_be_used_is_refused_where_it_stands(
+def test_an_unusable_acquisition_function_is_reported_with_its_place(
     refused: Refused, acquisition: Any, fragments: list[str]
 ) -> None:
     message = refused(matrix=acquiring("uniform", "bald", acquisition))
@@ -214,7 +214,7 @@ def test_a_temperature_that_is_not_positive_and_finite_is_refused(
 
 
 @pytest.mark.parametrize("temperature", [".inf", ".nan"])
-def test_a_temperature_that_is_no_finite_number_is_refused(refused: Refused, temperature: str) -> None:
+def test_an_infinite_or_nan_temperature_is_rejected(refused: Refused, temperature: str) -> None:
     message = refused(f"matrix: {{acquisition: [{{softmax: {{temperature: {temperature}}}}}]}}")
     assert message.startswith("FILE: matrix.acquisition[0].softmax.temperature: ")
 
@@ -243,9 +243,7 @@ def test_a_temperature_that_is_no_finite_number_is_refused(refused: Refused, tem
     ],
     ids=str,
 )
-def test_a_model_or_data_set_that_cannot_be_used_is_refused(
-    refused: Refused, changes: dict[str, Any], message: str
-) -> None:
+def test_an_unusable_model_or_data_set_is_rejected(refused: Refused, changes: dict[str, Any], message: str) -> None:
     assert refused(**changes).startswith(message)
 
 
@@ -259,7 +257,7 @@ def test_a_model_or_data_set_that_cannot_be_used_is_refused(
     ],
     ids=str,
 )
-def test_an_unknown_key_inside_a_key_is_told_with_the_known_ones(
+def test_an_unknown_nested_key_is_reported_with_the_known_keys(
     refused: Refused, changes: dict[str, Any], place: str, known: str
 ) -> None:
     message = refused(**changes)
@@ -268,7 +266,7 @@ def test_an_unknown_key_inside_a_key_is_told_with_the_known_ones(
 
 
 @pytest.mark.parametrize("key", ["name", "matrix", "dataset", "budget", "device"])
-def test_the_message_stays_short_however_long_the_wrong_value_is(refused: Refused, key: str) -> None:
+def test_the_message_is_short_even_if_the_wrong_value_is_long(refused: Refused, key: str) -> None:
     for value in ("x" * 20_000, [0] * 10_000):
         message = refused(**{key: value})
         assert message.startswith(f"FILE: {key}: ")

@@ -18,20 +18,20 @@ def cells(suite: Suite) -> list[tuple[str, int]]:
     return [(condition.acquisition.label, condition.batch_size) for condition in suite.conditions]
 
 
-def test_the_lists_of_the_matrix_multiply_in_the_order_of_the_file(load: Loader) -> None:
+def test_the_matrix_combines_its_lists_in_the_order_of_the_file(load: Loader) -> None:
     suite = load(matrix=acquiring("uniform", "bald", batch_sizes=(5, 10)))
     assert cells(suite) == [("uniform", 5), ("bald", 5), ("uniform", 10), ("bald", 10)]
     assert suite.varied == ("batch_size", "acquisition")
 
 
-def test_a_dotted_key_of_the_matrix_sets_the_nested_one_and_leaves_its_neighbours(load: Loader) -> None:
+def test_a_dotted_key_of_the_matrix_sets_only_the_nested_key(load: Loader) -> None:
     suite = load(matrix={**acquiring("bald"), "training.max_epochs": [1, 3]})
     assert [condition.training.max_epochs for condition in suite.conditions] == [1, 3]
     assert {condition.training.epoch_draws for condition in suite.conditions} == {64}
     assert suite.varied == ("training.max_epochs",)
 
 
-def test_exclude_takes_out_the_combinations_that_match_all_of_its_keys(load: Loader) -> None:
+def test_exclude_removes_the_combinations_that_match_all_of_its_keys(load: Loader) -> None:
     suite = load(
         matrix=acquiring("uniform", "bald", batch_sizes=(5, 10, 15)),
         exclude=[{"acquisition": "bald", "batch_size": [10, 15]}, {"acquisition": "uniform", "batch_size": 5}],
@@ -39,7 +39,7 @@ def test_exclude_takes_out_the_combinations_that_match_all_of_its_keys(load: Loa
     assert cells(suite) == [("bald", 5), ("uniform", 10), ("uniform", 15)]
 
 
-def test_overrides_set_keys_where_a_combination_matches_and_later_ones_win(load: Loader) -> None:
+def test_overrides_set_keys_of_matching_combinations_and_the_last_one_wins(load: Loader) -> None:
     suite = load(
         matrix=acquiring("uniform", "bald", batch_sizes=(5, 10)),
         overrides=[
@@ -54,7 +54,7 @@ def test_overrides_set_keys_where_a_combination_matches_and_later_ones_win(load:
     assert found == [("uniform", 5, 4, 1, 64), ("bald", 5, 7, 2, 64), ("uniform", 10, 4, 1, 64), ("bald", 10, 9, 2, 64)]
 
 
-def test_what_an_override_sets_can_be_matched_by_only(load: Loader) -> None:
+def test_only_can_match_a_value_set_by_an_override(load: Loader) -> None:
     overrides = [{"where": {"acquisition": "bald"}, "set": {"posterior_samples": 7}}]
     assert cells(load(overrides=overrides, only=("posterior_samples=7",))) == [("bald", 5)]
 
@@ -87,13 +87,13 @@ def test_bald_does_not_match_a_rule_over_bald(load: Loader) -> None:
         (("dataset=digits", "initial.size=10", "batch_size=10"), [("uniform", 10), ("bald", 10)]),
     ],
 )
-def test_only_keeps_what_matches_one_value_of_every_key(
+def test_only_keeps_conditions_that_match_every_key(
     load: Loader, only: tuple[str, ...], expected: list[tuple[str, int]]
 ) -> None:
     assert cells(load(matrix=acquiring("uniform", "bald", batch_sizes=(5, 10)), only=only)) == expected
 
 
-def test_only_does_not_change_what_the_suite_varies(load: Loader) -> None:
+def test_only_does_not_change_the_varied_keys(load: Loader) -> None:
     matrix = acquiring("uniform", "bald", batch_sizes=(5, 10))
     assert load(matrix=matrix, only=("batch_size=5",)).varied == ("batch_size", "acquisition")
 
@@ -113,15 +113,13 @@ def test_only_does_not_change_what_the_suite_varies(load: Loader) -> None:
         ("acquisition=[bald", ["invalid YAML"]),
     ],
 )
-def test_an_only_that_matches_nothing_is_an_error_that_says_what_there_is(
-    refused: Refused, only: str, fragments: list[str]
-) -> None:
+def test_an_only_that_matches_nothing_is_rejected(refused: Refused, only: str, fragments: list[str]) -> None:
     message = refused(only=(only,))
     assert message.startswith(f"--only {only}: ")
     assert all(fragment in message for fragment in fragments), message
 
 
-def test_onlys_that_each_match_but_never_together_are_an_error(refused: Refused) -> None:
+def test_onlys_that_never_match_together_are_rejected(refused: Refused) -> None:
     message = refused(
         matrix=acquiring("uniform", "bald", batch_sizes=(5, 10)),
         exclude=[{"acquisition": "bald", "batch_size": 10}],
@@ -148,22 +146,22 @@ def test_set_replaces_a_value_of_the_file(load: Loader, setting: str, key: str, 
     assert {condition.value(key) for condition in suite.conditions} == {value}
 
 
-def test_set_reaches_into_the_parameters_of_a_plugin(load: Loader) -> None:
+def test_set_changes_a_parameter_of_a_plugin(load: Loader) -> None:
     suite = load(model={"digits_cnn": {"dropout": 0.5}}, settings=("model.digits_cnn.dropout=0.25",))
     assert suite.conditions[0].model.parameters == {"dropout": 0.25}
 
 
-def test_set_leaves_the_neighbours_of_what_it_sets(load: Loader) -> None:
+def test_set_does_not_change_other_nested_keys(load: Loader) -> None:
     suite = load(settings=("training.max_epochs=4",))
     training = suite.conditions[0].training
     assert (training.max_epochs, training.epoch_draws) == (4, 64)
 
 
-def test_of_two_settings_of_one_key_the_last_counts(load: Loader) -> None:
+def test_the_last_setting_of_a_key_wins(load: Loader) -> None:
     assert load(settings=("seed=1", "seed=2")).conditions[0].seed == 2
 
 
-def test_the_number_of_trials_can_be_given_beside_the_file(load: Loader) -> None:
+def test_the_number_of_trials_can_be_overridden(load: Loader) -> None:
     assert load(trials=5, trial_count=2).trials == 2
     assert load(trials=5, settings=("trials=3",)).trials == 3
 
@@ -188,13 +186,13 @@ def test_the_number_of_trials_can_be_given_beside_the_file(load: Loader) -> None
         ("matrix=3", ["matrix: ", "got 3"]),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_refused(refused: Refused, setting: str, fragments: list[str]) -> None:
+def test_an_unusable_setting_is_rejected(refused: Refused, setting: str, fragments: list[str]) -> None:
     message = refused(settings=(setting,))
     assert all(fragment in message for fragment in fragments), message
 
 
 @pytest.mark.parametrize("matrix", [5, None, [1], "batch_size"])
-def test_a_matrix_of_the_wrong_type_is_refused_beside_a_setting_too(refused: Refused, matrix: Any) -> None:
+def test_a_matrix_of_the_wrong_type_is_rejected_with_settings_too(refused: Refused, matrix: Any) -> None:
     message = refused(f"name: x\nmatrix: {'' if matrix is None else matrix}", settings=("seed=1",))
     assert message.startswith("FILE: matrix: ")
 
@@ -214,9 +212,7 @@ def test_a_matrix_of_the_wrong_type_is_refused_beside_a_setting_too(refused: Ref
     ],
     ids=str,
 )
-def test_an_exclude_that_matches_nothing_or_everything_is_refused(
-    refused: Refused, exclude: list[Any], message: str
-) -> None:
+def test_an_exclude_that_matches_nothing_or_all_is_rejected(refused: Refused, exclude: list[Any], message: str) -> None:
     assert refused(exclude=exclude).startswith(message)
 
 
@@ -239,7 +235,7 @@ def test_an_exclude_that_matches_nothing_or_everything_is_refused(
     ],
     ids=str,
 )
-def test_an_override_that_matches_nothing_or_sets_nonsense_is_refused(
+def test_an_override_that_matches_nothing_or_is_invalid_is_rejected(
     refused: Refused, override: dict[str, Any], message: str
 ) -> None:
     assert refused(overrides=[override]).startswith(message)
@@ -260,11 +256,11 @@ def test_an_override_that_matches_nothing_or_sets_nonsense_is_refused(
     ],
     ids=str,
 )
-def test_a_matrix_that_makes_no_conditions_is_refused(refused: Refused, matrix: dict[str, Any], message: str) -> None:
+def test_an_invalid_matrix_is_rejected(refused: Refused, matrix: dict[str, Any], message: str) -> None:
     assert refused(matrix=matrix).startswith(message)
 
 
-def test_a_matrix_above_the_limit_is_refused_before_any_of_it_is_built(refused: Refused) -> None:
+def test_a_matrix_above_the_limit_is_rejected_before_it_is_built(refused: Refused) -> None:
     before = time.process_time()
     message = refused(
         posterior_samples=None,
@@ -285,7 +281,7 @@ def test_a_matrix_above_the_limit_is_refused_before_any_of_it_is_built(refused: 
     ],
     ids=str,
 )
-def test_two_conditions_that_are_the_same_are_refused(refused: Refused, changes: dict[str, Any]) -> None:
+def test_two_equal_conditions_are_rejected(refused: Refused, changes: dict[str, Any]) -> None:
     message = refused(**changes)
     assert "two conditions are the same" in message
     assert "with batch_size 5" in message
@@ -298,7 +294,7 @@ def test_the_labels_of_different_acquisition_functions_differ(load: Loader) -> N
     assert first.acquisition.label != second.acquisition.label
 
 
-def test_an_only_matches_a_number_by_its_value(load: Loader) -> None:
+def test_only_matches_a_number_by_its_value(load: Loader) -> None:
     softmax = [{"softmax": {"temperature": 1}}, {"softmax": {"temperature": 2}}, "bald"]
     suite = load(only=("acquisition.softmax.temperature=1",), matrix={"acquisition": softmax, "batch_size": [5]})
     assert [condition.acquisition.label for condition in suite.conditions] == ["softmax(bald, T=1)"]

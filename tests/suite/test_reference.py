@@ -29,7 +29,7 @@ def suite_with(folder: Path, *rows: dict[str, Any], **keys: Any) -> Path:
     return write_suite(folder, report={"reference": "published"})
 
 
-def test_quartiles_are_read_and_infinity_stands_for_all_three(tmp_path: Path) -> None:
+def test_quartiles_are_read_and_infinity_sets_all_three(tmp_path: Path) -> None:
     reference = load_suite(suite_with(tmp_path, ROW)).reference
     assert reference is not None
     assert reference.rows[0].labels == {0.9: (172.5, 200.0, 212.5), 0.95: (math.inf,) * 3}
@@ -57,16 +57,14 @@ def test_a_slice_of_the_suite_keeps_the_whole_reference(tmp_path: Path) -> None:
         ({"published": 3}, "unknown key.*published_as"),
     ],
 )
-def test_a_row_that_cannot_be_used_is_an_error_that_says_which(
-    tmp_path: Path, change: dict[str, Any], message: str
-) -> None:
+def test_an_unusable_row_is_reported_with_its_file(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(SuiteError, match=message) as caught:
         load_suite(suite_with(tmp_path, ROW | change))
     assert "report.reference" in str(caught.value)
     assert "published.yaml" in str(caught.value)
 
 
-def test_a_row_beside_two_conditions_is_an_error(tmp_path: Path) -> None:
+def test_a_row_for_two_conditions_is_an_error(tmp_path: Path) -> None:
     path = suite_with(tmp_path, ROW)
     path.write_text(path.read_text(encoding="utf-8").replace("posterior_samples: 4\n", ""), encoding="utf-8")
     matrix = acquiring("bald") | {"posterior_samples": [4, 5]}
@@ -74,13 +72,13 @@ def test_a_row_beside_two_conditions_is_an_error(tmp_path: Path) -> None:
         load_suite(write_suite(tmp_path, report={"reference": "published"}, posterior_samples=None, matrix=matrix))
 
 
-def test_an_unknown_reference_is_an_error_that_names_those_there(tmp_path: Path) -> None:
+def test_an_unknown_reference_is_reported_with_a_suggestion(tmp_path: Path) -> None:
     suite_with(tmp_path, ROW)
     with pytest.raises(SuiteError, match=r"publised.yaml cannot be read; did you mean 'published'\?"):
         load_suite(write_suite(tmp_path, report={"reference": "publised"}))
 
 
-def test_a_reference_cannot_lead_out_of_its_folder(tmp_path: Path) -> None:
+def test_a_reference_cannot_be_outside_its_folder(tmp_path: Path) -> None:
     with pytest.raises(SuiteError, match=r"report\.reference"):
         load_suite(write_suite(tmp_path, report={"reference": "../published"}))
 
@@ -101,7 +99,7 @@ def test_a_parameter_that_no_function_has_is_an_error(tmp_path: Path) -> None:
         ({"names": {"maybe": None}}, "maybe", r"is None; need .* all numbers: number"),
     ],
 )
-def test_a_page_against_a_parameter_whose_values_are_not_numbers_is_refused(
+def test_a_page_against_a_parameter_that_is_not_numeric_is_rejected(
     tmp_path: Path, fakes: None, acquisition: Any, parameter: str, message: str
 ) -> None:
     """Some values may be numbers, as for the first method here."""

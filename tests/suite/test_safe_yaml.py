@@ -61,7 +61,7 @@ def test_plain_data_are_read(text: str, data: Any) -> None:
         ("a: .inf", "inf is not a finite number"),
     ],
 )
-def test_a_number_that_is_too_long_or_ambiguous_is_refused(text: str, problem: str) -> None:
+def test_a_very_long_or_ambiguous_number_is_rejected(text: str, problem: str) -> None:
     assert problem in refusal(text)
 
 
@@ -70,19 +70,19 @@ def test_a_number_that_is_too_long_or_ambiguous_is_refused(text: str, problem: s
     "text",
     ["a: {}", "a: {}x", "a: 0x{}", "a: 0{}", "a: 1:{}", 'a: "{}"', "a: !!int {}", "a: !!timestamp {}", "? {}\n: 1"],
 )
-def test_a_value_that_is_too_long_is_refused(text: str, digits: int) -> None:
+def test_a_very_long_value_is_rejected(text: str, digits: int) -> None:
     assert "characters; at most 20000 are read" in refusal(text.format("1" * digits))
 
 
 @pytest.mark.parametrize("key", ["trials", "posterior_samples", "training.epoch_draws", "training.max_epochs"])
 @pytest.mark.parametrize("number", ["1" + "0" * 19, "9" * 399])
-def test_a_number_that_fits_no_tensor_is_refused_in_settings_too(tmp_path: Path, key: str, number: str) -> None:
+def test_a_number_too_large_for_a_tensor_is_rejected_in_settings(tmp_path: Path, key: str, number: str) -> None:
     with pytest.raises(SuiteError, match=rf"--set {key}={number}: .*at most 9223372036854775807 is read"):
         load_suite(write_suite(tmp_path), settings=[f"{key}={number}"])
 
 
 @pytest.mark.parametrize("text", ["{}x", "1:1{}", "{}.", "1.{}e", "-{}_"])
-def test_reading_a_long_scalar_takes_time_linear_in_its_length(text: str) -> None:
+def test_reading_a_long_scalar_takes_linear_time(text: str) -> None:
     def seconds(length: int) -> float:
         document = "a: " + text.format("1" * length)
         start = time.process_time()
@@ -93,36 +93,36 @@ def test_reading_a_long_scalar_takes_time_linear_in_its_length(text: str) -> Non
     assert min(seconds(19_000) for _ in range(3)) < 8 * max(seconds(4_750) for _ in range(3)) + 0.1
 
 
-def test_a_number_with_an_exponent_is_a_number_not_a_text() -> None:
+def test_a_number_with_an_exponent_is_read_as_a_number() -> None:
     assert isinstance(parse("1e-3", "x.yaml"), float)
 
 
-def test_a_repeated_key_is_an_error_that_gives_the_line() -> None:
+def test_a_repeated_key_is_reported_with_its_line() -> None:
     message = refusal("a: 1\nb: 2\na: 3")
     assert message.startswith("x.yaml: line 3, column 1: ")
     assert "'a' is repeated" in message
 
 
-def test_a_key_repeated_inside_a_nested_mapping_is_an_error_too() -> None:
+def test_a_repeated_key_in_a_nested_mapping_is_an_error() -> None:
     assert "line 4" in refusal("a:\n  b:\n    c: 1\n    c: 2")
 
 
 @pytest.mark.parametrize("key", ["1", "true", "null", "1.5", "2024-01-01", "? [a]\n", "? {a: 1}\n"])
-def test_a_key_that_is_no_text_is_an_error_that_says_to_quote_it(key: str) -> None:
+def test_the_error_for_a_key_that_is_not_text_says_to_quote_it(key: str) -> None:
     message = refusal(f"a: 1\n{key}: x")
     assert "line 2" in message
     assert "quotes" in message
 
 
 @pytest.mark.parametrize("number", [".nan", ".inf", "-.inf", "1e999", "-1e999"])
-def test_a_number_that_is_not_finite_is_an_error_that_gives_its_place(number: str) -> None:
+def test_a_number_that_is_not_finite_is_reported_with_its_place(number: str) -> None:
     message = refusal(f"a: {{b: [0, {number}]}}")
     assert message.startswith("x.yaml: a.b[1]: ")
     assert "not a finite number" in message
 
 
 @pytest.mark.parametrize("value", ["2024-01-01", "2024-01-01 10:00:00", "!!binary aGk=", "!!set {x, y}"])
-def test_a_value_that_is_no_plain_datum_is_an_error_that_says_to_quote_it(value: str) -> None:
+def test_the_error_for_a_value_that_is_not_plain_says_to_quote_it(value: str) -> None:
     message = refusal(f"a: {value}")
     assert message.startswith("x.yaml: a: ")
     assert "quotes" in message
@@ -139,7 +139,7 @@ def test_a_value_that_is_no_plain_datum_is_an_error_that_says_to_quote_it(value:
         "!<tag:example.org,2002:x> y",
     ],
 )
-def test_a_tag_that_could_run_code_is_an_error_that_gives_the_line(tag: str) -> None:
+def test_a_tag_that_could_run_code_is_reported_with_its_line(tag: str) -> None:
     message = refusal(f"a: 1\nb: {tag}")
     assert message.startswith("x.yaml: line 2, ")
     assert "tag" in message
@@ -174,7 +174,7 @@ def test_a_value_that_does_not_fit_its_tag_is_an_error(value: str) -> None:
 @pytest.mark.parametrize(
     "text", ["a: [", "a: b: c", "\ta: 1", "a: 'x", "--- a\n--- b", "a: *unknown", "@", "%YAML 9.9\n--- a"]
 )
-def test_what_is_no_yaml_is_an_error_that_gives_the_line(text: str) -> None:
+def test_invalid_yaml_is_reported_with_its_line(text: str) -> None:
     assert refusal(text).startswith("x.yaml: line ")
 
 
@@ -186,7 +186,7 @@ def test_a_character_that_yaml_does_not_allow_is_an_error(character: str) -> Non
 @pytest.mark.parametrize(
     "text", ["a: &loop [*loop]", "a: &loop {b: *loop}", "&loop [[*loop]]", "&loop {x: {<<: *loop}}"]
 )
-def test_an_anchor_that_contains_itself_is_an_error_that_gives_the_line(text: str) -> None:
+def test_an_anchor_that_contains_itself_is_reported_with_its_line(text: str) -> None:
     message = refusal(text)
     assert "contains itself" in message
     assert "line 1" in message
@@ -213,7 +213,7 @@ def bomb(levels: int, start: str, level: str) -> str:
     ],
     ids=["billion laughs", "deep", "merges", "wide", "open lists", "open mappings", "dashes", "questions"],
 )
-def test_a_document_that_would_blow_up_is_refused_about_as_fast_as_a_plain_one_of_its_size_is_read(text: str) -> None:
+def test_rejecting_an_expanding_document_takes_about_as_long_as_reading_a_plain_one(text: str) -> None:
     plain = "a: [" + "1, " * (max(len(text), 100_000) // 3) + "]"
     before = time.process_time()
     parse(plain, "x.yaml")
@@ -222,7 +222,7 @@ def test_a_document_that_would_blow_up_is_refused_about_as_fast_as_a_plain_one_o
     assert time.process_time() - read < 20 * (read - before)
 
 
-def test_a_document_above_the_limit_of_size_is_refused_and_one_below_it_is_read() -> None:
+def test_a_document_above_the_size_limit_is_rejected_and_one_at_it_is_read() -> None:
     fits = "a: x\n".ljust(MAX_BYTES, "#")
     assert parse(fits, "x.yaml") == {"a": "x"}
     assert f"at most {MAX_BYTES}" in refusal(fits + "#")
@@ -249,7 +249,7 @@ yaml_like = st.lists(st.sampled_from([*TAGS, *SIGNS, *TEXTS]), max_size=12).map(
 
 @given(st.text() | yaml_like)
 @example("!!map {a}")
-def test_any_text_at_all_is_plain_data_or_a_suite_error(text: str) -> None:
+def test_any_text_gives_plain_data_or_a_suite_error(text: str) -> None:
     found = data_or_error(text)
     if isinstance(found, SuiteError):
         assert str(found).startswith("x.yaml: ")

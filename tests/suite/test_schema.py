@@ -22,7 +22,7 @@ def validator() -> Any:
     return jsonschema.Draft202012Validator(suite_schema())
 
 
-def test_the_shipped_schema_is_the_generated_one() -> None:
+def test_the_shipped_schema_is_up_to_date() -> None:
     assert json.loads(SHIPPED.read_text(encoding="utf-8")) == suite_schema()
 
 
@@ -34,7 +34,7 @@ def of_kind(kind: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_the_schema_knows_exactly_the_keys_of_a_suite_of_trials() -> None:
+def test_the_schema_has_exactly_the_keys_of_a_suite_of_trials() -> None:
     schema = of_kind("trials")
     assert set(schema["properties"]) == {*TrialSuiteKeys.model_fields, *Condition.model_fields}
     assert schema["additionalProperties"] is False
@@ -67,6 +67,6 @@ def test_each_shipped_suite_is_valid_under_the_schema(path: Path) -> None:
     [{"trails": 3}, {"budget": "many"}, {"trials": 0}, {"name": "a/b"}, {"matrix": {"batch_size": 5}}, {"dataset": 3}],
     ids=str,
 )
-def test_the_schema_refuses_what_reading_refuses(changes: dict[str, Any]) -> None:
+def test_the_schema_rejects_invalid_suites(changes: dict[str, Any]) -> None:
     assert validator().is_valid(tiny())
     assert not validator().is_valid(tiny(**changes))

@@ -23,7 +23,7 @@ def is_joint(condition: Condition) -> bool:
     return condition.acquisition.name in ("batchbald", "batch_epig_bald")
 
 
-def test_table_1_runs_every_method_at_every_batch_size_but_batchbald_at_the_large_ones(table_1: Suite) -> None:
+def test_table_1_runs_every_method_at_every_batch_size_except_batchbald_at_large_ones(table_1: Suite) -> None:
     cells: dict[str, list[int]] = {}
     for condition in table_1.conditions:
         cells.setdefault(condition.acquisition.label, []).append(condition.batch_size)
@@ -42,7 +42,7 @@ def test_table_1_runs_every_method_at_every_batch_size_but_batchbald_at_the_larg
     }
 
 
-def test_table_1_draws_as_many_posterior_samples_as_the_paper_ran(table_1: Suite) -> None:
+def test_table_1_draws_as_many_posterior_samples_as_the_paper(table_1: Suite) -> None:
     for condition in table_1.conditions:
         bald_at_50 = condition.acquisition.label in ("bald", "epig_bald") and condition.batch_size == 50
         expected = 100 if is_joint(condition) else 50 if bald_at_50 else 20
@@ -75,7 +75,7 @@ def test_batchbald_samples_as_many_label_configurations_as_the_paper(table_1: Su
         ("training.evaluation_mean", "geometric"),
     ],
 )
-def test_table_1_is_in_the_paper_s_regime(table_1: Suite, key: str, value: object) -> None:
+def test_table_1_has_the_paper_s_regime(table_1: Suite, key: str, value: object) -> None:
     assert {condition.value(key) for condition in table_1.conditions} == {value}
 
 
@@ -83,12 +83,12 @@ def test_table_1_s_network_drops_half_of_its_units(table_1: Suite) -> None:
     assert table_1.conditions[0].model.parameters == {"dropout": 0.5}
 
 
-def test_table_1_has_five_trials_and_asks_for_90_and_95_per_cent(table_1: Suite) -> None:
+def test_table_1_has_five_trials_and_targets_90_and_95_per_cent(table_1: Suite) -> None:
     assert (table_1.trials, table_1.report.targets) == (5, [0.9, 0.95])
 
 
 @pytest.mark.parametrize(("batch_size", "rounds"), [(5, 57), (10, 29), (20, 15), (50, 7)])
-def test_table_1_s_trials_end_at_300_labels_or_320(table_1: Suite, batch_size: int, rounds: int) -> None:
+def test_table_1_s_trials_end_at_300_or_320_labels(table_1: Suite, batch_size: int, rounds: int) -> None:
     # 20 labels at the start; one training before each acquisition and one after the last.
     found = {num_rounds(c) for c in table_1.conditions if c.batch_size == batch_size}
     assert found == {rounds}
@@ -133,7 +133,7 @@ def test_the_quickstart_compares_five_methods_at_two_batch_sizes_on_repeated_dig
 PEERS = {"redux_bald", "redux_batchbald", "baal_bald", "baal_batchbald", "baal_power", "baal_softmax", "baal_softrank"}
 
 
-def test_the_suite_of_peers_names_what_is_missing_where_they_are_not_installed() -> None:
+def test_the_suite_of_peers_reports_peers_that_are_not_installed() -> None:
     if set(acquisitions.names()) >= PEERS:
         pytest.skip("softal-bench-peers is installed")
     with pytest.raises(SuiteError, match=r"matrix\.acquisition\[1\]: unknown acquisition function 'redux_bald'"):
@@ -149,12 +149,12 @@ def peers() -> CostSuite:
     return load_cost_suite(SUITES / "peers.yaml")
 
 
-def test_the_suite_of_peers_has_every_peer_beside_ours(peers: CostSuite) -> None:
+def test_the_suite_of_peers_has_all_peers_and_our_own(peers: CostSuite) -> None:
     ours = {"bald", "batchbald", "softmax", "power", "softrank"}
     assert {condition.acquisition.name for condition in peers.conditions} == PEERS | ours
 
 
-def test_the_suite_of_peers_asks_for_agreement_of_methods_that_search_and_not_of_those_that_draw(
+def test_the_suite_of_peers_requests_agreement_only_of_methods_that_search(
     peers: CostSuite,
 ) -> None:
     for group in peers.report.same_batch:
@@ -195,7 +195,7 @@ def test_the_temperature_suite_has_the_regime_of_table_1(table_1: Suite, name: s
         ("posterior_samples", 100),
     ],
 )
-def test_the_journal_suite_is_in_the_journal_version_s_regime(key: str, value: object) -> None:
+def test_the_journal_suite_has_the_journal_version_s_regime(key: str, value: object) -> None:
     suite = load_suite(SUITES / "repeated_mnist_journal.yaml")
     assert {condition.value(key) for condition in suite.conditions} == {value}
 
@@ -232,7 +232,7 @@ def test_the_journal_suite_has_four_scores_under_three_rules_with_one_two_and_fo
         ("training.augmentation", "crop_and_flip"),
     ],
 )
-def test_the_cifar10_suite_is_in_the_paper_s_regime(key: str, value: object) -> None:
+def test_the_cifar10_suite_has_the_paper_s_regime(key: str, value: object) -> None:
     suite = load_suite(SUITES / "cifar10.yaml")
     assert all(condition.value(key) == value for condition in suite.conditions)
     assert suite.trials == 30

@@ -34,7 +34,7 @@ def choose(costs: ExampleCosts, label: str, acquired: list[int] | None, pool_siz
         ([10, 11, 12, 13, 14], "0 of 5, the first 0 in order"),
     ],
 )
-def test_agreement_counts_common_points_and_those_in_order_at_the_beginning(other: list[int], text: str) -> None:
+def test_agreement_counts_common_points_and_leading_points_in_order(other: list[int], text: str) -> None:
     assert agreement([7, 3, 9, 1, 4], other) == text
 
 
@@ -57,7 +57,7 @@ def test_cells_without_a_batch_show_why(costs: ExampleCosts) -> None:
     assert cells.tolist() == ["not recorded", ABSENT, "timeout (cell over 20 s)"]
 
 
-def test_the_page_shows_agreement_and_ratio_of_each_group_if_the_suite_asks_for_it(costs: ExampleCosts) -> None:
+def test_the_page_shows_agreement_and_ratio_of_each_group_if_requested(costs: ExampleCosts) -> None:
     choose(costs, "bald", [7, 3, 9, 1, 4])
     choose(costs, JOINT, [7, 3, 9, 1, 4])
     assert "Agreement" not in cost_page(costs.collect())[0]

@@ -60,7 +60,7 @@ def test_bands_are_quartiles(costs: ExampleCosts) -> None:
     assert (heights.min(), heights.max()) == pytest.approx((0.95e-3, 1.1e-3))
 
 
-def test_a_timeout_is_an_open_mark_at_the_limit_joined_to_the_last_cell_done(costs: ExampleCosts) -> None:
+def test_a_timeout_is_an_open_mark_at_the_limit_joined_to_the_last_done_cell(costs: ExampleCosts) -> None:
     lines_ = against_b(costs).axes[2].get_lines()
     (mark,) = [line for line in lines_ if line.get_gid() == "over-timeout"]
     assert (mark.get_xdata(), mark.get_ydata()) == ([5], [20])
@@ -79,7 +79,7 @@ def test_marks_at_the_same_place_have_different_sizes(costs: ExampleCosts) -> No
     assert "out of memory (no time)" in legend(against_b(costs))
 
 
-def test_the_method_that_ends_highest_comes_first_in_the_legend_with_limits_included(costs: ExampleCosts) -> None:
+def test_the_legend_lists_methods_by_their_last_value_including_limits(costs: ExampleCosts) -> None:
     for size in (1, 2, 10):
         costs.path(costs.condition("bald", 100_000, size)).unlink()
     write(costs.path(over := costs.condition("bald", 100_000, 5)), lines(over, status="timeout"))
@@ -88,7 +88,7 @@ def test_the_method_that_ends_highest_comes_first_in_the_legend_with_limits_incl
     assert legend(against_b(costs))[:3] == ["bald", JOINT, "uniform"]
 
 
-def test_zero_seconds_are_left_out_without_a_warning(costs: ExampleCosts) -> None:
+def test_zero_seconds_are_omitted_without_a_warning(costs: ExampleCosts) -> None:
     for size in (1, 2, 5, 10):
         condition = costs.condition("uniform", 1000, size)
         write(costs.path(condition), lines(condition, [0.0] * 3, predict_seconds=[0.0]))
@@ -112,7 +112,7 @@ def test_prediction_is_a_horizontal_line(costs: ExampleCosts) -> None:
     assert legend(figure)[-1] == "prediction of the pool"
 
 
-def test_the_figure_against_n_has_the_b_at_which_most_methods_can_be_seen(costs: ExampleCosts) -> None:
+def test_the_figure_against_n_uses_the_b_that_shows_the_most_methods(costs: ExampleCosts) -> None:
     (setting,) = costs.settings()
     assert comparable_batch_size(setting) == 10  # all three methods are done at N = 1000 and 10 000
     (axes,) = figure_against_pool_size(setting, 10, LABELS).axes
@@ -137,13 +137,13 @@ def test_methods_without_a_mark_are_named(costs: ExampleCosts) -> None:
     assert not_drawn(setting, setting.of_method) == []
 
 
-def test_without_a_cell_there_is_no_figure(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_no_figure_is_drawn_without_a_cell(tmp_path_factory: pytest.TempPathFactory) -> None:
     (setting,) = ExampleCosts(tmp_path_factory.mktemp("empty")).settings()
     assert figure_against_batch_size(setting, LABELS) is None
     assert comparable_batch_size(setting) is None
 
 
-def test_a_method_has_the_same_colour_in_both_figures_and_svgs_are_the_same_bytes(costs: ExampleCosts) -> None:
+def test_a_method_has_the_same_colour_in_both_figures_and_svgs_are_reproducible(costs: ExampleCosts) -> None:
     (setting,) = costs.settings()
     against_n = figure_against_pool_size(setting, 2, LABELS)
     colours = [[line.get_color() for line in drawn(figure.axes[0])] for figure in (against_b(costs), against_n)]

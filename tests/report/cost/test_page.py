@@ -25,7 +25,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_page_shows_what_was_measured_and_found(costs: ExampleCosts) -> None:
+def test_a_page_shows_progress_and_results(costs: ExampleCosts) -> None:
     page = publish(replace(costs, text=costs.text + RATIO))
     assert "\n# What choosing costs\n\nSeconds of a choice.\n\nAnd more.\n" in page
     assert "**34 of 36 cells done**; 1 timed out, 1 not tried (3 acquisition functions)." in page
@@ -58,7 +58,7 @@ def test_the_same_journals_give_the_same_bytes(costs: ExampleCosts) -> None:
     assert contents(costs.leaderboard) == first
 
 
-def test_the_page_of_a_suite_that_was_not_measured_says_so(tmp_path: Path) -> None:
+def test_a_page_says_if_its_suite_was_not_measured(tmp_path: Path) -> None:
     costs = ExampleCosts(tmp_path, ExampleCosts(tmp_path).text + RATIO)
     page = publish(costs)
     assert "**0 of 36 cells done**; 36 not run" in page
@@ -90,7 +90,7 @@ def test_prediction_is_shown_next_to_selection_if_it_was_measured(costs: Example
     assert "| uniform | 0.500 % |" in page
 
 
-def test_a_ratio_with_an_absent_method_says_so(costs: ExampleCosts) -> None:
+def test_a_ratio_without_cells_is_reported(costs: ExampleCosts) -> None:
     apart = "  posterior_samples: [20, 100]\nexclude: [{acquisition: batchbald, posterior_samples: 100}]\n"
     page = publish(replace(costs, text=costs.text + apart + RATIO))
     assert page.count("batchbald / bald: this setting has no such cells.") == 1
@@ -104,7 +104,7 @@ def test_several_devices_are_shown_separately(costs: ExampleCosts) -> None:
     assert "(figures/costs-against-B.2.svg)" in page
 
 
-def test_settings_that_no_device_has_measured_are_on_the_page_of_two_devices(costs: ExampleCosts) -> None:
+def test_unmeasured_settings_are_on_the_page_of_two_devices(costs: ExampleCosts) -> None:
     write(costs.path(one := costs.condition("bald")), lines(one, [5.0], device="Another CPU"))
     page = publish(replace(costs, text=costs.text + "  posterior_samples: [20, 100]\n"))
     headings = [line for line in page.splitlines() if line.startswith("## synthetic")]

@@ -19,18 +19,18 @@ def status(costs: ExampleCosts, label: str, pool_size: int, batch_size: int) -> 
     return found
 
 
-def test_larger_b_after_a_cell_over_a_limit_are_not_tried(costs: ExampleCosts) -> None:
+def test_larger_b_are_not_tried_after_a_cell_over_a_limit(costs: ExampleCosts) -> None:
     assert status(costs, JOINT, 100_000, 5) == "timeout"
     assert status(costs, JOINT, 100_000, 10) == "not_tried"
 
 
 @pytest.mark.parametrize(("ended", "after"), [("out_of_memory", "not_tried"), ("failed", "not_run")])
-def test_out_of_memory_ends_a_sweep_and_a_failure_does_not(costs: ExampleCosts, ended: str, after: str) -> None:
+def test_out_of_memory_ends_a_sweep_but_a_failure_does_not(costs: ExampleCosts, ended: str, after: str) -> None:
     write(costs.path(over := costs.condition(JOINT, 100_000, 5)), lines(over, status=ended))
     assert status(costs, JOINT, 100_000, 10) == after
 
 
-def test_a_limit_on_one_device_does_not_keep_cells_from_being_tried_on_another(costs: ExampleCosts) -> None:
+def test_a_limit_on_one_device_does_not_affect_other_devices(costs: ExampleCosts) -> None:
     write(costs.path(one := costs.condition(JOINT, 100_000, 1)), lines(one, [5.0], device="Another CPU"))
     another, example = costs.settings()
     found = [setting.cells[JOINT, 100_000, 10].status for setting in (another, example)]
@@ -44,7 +44,7 @@ def test_smaller_b_and_other_sweeps_without_a_journal_are_not_run(costs: Example
     assert status(costs, "bald", 100_000, 10) == "not_run"
 
 
-def test_a_cell_measured_in_spite_of_a_smaller_one_over_a_limit_counts(costs: ExampleCosts) -> None:
+def test_a_measured_cell_counts_even_if_a_smaller_one_exceeds_a_limit(costs: ExampleCosts) -> None:
     """Its journal may come from a run with a longer limit."""
     write(costs.path(larger := costs.condition(JOINT, 100_000, 10)), lines(larger, [30.0]))
     assert status(costs, JOINT, 100_000, 10) == "done"
@@ -58,7 +58,7 @@ def test_a_cell_measured_in_spite_of_a_smaller_one_over_a_limit_counts(costs: Ex
         (([1.0], "done"), ([], "timeout"), 1.0),
     ],
 )
-def test_of_two_journals_the_done_one_then_that_of_the_runs_is_taken(
+def test_done_journals_are_preferred_then_those_of_runs(
     tmp_path: Path, run: tuple[list[float], str], recorded: tuple[list[float], str], taken: float
 ) -> None:
     costs = ExampleCosts(tmp_path)
@@ -88,7 +88,7 @@ def test_of_two_journals_the_done_one_then_that_of_the_runs_is_taken(
         (lambda journal: journal[-1].update(status="splendid"), "unknown status 'splendid'"),
     ],
 )
-def test_a_journal_that_cannot_be_right_is_a_problem_and_no_crash(
+def test_an_invalid_journal_is_reported_as_a_problem(
     costs: ExampleCosts, change: Callable[[list[dict[str, Any]]], object], message: str
 ) -> None:
     condition = costs.condition("uniform")
@@ -102,7 +102,7 @@ def test_a_journal_that_cannot_be_right_is_a_problem_and_no_crash(
     assert message in problem.message
 
 
-def test_a_cell_that_failed_before_its_cost_line_is_failed_with_its_error(costs: ExampleCosts) -> None:
+def test_a_cell_that_failed_before_its_cost_line_keeps_its_error(costs: ExampleCosts) -> None:
     condition = costs.condition("uniform")
     journal = lines(condition, status="failed", error="two attempts in a row died")
     del journal[2]
