@@ -23,7 +23,7 @@ def test_seeds_have_not_changed_since_the_first_records() -> None:
     purpose=st.text(max_size=20),
     round_=st.none() | st.integers(0, 10**4),
 )
-def test_a_seed_has_63_bits_and_is_reproducible(suite_seed: int, trial: int, purpose: str, round_: int | None) -> None:
+def test_a_seed_fits_63_bits_and_is_reproducible(suite_seed: int, trial: int, purpose: str, round_: int | None) -> None:
     seed = Seeds(suite_seed, trial).seed(purpose, round_)
     assert 0 <= seed < 2**63
     assert seed == Seeds(suite_seed, trial).seed(purpose, round_)

@@ -68,7 +68,7 @@ def test_time_in_an_inner_phase_counts_only_for_that_phase(clock: Clock) -> None
     assert stopwatch.seconds == {"select": 4, "predict": 60, "copy": 300}
 
 
-def test_a_phase_inside_a_phase_of_the_same_name_counts_once(clock: Clock) -> None:
+def test_a_phase_nested_in_itself_counts_once(clock: Clock) -> None:
     stopwatch = Stopwatch(CPU)
     with stopwatch.phase("predict"):
         clock.pass_(1)
@@ -91,7 +91,7 @@ def test_a_phase_that_ends_with_an_error_is_counted_and_closed(clock: Clock) -> 
     assert stopwatch.seconds == {"predict": 5, "select": 3}
 
 
-def test_real_seconds_are_seconds() -> None:
+def test_real_time_is_in_seconds() -> None:
     stopwatch = Stopwatch(CPU)
     with stopwatch.phase("select"), stopwatch.phase("predict"):
         time.sleep(0.05)
