@@ -34,7 +34,7 @@ def test_no_label_is_wrong_at_rate_0_and_all_are_at_rate_1() -> None:
     assert (load(LabelNoise(LARGE, 1.0)).train.labels != clean).all()
 
 
-def test_a_higher_rate_makes_more_labels_wrong() -> None:
+def test_a_higher_rate_adds_wrong_labels_to_the_same_ones() -> None:
     clean, some, more = (load(dataset).train.labels for dataset in (LARGE, LabelNoise(LARGE, 0.1), LabelNoise(LARGE)))
     wrong = some != clean
     assert torch.equal(more[wrong], some[wrong])

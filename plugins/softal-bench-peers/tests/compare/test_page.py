@@ -39,7 +39,7 @@ def groups(page: str) -> list[str]:
     return [f"Measured {part}" for part in page.partition("## Limits")[0].split("\n## Measured ")[1:]]
 
 
-def test_rows_of_one_run_torch_and_processor_are_in_one_table() -> None:
+def test_rows_of_one_run_torch_and_processor_share_a_table() -> None:
     page = comparison_page([measured("K = 20"), measured("K = 100")])
     (group,) = groups(page)
     assert group.count("### Prediction") == 1
