@@ -111,7 +111,7 @@ def test_the_harness_imports_no_plugin(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sources(PLUGINS), ids=relative)
-def test_the_built_in_plugins_import_contracts_bayes_and_errors_only(path: Path) -> None:
+def test_the_built_in_plugins_import_only_contracts_bayes_and_errors(path: Path) -> None:
     of_the_harness = [name for name in imports(path, PLUGINS) if name.split(".")[0] == "softal_bench"]
     assert [name for name in of_the_harness if part_of(name) not in OPEN_TO_PLUGINS] == []
 
@@ -129,7 +129,7 @@ def test_no_part_of_the_harness_is_missing() -> None:
     assert set(FLOORS) - {"__main__", "conformance"} <= there
 
 
-def test_the_reading_of_imports_sees_every_form_of_them(tmp_path: Path) -> None:
+def test_all_forms_of_imports_are_found(tmp_path: Path) -> None:
     package = tmp_path / "softal_bench"
     (package / "bayes").mkdir(parents=True)
     source = package / "bayes" / "gibbs.py"

@@ -59,9 +59,7 @@ def posterior_pool(
 
 
 @pytest.mark.parametrize("chunk_size", [1, 3, 7, 100])
-def test_both_pools_yield_every_position_once_in_order_with_its_own_log_probs(
-    chunk_size: int, device: torch.device
-) -> None:
+def test_both_pools_yield_each_position_once_in_order_with_its_log_probs(chunk_size: int, device: torch.device) -> None:
     stored = oracles.random_log_probs(0, 20, 4, 3).to(device)
     posterior = posterior_pool(device, chunk_size=chunk_size)[0]
     for pool, expected in [(TensorPool(stored[:7], chunk_size), stored[:7]), (posterior, stored[INDICES])]:
@@ -74,14 +72,14 @@ def test_both_pools_yield_every_position_once_in_order_with_its_own_log_probs(
         assert pool.device.type == device.type
 
 
-def test_both_pools_read_chosen_positions_again_in_the_order_asked_for(device: torch.device) -> None:
+def test_both_pools_read_chosen_positions_in_the_given_order(device: torch.device) -> None:
     stored = oracles.random_log_probs(0, 20, 4, 3).to(device)
     positions = torch.tensor([6, 0, 3, 3, 5], device=device)
     assert torch.equal(TensorPool(stored).log_probs_at(positions), stored[positions])
     assert torch.equal(posterior_pool(device)[0].log_probs_at(positions), stored[[19, 1, 8, 8, 12]])
 
 
-def test_a_pool_over_a_tensor_offers_what_it_was_given() -> None:
+def test_a_tensor_pool_returns_its_inputs() -> None:
     stored = oracles.random_log_probs(0, 5, 4, 3)
     targets, evaluation = TensorPool(stored[:2]), TensorPool(stored)
     embeddings, labelled = torch.rand(5, 2), torch.rand(3, 2)
@@ -93,7 +91,7 @@ def test_a_pool_over_a_tensor_offers_what_it_was_given() -> None:
 
 
 @pytest.mark.parametrize("what", ["embeddings", "labelled", "targets", "evaluation"])
-def test_what_a_pool_does_not_offer_is_an_error_that_names_it_and_where_to_declare_it(what: str) -> None:
+def test_the_error_for_a_missing_input_names_it_and_where_to_declare_it(what: str) -> None:
     pool = TensorPool(oracles.random_log_probs(0, 5, 4, 3))
     with pytest.raises(LookupError, match=f"{what}.*needs"):
         pool.embeddings() if what == "embeddings" else getattr(pool, what)
@@ -102,14 +100,14 @@ def test_what_a_pool_does_not_offer_is_an_error_that_names_it_and_where_to_decla
 @pytest.mark.parametrize(
     "tensor", [torch.zeros(4, 3), torch.zeros(4, 3, 2, 1), torch.zeros(4, 3, 2, dtype=torch.int64)]
 )
-def test_what_is_no_tensor_of_log_probs_is_refused(tensor: Tensor) -> None:
+def test_invalid_log_probs_are_rejected(tensor: Tensor) -> None:
     with pytest.raises(ValueError, match=r"points x posterior samples x classes"):
         TensorPool(tensor)
     with pytest.raises(ValueError, match="chunk_size is 0"):
         TensorPool(torch.zeros(4, 3, 2), chunk_size=0)
 
 
-def test_positions_become_the_indices_of_the_data_set_and_not_themselves(device: torch.device) -> None:
+def test_positions_are_converted_to_indices_of_the_data_set(device: torch.device) -> None:
     pool, _, _ = posterior_pool(device)
     assert pool.indices(torch.tensor([6, 0, 3])) == [19, 1, 8]
     assert pool.indices(torch.tensor([2], dtype=torch.int32, device=device)) == [5]
@@ -128,18 +126,18 @@ def test_positions_become_the_indices_of_the_data_set_and_not_themselves(device:
         (torch.tensor(3), r"\(\)"),
     ],
 )
-def test_positions_that_are_none_are_an_error_that_says_which(positions: Tensor, message: str) -> None:
+def test_the_error_for_invalid_positions_names_them(positions: Tensor, message: str) -> None:
     with pytest.raises(SelectionError, match=message):
         posterior_pool(torch.device("cpu"))[0].indices(positions)
 
 
-def test_embeddings_are_those_of_the_pools_and_of_the_labelled_points(device: torch.device) -> None:
+def test_embeddings_are_those_of_the_pool_and_the_labelled_points(device: torch.device) -> None:
     pool, _, _ = posterior_pool(device)
     assert pool.embeddings().tolist() == [[index, 2 * index] for index in INDICES]
     assert pool.labelled.tolist() == [[index, 2 * index] for index in LABELLED]
 
 
-def test_predicting_is_booked_as_predicting_and_nothing_is_predicted_before_it_is_read() -> None:
+def test_prediction_is_timed_as_prediction_and_starts_only_when_read() -> None:
     pool, posterior, stopwatch = posterior_pool(torch.device("cpu"))
     assert (pool.size, pool.num_classes) == (7, 3)
     chunks = pool.log_probs()
@@ -159,7 +157,7 @@ def test_predicting_is_booked_as_predicting_and_nothing_is_predicted_before_it_i
     assert stopwatch.seconds["predict"] > after_some
 
 
-def test_time_that_a_reader_spends_between_two_chunks_is_not_predicting() -> None:
+def test_time_between_two_chunks_does_not_count_as_prediction() -> None:
     pool, _, stopwatch = posterior_pool(torch.device("cpu"))
     with stopwatch.phase("select"):
         for _ in pool.log_probs():
@@ -167,7 +165,7 @@ def test_time_that_a_reader_spends_between_two_chunks_is_not_predicting() -> Non
     assert stopwatch.seconds["select"] > 5 * stopwatch.seconds["predict"]
 
 
-def test_pools_that_share_a_predictor_are_under_the_same_posterior_which_is_drawn_once() -> None:
+def test_pools_with_one_predictor_share_one_posterior_that_is_drawn_once() -> None:
     drawn: list[StoredPosterior] = []
     inputs = torch.arange(20, dtype=torch.float32).unsqueeze(1)
     examples = Examples(inputs, torch.zeros(20, dtype=torch.int64), 3)
@@ -185,7 +183,7 @@ def test_pools_that_share_a_predictor_are_under_the_same_posterior_which_is_draw
     assert len(drawn) == 1
 
 
-def test_what_is_beside_a_pool_is_made_once_and_not_before_it_is_read() -> None:
+def test_related_pools_are_created_once_and_only_when_read() -> None:
     made: list[str] = []
 
     def make(what: str) -> Callable[[], TensorPool]:
@@ -205,7 +203,7 @@ def test_what_is_beside_a_pool_is_made_once_and_not_before_it_is_read() -> None:
 
 
 @pytest.mark.parametrize("what", sorted(NEEDS))
-def test_a_pool_over_a_posterior_offers_only_what_the_method_has_declared(what: str) -> None:
+def test_a_posterior_pool_offers_only_the_declared_needs(what: str) -> None:
     predictor = Predictor(Doubling(), lambda: StoredPosterior(torch.zeros(1, 1, 1)), Stopwatch(torch.device("cpu")))
     examples = Examples(torch.zeros(3, 1), torch.zeros(3, dtype=torch.int64), 3)
 

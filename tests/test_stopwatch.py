@@ -36,7 +36,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
         yield clock
 
 
-def test_a_phase_takes_the_time_inside_it_and_no_other(clock: Clock) -> None:
+def test_a_phase_counts_only_the_time_inside_it(clock: Clock) -> None:
     stopwatch = Stopwatch(CPU)
     clock.pass_(100)
     with stopwatch.phase("train"):
@@ -45,7 +45,7 @@ def test_a_phase_takes_the_time_inside_it_and_no_other(clock: Clock) -> None:
     assert stopwatch.seconds == {"train": 3}
 
 
-def test_a_phase_that_comes_again_adds_up(clock: Clock) -> None:
+def test_repeated_phases_add_up(clock: Clock) -> None:
     stopwatch = Stopwatch(CPU)
     for seconds in (1, 2, 4):
         with stopwatch.phase("predict"):
@@ -54,7 +54,7 @@ def test_a_phase_that_comes_again_adds_up(clock: Clock) -> None:
     assert stopwatch.seconds == {"predict": 7}
 
 
-def test_time_inside_an_inner_phase_counts_for_the_inner_one_alone(clock: Clock) -> None:
+def test_time_in_an_inner_phase_counts_only_for_that_phase(clock: Clock) -> None:
     stopwatch = Stopwatch(CPU)
     with stopwatch.phase("select"):
         clock.pass_(1)
@@ -68,7 +68,7 @@ def test_time_inside_an_inner_phase_counts_for_the_inner_one_alone(clock: Clock)
     assert stopwatch.seconds == {"select": 4, "predict": 60, "copy": 300}
 
 
-def test_a_phase_inside_one_of_its_own_name_counts_once(clock: Clock) -> None:
+def test_a_phase_nested_in_itself_counts_once(clock: Clock) -> None:
     stopwatch = Stopwatch(CPU)
     with stopwatch.phase("predict"):
         clock.pass_(1)
@@ -91,7 +91,7 @@ def test_a_phase_that_ends_with_an_error_is_counted_and_closed(clock: Clock) -> 
     assert stopwatch.seconds == {"predict": 5, "select": 3}
 
 
-def test_real_seconds_are_seconds() -> None:
+def test_real_time_is_in_seconds() -> None:
     stopwatch = Stopwatch(CPU)
     with stopwatch.phase("select"), stopwatch.phase("predict"):
         time.sleep(0.05)
@@ -101,7 +101,7 @@ def test_real_seconds_are_seconds() -> None:
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
-def test_work_that_is_only_queued_is_counted_in_the_phase_that_queued_it() -> None:
+def test_queued_work_counts_in_the_phase_that_queued_it() -> None:
     device = torch.device("cuda")
     matrix = torch.rand(6000, 6000, device=device)
     torch.mm(matrix, matrix)
@@ -128,7 +128,7 @@ def needs_a_resettable_peak(device: torch.device) -> None:
         pytest.skip("the high-water mark of a process's memory cannot be reset on this system")
 
 
-def test_the_peak_sees_an_allocation_after_the_reset_although_it_is_gone(device: torch.device) -> None:
+def test_the_peak_includes_a_released_allocation_after_the_reset(device: torch.device) -> None:
     needs_a_resettable_peak(device)
     reset_peak_memory(device)
     before = peak_memory(device)
@@ -136,7 +136,7 @@ def test_the_peak_sees_an_allocation_after_the_reset_although_it_is_gone(device:
     assert 60 * MEGABYTE <= peak_memory(device) - before <= 90 * MEGABYTE
 
 
-def test_the_peak_forgets_an_allocation_before_the_reset(device: torch.device) -> None:
+def test_the_peak_omits_an_allocation_before_the_reset(device: torch.device) -> None:
     needs_a_resettable_peak(device)
     reset_peak_memory(device)
     allocate(64, device)
@@ -145,7 +145,7 @@ def test_the_peak_forgets_an_allocation_before_the_reset(device: torch.device) -
     assert peak_memory(device) < with_it - 40 * MEGABYTE
 
 
-def test_the_peak_is_in_bytes_of_this_process() -> None:
+def test_the_peak_is_in_bytes() -> None:
     needs_a_resettable_peak(CPU)
     peak = peak_memory(CPU)
     resident = next(

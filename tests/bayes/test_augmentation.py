@@ -19,7 +19,7 @@ def all_crops(image: Tensor) -> list[Tensor]:
     return [*crops, *(crop.flip(2) for crop in crops)]
 
 
-def test_each_image_becomes_one_of_its_crops_or_their_mirror_images_all_of_which_occur() -> None:
+def test_each_image_becomes_one_of_its_crops_or_mirrored_crops_and_all_of_them_occur() -> None:
     image = torch.randn(2, 6, 5)
     crops = all_crops(image)
     outcomes = crop_and_flip(image.expand(4000, -1, -1, -1), draw_crops(4000, seeded(0)))
@@ -30,20 +30,20 @@ def test_each_image_becomes_one_of_its_crops_or_their_mirror_images_all_of_which
     assert counts[:81].sum().item() == pytest.approx(2000, abs=5 * 32)  # five standard deviations
 
 
-def test_the_images_given_are_left_as_they_are() -> None:
+def test_the_input_images_are_not_modified() -> None:
     images = torch.randn(5, 3, 8, 8)
     kept = images.clone()
     crop_and_flip(images, draw_crops(5, seeded(0)))
     assert torch.equal(images, kept)
 
 
-def test_the_crop_that_skips_the_padding_alone_is_the_image() -> None:
+def test_cropping_only_the_padding_returns_the_image() -> None:
     images = torch.randn(3, 2, 6, 5)
     assert torch.equal(crop_and_flip(images, torch.tensor([[4, 4, 0]] * 3)), images)
     assert torch.equal(crop_and_flip(images, torch.tensor([[4, 4, 1]] * 3)), images.flip(3))
 
 
-def test_the_generator_alone_decides() -> None:
+def test_only_the_generator_decides() -> None:
     torch.manual_seed(1)
     first = draw_crops(20, seeded(7))
     torch.manual_seed(2)
@@ -51,6 +51,6 @@ def test_the_generator_alone_decides() -> None:
     assert not torch.equal(draw_crops(20, seeded(8)), first)
 
 
-def test_features_are_refused() -> None:
+def test_features_are_rejected() -> None:
     with pytest.raises(ValueError, match=r"\(7,\); need images"):
         crop_and_flip(torch.randn(3, 7), draw_crops(3, seeded(0)))

@@ -22,7 +22,7 @@ ALL = 10**6  # more label configurations than any small batch has: joint entropi
 
 @given(log_probs_N_K_C=small_pools(), batch_size=st.integers(1, 3))
 @settings(max_examples=80)
-def test_each_point_of_batchbald_is_the_best_given_those_before_it(log_probs_N_K_C: Tensor, batch_size: int) -> None:
+def test_each_point_of_batchbald_is_the_best_given_earlier_points(log_probs_N_K_C: Tensor, batch_size: int) -> None:
     batch_size = min(batch_size, len(log_probs_N_K_C))
     probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
 
@@ -39,7 +39,7 @@ def test_each_point_of_batchbald_is_the_best_given_those_before_it(log_probs_N_K
 
 
 @given(log_probs_N_K_C=small_pools(), batch_size=st.integers(1, 3))
-def test_batchbald_has_at_least_1_minus_1_over_e_of_the_best_batch(log_probs_N_K_C: Tensor, batch_size: int) -> None:
+def test_batchbald_reaches_1_minus_1_over_e_of_the_best_batch(log_probs_N_K_C: Tensor, batch_size: int) -> None:
     batch_size = min(batch_size, len(log_probs_N_K_C))
     probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
 
@@ -58,7 +58,7 @@ def test_the_first_point_of_batchbald_has_the_largest_bald() -> None:
     assert gains_B.item() == pytest.approx(max(balds), abs=1e-12)
 
 
-def test_a_twin_is_not_taken_after_its_twin_while_another_point_tells_more() -> None:
+def test_a_twin_is_not_taken_while_another_point_adds_more_information() -> None:
     # Points 0 and 1 are twins that distinguish samples 1, 2 from 3, 4; point 2 distinguishes odd from even, with noise.
     twin = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
     other = [[0.8, 0.2], [0.2, 0.8], [0.8, 0.2], [0.2, 0.8]]
@@ -68,7 +68,7 @@ def test_a_twin_is_not_taken_after_its_twin_while_another_point_tells_more() -> 
 
 
 @given(seed=st.integers(0, 2**32))
-def test_a_noise_free_twin_comes_after_everything_that_adds_information(seed: int) -> None:
+def test_a_noise_free_twin_is_taken_after_all_informative_points(seed: int) -> None:
     positions_B, gains_B = batch_bald(TensorPool(noise_free_twins(seed)), 5, ALL, seeded(seed))
     assert positions_B[0].item() == 0
     assert positions_B[-1].item() == 3
@@ -76,7 +76,7 @@ def test_a_noise_free_twin_comes_after_everything_that_adds_information(seed: in
 
 
 @given(seed=st.integers(0, 2**32))
-def test_a_twin_does_not_follow_its_twin_where_joint_entropies_are_sampled(seed: int) -> None:
+def test_a_twin_does_not_follow_its_twin_in_a_sampled_search(seed: int) -> None:
     positions_B, _ = batch_bald(TensorPool(noise_free_twins(seed)), 5, 2, seeded(seed))
     assert positions_B[0].item() == 0
     assert positions_B[1].item() != 3
@@ -89,13 +89,13 @@ def noise_free_twins(seed: int) -> Tensor:
     return torch.from_numpy(probs_N_K_C).log()
 
 
-def test_equal_points_are_taken_by_position() -> None:
+def test_equal_points_are_taken_in_order() -> None:
     point_1_K_C = oracles.random_log_probs(1, 1, 4, 3)
     positions_B, _ = batch_bald(TensorPool(point_1_K_C.repeat(6, 1, 1)), 3, ALL, seeded(0))
     assert positions_B.tolist() == [0, 1, 2]
 
 
-def test_greedy_search_over_a_large_batch_stays_finite_and_its_gains_die_out() -> None:
+def test_gains_of_a_large_batch_are_finite_and_decrease_to_zero() -> None:
     log_probs_N_K_C = oracles.random_log_probs(8, 120, 4, 10, concentration=1.0)
     positions_B, gains_B = batch_bald(TensorPool(log_probs_N_K_C), 120, 400, seeded(0))
     assert sorted(positions_B.tolist()) == list(range(120))
@@ -120,14 +120,14 @@ def test_a_sampled_search_finds_nearly_as_good_a_batch_as_the_exact_one() -> Non
     assert reached >= 0.97 * oracles.mutual_information(probs_N_K_C[exact.tolist()])
 
 
-def test_a_nan_is_an_error_that_names_the_point() -> None:
+def test_the_error_for_a_nan_names_the_point() -> None:
     log_probs_N_K_C = oracles.random_log_probs(0, 6, 3, 4)
     log_probs_N_K_C[4, 1, 2] = torch.nan
     with pytest.raises(NumericalError, match=r"point 4\b"):
         batch_bald(TensorPool(log_probs_N_K_C), 2, ALL, seeded(0))
 
 
-def test_batchbald_on_the_device_takes_the_batch_of_the_definition(device: torch.device) -> None:
+def test_batchbald_on_the_device_matches_its_definition(device: torch.device) -> None:
     log_probs_N_K_C = oracles.random_log_probs(11, 8, 4, 3)
     probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
     positions_B, gains_B = batch_bald(TensorPool(log_probs_N_K_C.to(device)), 3, ALL, seeded(0))
@@ -163,7 +163,7 @@ def shortfalls(log_probs_N_K_C: Tensor, batch_size: int, max_configurations: int
     return lost
 
 
-def test_sampled_steps_take_the_point_of_full_greedy_search_on_the_same_draws() -> None:
+def test_sampled_steps_match_full_greedy_search_on_the_same_draws() -> None:
     lost = [
         shortfall
         for seed, samples in enumerate([5, 10, 20, 40] * 4)
@@ -175,7 +175,7 @@ def test_sampled_steps_take_the_point_of_full_greedy_search_on_the_same_draws() 
 
 @given(log_probs_N_K_C=small_pools(), budget_points=st.integers(0, 4), chunk_size=st.integers(1, 4))
 @settings(max_examples=80)
-def test_the_shortlist_has_the_log_probs_of_the_pool_whatever_its_budget(
+def test_the_shortlist_returns_the_log_probs_of_the_pool_at_any_budget(
     log_probs_N_K_C: Tensor, budget_points: int, chunk_size: int
 ) -> None:
     pool = ReadsCounted(log_probs_N_K_C, chunk_size=chunk_size)
@@ -205,13 +205,13 @@ class ReadsCounted(TensorPool):
         return super().log_probs_at(positions)
 
 
-def test_only_chosen_points_are_read_again_where_the_budget_holds_the_pool() -> None:
+def test_only_chosen_points_are_read_again_if_the_pool_fits_the_budget() -> None:
     pool = ReadsCounted(confident_log_probs(0, 500, 10, 5), chunk_size=64)
     positions_B, _ = batch_bald(pool, 8, 200, seeded(0))
     assert pool.read == positions_B[:-1].tolist()
 
 
-def test_points_that_can_gain_nothing_more_are_taken_by_position() -> None:
+def test_points_that_add_no_information_are_taken_in_order() -> None:
     # Point 2 distinguishes all four samples without noise, so that no other point adds information after it.
     probs_N_K_C = oracles.random_probs(np.random.default_rng(0), 6, 4, 4, concentration=1.0)
     probs_N_K_C[2] = np.eye(4)

@@ -23,7 +23,7 @@ def gain_of(probs: oracles.Array, before: list[int], position: int) -> float:
 
 @given(log_probs_N_K_C=small_pools(), batch_size=st.integers(1, 3), seed=st.integers(0, 2**32))
 @settings(max_examples=60)
-def test_each_point_has_the_largest_difference_of_the_two_gains_given_those_before_it(
+def test_each_point_has_the_largest_difference_of_gains_given_earlier_points(
     log_probs_N_K_C: Tensor, batch_size: int, seed: int
 ) -> None:
     size, _, num_classes = log_probs_N_K_C.shape
@@ -45,7 +45,7 @@ def test_each_point_has_the_largest_difference_of_the_two_gains_given_those_befo
         assert gain >= max(differences.values()) - 1e-9
 
 
-def test_under_the_same_posterior_twice_every_gain_is_zero() -> None:
+def test_all_gains_are_zero_if_both_posteriors_are_equal() -> None:
     pool = TensorPool(oracles.random_log_probs(0, 12, 4, 3))
     positions_B, gains_B = batch_epig_bald(pool, pool, 5, ALL, seeded(0))
     assert positions_B.tolist() == [0, 1, 2, 3, 4]
@@ -74,9 +74,7 @@ def shortfalls(model_N_K_C: Tensor, other_N_K_C: Tensor, batch_size: int, max_co
 
 @pytest.mark.parametrize("max_configurations", [120, 1200])  # merging needs 96 configurations
 @pytest.mark.parametrize("seed", range(4))
-def test_sampled_steps_take_the_point_of_full_greedy_search_on_the_same_draws(
-    seed: int, max_configurations: int
-) -> None:
+def test_sampled_steps_match_full_greedy_search_on_the_same_draws(seed: int, max_configurations: int) -> None:
     model_N_K_C = oracles.random_log_probs(seed, 200, 12, 4, concentration=0.3)
     other_N_K_C = oracles.random_log_probs(seed + 100, 200, 12, 4, concentration=3.0)
     assert max(shortfalls(model_N_K_C, other_N_K_C, 10, max_configurations)) <= 1e-11
@@ -84,7 +82,7 @@ def test_sampled_steps_take_the_point_of_full_greedy_search_on_the_same_draws(
 
 @given(seed=st.integers(0, 2**32), num_samples=st.integers(2, 6), concentration=st.sampled_from([0.1, 0.5, 3.0]))
 @settings(max_examples=30)
-def test_exact_steps_with_many_configurations_take_the_point_of_full_greedy_search(
+def test_exact_steps_with_many_configurations_match_full_greedy_search(
     seed: int, num_samples: int, concentration: float
 ) -> None:
     model_N_K_C = oracles.random_log_probs(seed, 40, num_samples, 3, concentration=concentration)
@@ -92,7 +90,7 @@ def test_exact_steps_with_many_configurations_take_the_point_of_full_greedy_sear
     assert max(shortfalls(model_N_K_C, other_N_K_C, 6, ALL)) <= 1e-11
 
 
-def test_the_gains_of_few_points_of_a_large_pool_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gains_are_computed_for_few_points_of_a_large_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = seeded(0)
     class_logits_N_1_C = 6 * torch.randn(3000, 1, 4, generator=generator)
     model_N_K_C, other_N_K_C = (
@@ -114,7 +112,7 @@ def test_the_gains_of_few_points_of_a_large_pool_are_computed(monkeypatch: pytes
     assert 0 < sum(points for rows, points in computed.items() if rows > 240) < 0.05 * 3000 * 2 * 4
 
 
-def test_pools_of_unlike_sizes_are_refused() -> None:
+def test_unequal_pools_are_rejected() -> None:
     five, six = (TensorPool(oracles.random_log_probs(0, size, 4, 3)) for size in (5, 6))
     with pytest.raises(ValueError, match="6 points, the pool 5"):
         batch_epig_bald(five, six, 2, ALL, seeded(0))

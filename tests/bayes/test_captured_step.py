@@ -58,7 +58,7 @@ def weights(device: torch.device) -> dict[str, Tensor]:
     return {name: tensor.cpu() for name, tensor in fitted.network.state_dict().items()}
 
 
-def test_steps_on_buffers_give_the_weights_of_the_usual_steps(
+def test_steps_on_buffers_give_the_same_weights_as_usual_steps(
     monkeypatch: pytest.MonkeyPatch, device: torch.device
 ) -> None:
     usual = weights(device)
@@ -97,7 +97,7 @@ def test_steps_are_recorded_only_on_request_and_on_a_gpu(monkeypatch: pytest.Mon
 @pytest.mark.cuda
 @needs_cuda
 @pytest.mark.skipif("PRETEND_CUDA_BUILT" in os.environ, reason="a pretend device records no graphs")
-def test_recorded_steps_give_the_weights_of_the_usual_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recorded_steps_give_the_same_weights_as_usual_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     device = torch.device("cuda", 0)
     usual = weights(device)
     monkeypatch.setenv("SOFTAL_CUDA_GRAPH", "1")

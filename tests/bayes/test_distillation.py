@@ -29,7 +29,7 @@ def striped(count: int, seed: int) -> Examples:
     return Examples(inputs, labels, 3)
 
 
-def test_the_distilled_network_predicts_what_it_was_fitted_to_on_new_inputs_too() -> None:
+def test_the_distilled_network_matches_the_original_on_new_inputs() -> None:
     fitted = fit_mc_dropout(build, striped(60, 0), striped(30, 1), REGIME, CPU, seeded(0))
     inputs, new = striped(600, 2).inputs, striped(90, 3).inputs
     targets_N_C = evaluation_log_probs(fitted, inputs, 4, REGIME, seeded(1))
@@ -43,7 +43,7 @@ def test_the_distilled_network_predicts_what_it_was_fitted_to_on_new_inputs_too(
     assert (expected.argmax(1) == found.argmax(1)).float().mean() > 0.95
 
 
-def test_its_weights_are_fresh_and_the_model_it_comes_from_stays_as_it_is() -> None:
+def test_distillation_uses_new_weights_and_does_not_modify_the_model() -> None:
     fitted = fit_mc_dropout(build, striped(60, 0), striped(30, 1), REGIME, CPU, seeded(0))
     before = [parameter.clone() for parameter in fitted.network.parameters()]
     inputs = striped(32, 2).inputs
@@ -55,7 +55,7 @@ def test_its_weights_are_fresh_and_the_model_it_comes_from_stays_as_it_is() -> N
     assert all(torch.equal(*pair) for pair in zip(before, fitted.network.parameters(), strict=True))
 
 
-def test_a_fit_says_which_epoch_was_its_best() -> None:
+def test_a_fit_reports_its_best_epoch() -> None:
     first = fit_mc_dropout(
         build, striped(60, 0), striped(30, 1), REGIME.model_copy(update={"max_epochs": 1}), CPU, seeded(0)
     )

@@ -31,7 +31,7 @@ def pools_with_targets(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
 
 
 @given(pools_with_targets())
-def test_epig_is_its_definition_at_every_point(given_log_probs: tuple[Tensor, Tensor]) -> None:
+def test_epig_matches_its_definition(given_log_probs: tuple[Tensor, Tensor]) -> None:
     log_probs_N_K_C, target_log_probs_M_K_C = given_log_probs
     targets = oracles.probs_of(target_log_probs_M_K_C)
     expected = [oracles.epig(point, targets) for point in oracles.probs_of(log_probs_N_K_C)]
@@ -42,7 +42,7 @@ def test_epig_is_its_definition_at_every_point(given_log_probs: tuple[Tensor, Te
 
 
 @given(pools_with_targets())
-def test_epig_is_at_most_the_entropy_of_the_point_that_of_the_targets_and_bald(
+def test_epig_is_at_most_bald_and_the_entropies_of_the_point_and_targets(
     given_log_probs: tuple[Tensor, Tensor],
 ) -> None:
     log_probs_N_K_C, target_log_probs_M_K_C = (log_probs.double() for log_probs in given_log_probs)
@@ -54,7 +54,7 @@ def test_epig_is_at_most_the_entropy_of_the_point_that_of_the_targets_and_bald(
     assert (scores_N <= information.bald(log_probs_N_K_C) + slack).all()  # only the weights link y* and y
 
 
-def test_where_samples_are_sure_a_target_at_the_point_itself_has_all_its_entropy() -> None:
+def test_epig_of_a_point_about_itself_is_its_entropy_if_samples_are_certain() -> None:
     sure = torch.eye(3)[[0, 1, 1, 2]].log().unsqueeze(0)
     entropy = information.entropy(sure).item()
     assert epig(sure, sure).item() == pytest.approx(entropy, abs=1e-15)
@@ -62,25 +62,25 @@ def test_where_samples_are_sure_a_target_at_the_point_itself_has_all_its_entropy
 
 
 @pytest.mark.parametrize("agreeing", ["point", "targets"])
-def test_where_all_samples_agree_at_the_point_or_at_the_targets_nothing_is_told(agreeing: str) -> None:
+def test_epig_is_zero_if_all_samples_agree_at_the_point_or_the_targets(agreeing: str) -> None:
     varied, agreed = oracles.random_log_probs(0, 4, 6, 3), oracles.random_log_probs(1, 4, 1, 3).expand(4, 6, 3)
     scores_N = epig(agreed, varied) if agreeing == "point" else epig(varied, agreed)
     assert scores_N.tolist() == pytest.approx([0.0] * 4, abs=1e-15)
 
 
-def test_samples_that_vary_independently_at_point_and_target_tell_nothing_of_it_though_much_of_the_weights() -> None:
+def test_epig_is_zero_and_bald_is_not_if_samples_vary_independently_at_point_and_target() -> None:
     first, second = torch.eye(2)[[0, 0, 1, 1]].log(), torch.eye(2)[[0, 1, 0, 1]].log()
     assert epig(first.unsqueeze(0), second.unsqueeze(0)).item() == pytest.approx(0, abs=1e-15)
     assert epig(first.unsqueeze(0), torch.stack([first, second])).item() == pytest.approx(math.log(2) / 2, abs=1e-15)
     assert information.bald(first.unsqueeze(0)).item() == pytest.approx(math.log(2), abs=1e-15)
 
 
-def test_epig_of_one_target_is_the_same_with_point_and_target_exchanged() -> None:
+def test_epig_is_symmetric_in_the_point_and_a_single_target() -> None:
     first, second = oracles.random_log_probs(0, 1, 7, 4), oracles.random_log_probs(1, 1, 7, 4)
     assert epig(first, second).item() == pytest.approx(epig(second, first).item(), abs=1e-15)
 
 
-def test_float32_predictions_that_are_nearly_sure_give_nearly_nothing_and_no_negative_value() -> None:
+def test_nearly_certain_float32_predictions_give_no_negative_epig() -> None:
     logits = torch.randn(300, 1, 10, generator=torch.Generator().manual_seed(0)) * 30
     jitter = torch.randn(300, 20, 10, generator=torch.Generator().manual_seed(1)) * 1e-4
     log_probs_N_K_C = (logits + jitter).log_softmax(dim=-1)
@@ -91,7 +91,7 @@ def test_float32_predictions_that_are_nearly_sure_give_nearly_nothing_and_no_neg
     ).all()  # rounding in float32 leaves no remainder
 
 
-def test_blocks_and_the_order_of_targets_change_nothing() -> None:
+def test_blocks_and_target_order_do_not_change_epig() -> None:
     log_probs_N_K_C, targets = oracles.random_log_probs(0, 700, 3, 4), oracles.random_log_probs(1, 600, 3, 4)
     whole = epig(log_probs_N_K_C, targets)
     parts = torch.cat([epig(log_probs_n_K_C, targets.flip(0)) for log_probs_n_K_C in torch.split(log_probs_N_K_C, 77)])
@@ -102,7 +102,7 @@ def test_blocks_and_the_order_of_targets_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-def test_what_is_given_is_left_as_it_was(dtype: torch.dtype) -> None:
+def test_inputs_are_not_modified(dtype: torch.dtype) -> None:
     given_log_probs = oracles.random_log_probs(0, 6, 3, 4).to(dtype)
     before = given_log_probs.clone()
     epig(given_log_probs[:4], given_log_probs[4:])
@@ -110,7 +110,7 @@ def test_what_is_given_is_left_as_it_was(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize("position", [0, 3])
-def test_a_nan_is_an_error_that_names_the_point_or_the_target(position: int) -> None:
+def test_the_error_for_a_nan_names_the_point_or_the_target(position: int) -> None:
     sound, broken = oracles.random_log_probs(0, 5, 3, 4), oracles.random_log_probs(1, 5, 3, 4)
     broken[position, 1, 2] = torch.nan
     with pytest.raises(NumericalError, match=rf"EPIG of point {position}\b"):
@@ -120,12 +120,12 @@ def test_a_nan_is_an_error_that_names_the_point_or_the_target(position: int) -> 
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 4), (2, 5, 4), (2, 3, 5)])
-def test_targets_that_do_not_fit_are_an_error_with_both_shapes(shape: tuple[int, ...]) -> None:
+def test_the_error_for_mismatched_targets_names_both_shapes(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=rf"\({shape[0]}, {shape[1]}, {shape[2]}\).*\(2, 3, 4\)"):
         epig(oracles.random_log_probs(0, 2, 3, 4), torch.zeros(shape))
 
 
-def test_epig_on_the_device_is_that_of_the_definition(device: torch.device) -> None:
+def test_epig_on_the_device_matches_its_definition(device: torch.device) -> None:
     log_probs_N_K_C, targets = oracles.random_log_probs(0, 20, 6, 5), oracles.random_log_probs(1, 7, 6, 5)
     scores_N = epig(log_probs_N_K_C.to(device), targets.to(device))
     expected = [oracles.epig(point, oracles.probs_of(targets)) for point in oracles.probs_of(log_probs_N_K_C)]

@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("size", [3, 4, 5, 8, 11, 12])
 @pytest.mark.parametrize("kernel", [2, 3])
-def test_each_output_of_one_dimension_is_the_sum_over_the_kernel(size: int, kernel: int) -> None:
+def test_each_output_in_one_dimension_is_the_sum_over_the_kernel(size: int, kernel: int) -> None:
     one = bilinear(size, kernel, 0, torch.float64, CPU)
     x, w = torch.randn(size, dtype=torch.float64), torch.randn(kernel, dtype=torch.float64)
     expected = torch.stack([(x[o : o + kernel] * w).sum() for o in range(size - kernel + 1)])
@@ -29,7 +29,7 @@ def test_twelve_inputs_and_a_kernel_of_five_take_sixteen_products() -> None:
     [((12, 12), (5, 5), (0, 0)), ((7, 10), (3, 4), (0, 0)), ((6, 5), (3, 5), (2, 1)), ((4, 3), (4, 2), (0, 0))],
 )
 @pytest.mark.parametrize("bias", [False, True])
-def test_outputs_and_gradients_are_those_of_the_direct_convolution(
+def test_outputs_and_gradients_match_the_direct_convolution(
     size: tuple[int, int], kernel: tuple[int, int], padding: tuple[int, int], bias: bool
 ) -> None:
     layer = nn.Conv2d(3, 4, kernel, padding=padding, bias=bias).double()
@@ -46,7 +46,7 @@ def test_outputs_and_gradients_are_those_of_the_direct_convolution(
         assert torch.allclose(found, wanted, atol=1e-12)
 
 
-def test_only_the_gradients_that_are_needed_are_computed() -> None:
+def test_only_the_required_gradients_are_computed() -> None:
     layer = nn.Conv2d(3, 4, 3)
     layer.weight.requires_grad_(False)
     convolution(layer, torch.randn(2, 3, 6, 6)).sum().backward()  # type: ignore[no-untyped-call]
@@ -56,7 +56,7 @@ def test_only_the_gradients_that_are_needed_are_computed() -> None:
     assert torch.allclose(layer.bias.grad, torch.full((4,), 32.0))
 
 
-def test_a_network_gives_the_same_outputs_whichever_form_its_convolutions_take() -> None:
+def test_a_network_gives_the_same_outputs_with_either_convolution() -> None:
     network = LeNet5().network(10).eval()
     inputs = torch.randn(64, 1, 28, 28)
     assert isinstance(network[4], nn.Conv2d)
@@ -64,7 +64,7 @@ def test_a_network_gives_the_same_outputs_whichever_form_its_convolutions_take()
     assert torch.allclose(training_log_probs(network, inputs), network(inputs), atol=1e-5)
 
 
-def test_rounding_in_float32_is_no_worse_than_that_of_a_direct_convolution() -> None:
+def test_float32_errors_are_at_most_twice_those_of_a_direct_convolution() -> None:
     layer, inputs = nn.Conv2d(32, 64, 5), torch.randn(16, 32, 12, 12)
     with torch.no_grad():
         exact = nn.functional.conv2d(inputs.double(), layer.weight.double(), layer.bias.double())  # type: ignore[union-attr]
@@ -73,7 +73,7 @@ def test_rounding_in_float32_is_no_worse_than_that_of_a_direct_convolution() -> 
     assert ours <= 2 * direct
 
 
-def test_it_is_taken_where_it_saves_much_arithmetic() -> None:
+def test_it_is_used_if_it_saves_much_arithmetic() -> None:
     lenet, digits = LeNet5().network(10), DigitsCNN().network(10)
     second, first, of_digits = lenet[4], lenet[0], digits[0]
     assert isinstance(second, nn.Conv2d)

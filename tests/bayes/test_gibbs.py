@@ -19,7 +19,7 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_ordered_pairs_come_as_often_as_drawing_one_by_one_says() -> None:
+def test_ordered_pairs_are_distributed_as_if_drawn_one_by_one() -> None:
     weights = [0.05, 1.0, 0.3, 2.0, 0.6]
     expected = oracles.ordered_batch_probs(weights, 2)
     log_weights_N, generator = torch.tensor(weights).log(), seeded(0)
@@ -29,7 +29,7 @@ def test_ordered_pairs_come_as_often_as_drawing_one_by_one_says() -> None:
     assert stats.chisquare(observed, [8000 * p for p in expected.values()]).pvalue > 1e-3
 
 
-def test_points_of_weight_zero_come_last_in_uniform_order() -> None:
+def test_points_of_weight_zero_come_last_in_random_order() -> None:
     log_weights_N, generator = torch.tensor([-math.inf, 0.0, -math.inf, 1.0, -math.inf]), seeded(0)
     batches = [tuple(sample_without_replacement(log_weights_N, 5, generator).tolist()) for _ in range(3000)]
     assert all(set(batch[:2]) == {1, 3} for batch in batches)
@@ -40,20 +40,20 @@ def test_points_of_weight_zero_come_last_in_uniform_order() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_log_weight_that_is_no_weight_is_an_error_that_names_the_position(value: float) -> None:
+def test_the_error_for_an_invalid_log_weight_names_the_position(value: float) -> None:
     with pytest.raises(NumericalError, match=r"point 2\b"):
         sample_without_replacement(torch.tensor([0.0, -math.inf, value]), 1, seeded(0))
 
 
 @given(log_weights=st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=20), seed=st.integers(0, 2**32))
-def test_a_batch_of_everything_is_a_permutation_whatever_the_weights(log_weights: list[float], seed: int) -> None:
+def test_a_batch_of_all_points_is_a_permutation_for_any_weights(log_weights: list[float], seed: int) -> None:
     positions_N = sample_without_replacement(
         torch.tensor(log_weights, dtype=torch.float64), len(log_weights), seeded(seed)
     )
     assert sorted(positions_N.tolist()) == list(range(len(log_weights)))
 
 
-def test_equal_weights_far_beyond_the_noise_still_come_in_random_order() -> None:
+def test_points_with_equal_huge_weights_are_drawn_in_random_order() -> None:
     generator = seeded(0)
     counts = Counter(int(sample_without_replacement(torch.full((4,), 1e30), 1, generator)) for _ in range(2000))
     assert stats.chisquare([counts[n] for n in range(4)]).pvalue > 1e-3
@@ -66,7 +66,7 @@ def test_gumbel_noise_has_the_gumbel_distribution_in_float64() -> None:
     assert stats.kstest(noise.numpy(), "gumbel_r").pvalue > 1e-3
 
 
-def test_the_batch_lies_on_the_device_and_is_the_same_on_each(device: torch.device) -> None:
+def test_the_batch_is_on_the_device_and_equal_on_all_devices(device: torch.device) -> None:
     log_weights_N = torch.linspace(-3, 3, 50)
     positions_B = sample_without_replacement(log_weights_N.to(device), 10, seeded(5))
     assert positions_B.device.type == device.type
@@ -79,7 +79,7 @@ def test_a_rank_is_one_more_than_the_number_of_better_scores(scores: list[float]
     assert ranks(torch.tensor(scores, dtype=torch.float64), seeded(seed)).tolist() == expected
 
 
-def test_tied_scores_share_out_their_ranks_at_random() -> None:
+def test_tied_scores_get_their_ranks_in_random_order() -> None:
     scores_N, generator = torch.tensor([0.5, 0.9, 0.5, 0.5, 0.1]), seeded(0)
     drawn = [ranks(scores_N, generator).tolist() for _ in range(3000)]
     assert all(row[1] == 1 and row[4] == 5 for row in drawn)

@@ -55,7 +55,7 @@ def pools(draw: st.DrawFn) -> Tensor:
 
 @each_score
 @given(log_probs_N_K_C=pools())
-def test_each_score_is_its_definition_at_every_point(score: Score, oracle: Oracle, log_probs_N_K_C: Tensor) -> None:
+def test_each_score_matches_its_definition(score: Score, oracle: Oracle, log_probs_N_K_C: Tensor) -> None:
     upper = math.log(log_probs_N_K_C.shape[2])
     expected = [min(max(oracle(point), 0.0), upper) for point in oracles.probs_of(log_probs_N_K_C)]
 
@@ -68,7 +68,7 @@ def test_each_score_is_its_definition_at_every_point(score: Score, oracle: Oracl
 
 
 @given(log_probs_N_K_C=pools())
-def test_scores_keep_their_bounds(log_probs_N_K_C: Tensor) -> None:
+def test_scores_are_within_bounds(log_probs_N_K_C: Tensor) -> None:
     num_samples, num_classes = log_probs_N_K_C.shape[1:]
     exact = log_probs_N_K_C.dtype == torch.float64
     for score, upper in [
@@ -84,13 +84,13 @@ def test_scores_keep_their_bounds(log_probs_N_K_C: Tensor) -> None:
 
 
 @given(log_probs_N_K_C=pools())
-def test_bald_is_what_knowing_the_weights_takes_off_the_entropy(log_probs_N_K_C: Tensor) -> None:
+def test_bald_is_the_entropy_minus_the_conditional_entropy(log_probs_N_K_C: Tensor) -> None:
     difference_N = information.entropy(log_probs_N_K_C) - information.conditional_entropy(log_probs_N_K_C)
     tolerance = 100 * torch.finfo(log_probs_N_K_C.dtype).eps * math.log(6)
     torch.testing.assert_close(information.bald(log_probs_N_K_C), difference_N.clamp_min(0), atol=tolerance, rtol=0)
 
 
-def test_sure_but_opposed_samples_have_the_largest_bald_there_is() -> None:
+def test_certain_samples_that_disagree_have_the_maximum_bald() -> None:
     opposed = torch.eye(4).log().unsqueeze(0)  # four samples, each sure of a different class
     assert information.bald(opposed).item() == pytest.approx(math.log(4), abs=1e-15)
     assert information.conditional_entropy(opposed).item() == 0
@@ -98,21 +98,21 @@ def test_sure_but_opposed_samples_have_the_largest_bald_there_is() -> None:
     assert information.mean_std(opposed).item() == pytest.approx(math.sqrt(3) / 4, abs=1e-15)  # the maximum
 
 
-def test_samples_that_agree_have_no_bald_however_undecided_they_are() -> None:
+def test_bald_is_zero_if_samples_agree_even_if_uncertain() -> None:
     agreeing = torch.full((3, 7, 10), 0.1, dtype=torch.float32).log()
     assert information.bald(agreeing).tolist() == pytest.approx([0.0] * 3, abs=1e-12)
     assert information.mean_std(agreeing).tolist() == pytest.approx([0.0] * 3, abs=1e-15)
     assert information.entropy(agreeing).tolist() == pytest.approx([math.log(10)] * 3, abs=1e-6)
 
 
-def test_float32_predictions_that_are_nearly_deterministic_give_no_negative_bald() -> None:
+def test_nearly_certain_float32_predictions_give_no_negative_bald() -> None:
     logits = torch.randn(2000, 1, 10, generator=torch.Generator().manual_seed(0)) * 30
     jitter = torch.randn(2000, 20, 10, generator=torch.Generator().manual_seed(1)) * 1e-4
     assert information.bald((logits + jitter).log_softmax(dim=-1)).min() >= 0
 
 
 @each_score
-def test_float32_predictions_that_are_stored_in_float64_are_scored_as_in_float32(score: Score, oracle: Oracle) -> None:
+def test_float32_predictions_stored_in_float64_have_the_same_scores(score: Score, oracle: Oracle) -> None:
     undecided, opposed = torch.full((10, 10), 0.1), torch.eye(10) * (1 - 1e-6) + 1e-7
     log_probs_N_K_C = torch.stack([undecided.log(), opposed.log(), undecided.log().log_softmax(dim=-1)])
     torch.testing.assert_close(score(log_probs_N_K_C.double()), score(log_probs_N_K_C), atol=1e-6, rtol=0)
@@ -120,7 +120,7 @@ def test_float32_predictions_that_are_stored_in_float64_are_scored_as_in_float32
 
 @each_score
 @pytest.mark.parametrize("position", [0, 2, 4])
-def test_a_nan_is_an_error_that_names_the_point(score: Score, oracle: Oracle, position: int) -> None:
+def test_the_error_for_a_nan_names_the_point(score: Score, oracle: Oracle, position: int) -> None:
     log_probs_N_K_C = oracles.random_log_probs(0, 5, 3, 4)
     log_probs_N_K_C[position, 1, 2] = torch.nan
     with pytest.raises(NumericalError, match=rf"point {position}\b"):
@@ -128,7 +128,7 @@ def test_a_nan_is_an_error_that_names_the_point(score: Score, oracle: Oracle, po
 
 
 @pytest.mark.parametrize("score", [information.entropy, information.conditional_entropy, information.variation_ratios])
-def test_log_probs_that_are_no_log_probs_are_an_error_that_names_the_point_and_the_bound(score: Score) -> None:
+def test_the_error_for_invalid_log_probs_names_the_point_and_the_bound(score: Score) -> None:
     log_probs_N_K_C = oracles.random_log_probs(0, 3, 2, 4)
     log_probs_N_K_C[1] = 0.5  # "probabilities" of 1.65 each
     with pytest.raises(NumericalError, match=r"point 1\b.*outside \[0, "):
@@ -136,7 +136,7 @@ def test_log_probs_that_are_no_log_probs_are_an_error_that_names_the_point_and_t
 
 
 @each_score
-def test_the_callers_log_probs_are_left_as_they_were(score: Score, oracle: Oracle) -> None:
+def test_the_callers_log_probs_are_not_modified(score: Score, oracle: Oracle) -> None:
     for dtype in (torch.float64, torch.float32):
         log_probs_N_K_C = oracles.random_log_probs(3, 6, 4, 3).to(dtype)
         before = log_probs_N_K_C.clone()
@@ -145,7 +145,7 @@ def test_the_callers_log_probs_are_left_as_they_were(score: Score, oracle: Oracl
 
 
 @each_score
-def test_scores_on_the_device_are_those_of_the_definition(score: Score, oracle: Oracle, device: torch.device) -> None:
+def test_scores_on_the_device_match_their_definitions(score: Score, oracle: Oracle, device: torch.device) -> None:
     log_probs_N_K_C = oracles.random_log_probs(5, 20, 6, 5)
     scores_N = score(log_probs_N_K_C.to(device))
     assert scores_N.device.type == device.type
@@ -153,7 +153,7 @@ def test_scores_on_the_device_are_those_of_the_definition(score: Score, oracle: 
 
 
 @given(log_probs_N_K_C=pools())
-def test_the_terms_of_single_samples_have_bald_as_their_mean(log_probs_N_K_C: Tensor) -> None:
+def test_bald_is_the_mean_of_the_terms_of_all_samples(log_probs_N_K_C: Tensor) -> None:
     num_samples = log_probs_N_K_C.shape[1]
     terms_N_K = information.bald_terms(log_probs_N_K_C, torch.arange(num_samples))
     tolerance = 100 * torch.finfo(log_probs_N_K_C.dtype).eps * math.log(6)
@@ -162,7 +162,7 @@ def test_the_terms_of_single_samples_have_bald_as_their_mean(log_probs_N_K_C: Te
     )
 
 
-def test_the_term_of_a_sample_is_the_predictive_entropy_less_that_samples() -> None:
+def test_a_samples_term_is_the_predictive_entropy_minus_its_own_entropy() -> None:
     log_probs_N_K_C = oracles.random_log_probs(0, 5, 4, 3)
     terms_N_S = information.bald_terms(log_probs_N_K_C, torch.tensor([2, 0, 2]))
     expected = [

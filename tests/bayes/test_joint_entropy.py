@@ -29,7 +29,7 @@ def joint_entropy(log_probs_B_K_C: Tensor, max_configurations: int, generator: t
 
 
 @given(log_probs_B_K_C=small_pools())
-def test_the_joint_entropy_is_that_of_all_label_configurations(log_probs_B_K_C: Tensor) -> None:
+def test_the_joint_entropy_covers_all_label_configurations(log_probs_B_K_C: Tensor) -> None:
     expected = oracles.joint_entropy(oracles.probs_of(log_probs_B_K_C))
     assert joint_entropy(log_probs_B_K_C, ALL).item() == pytest.approx(expected, abs=1e-10)
 
@@ -46,7 +46,7 @@ def test_the_sampled_joint_entropy_is_unbiased(max_configurations: int) -> None:
     assert abs(statistics.fmean(estimates) - exact) < 4 * standard_error
 
 
-def test_the_error_of_the_sampled_joint_entropy_shrinks_as_the_root_of_the_configurations() -> None:
+def test_the_sampling_error_shrinks_with_the_square_root_of_the_configurations() -> None:
     log_probs_B_K_C = oracles.random_log_probs(2, 4, 4, 10)
     exact = oracles.joint_entropy(oracles.probs_of(log_probs_B_K_C))
 
@@ -60,7 +60,7 @@ def test_the_error_of_the_sampled_joint_entropy_shrinks_as_the_root_of_the_confi
     assert root_mean_square_error(12) / root_mean_square_error(96) == pytest.approx(math.sqrt(8), rel=0.2)
 
 
-def test_the_sampled_gains_of_all_points_are_unbiased_given_the_batch_so_far() -> None:
+def test_the_sampled_gains_of_all_points_are_unbiased_given_the_batch() -> None:
     log_probs_N_K_C = oracles.random_log_probs(4, 6, 4, 3)
     probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
     batch = [0, 1, 2]
@@ -79,7 +79,7 @@ def test_the_sampled_gains_of_all_points_are_unbiased_given_the_batch_so_far() -
     assert (np.abs(np.mean(added, axis=0) - exact_N) < 4 * standard_error_N).all()
 
 
-def test_as_many_configurations_as_the_batch_has_make_it_exact_and_draw_nothing() -> None:
+def test_it_is_exact_and_draws_nothing_if_all_configurations_are_allowed() -> None:
     log_probs_B_K_C = oracles.random_log_probs(6, 4, 3, 3)
     generator = seeded(0)
     before = generator.get_state()
@@ -88,13 +88,13 @@ def test_as_many_configurations_as_the_batch_has_make_it_exact_and_draw_nothing(
     assert torch.equal(generator.get_state(), before)
 
 
-def test_a_batch_whose_products_of_probabilities_underflow_has_its_right_entropy() -> None:
+def test_the_entropy_is_correct_if_products_of_probabilities_underflow() -> None:
     # 400 points of 10 classes: a configuration has a probability of about 1e-400, below the smallest float64.
     undecided = torch.full((400, 3, 10), 0.1, dtype=torch.float64).log()
     assert joint_entropy(undecided, 300, seeded(0)).item() == pytest.approx(400 * math.log(10), rel=1e-12)
 
 
-def test_a_batch_that_large_tells_all_about_the_weights_and_no_more() -> None:
+def test_a_large_batch_reveals_the_weights_and_no_more() -> None:
     log_probs_B_K_C = oracles.random_log_probs(7, 400, 3, 10, concentration=5.0)
     conditional = math.fsum(oracles.conditional_entropy(point) for point in oracles.probs_of(log_probs_B_K_C))
     information = joint_entropy(log_probs_B_K_C, 3000, seeded(0)).item() - conditional
@@ -102,7 +102,7 @@ def test_a_batch_that_large_tells_all_about_the_weights_and_no_more() -> None:
     assert information == pytest.approx(math.log(3), abs=0.1)
 
 
-def test_the_sampled_joint_entropy_on_the_device_is_within_its_error_of_the_exact_one(device: torch.device) -> None:
+def test_the_sampled_joint_entropy_on_the_device_agrees_with_the_exact_one(device: torch.device) -> None:
     log_probs_B_K_C = oracles.random_log_probs(12, 5, 4, 4)
     exact = oracles.joint_entropy(oracles.probs_of(log_probs_B_K_C))
     estimates = [joint_entropy(log_probs_B_K_C.to(device), 60, seeded(seed)).item() for seed in range(30)]
@@ -117,9 +117,7 @@ def configurations_of(log_probs_B_K_C: Tensor, max_configurations: int, generato
 
 
 @given(log_probs_N_K_C=small_pools(), batch_size=st.integers(0, 3))
-def test_the_information_of_a_point_is_what_it_adds_to_that_of_the_batch(
-    log_probs_N_K_C: Tensor, batch_size: int
-) -> None:
+def test_the_information_of_a_point_is_its_gain_over_the_batch(log_probs_N_K_C: Tensor, batch_size: int) -> None:
     probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
     batch = list(range(min(batch_size, len(probs_N_K_C))))
     before = oracles.mutual_information(probs_N_K_C[batch]) if batch else 0.0
@@ -131,7 +129,7 @@ def test_the_information_of_a_point_is_what_it_adds_to_that_of_the_batch(
 
 
 @pytest.mark.parametrize("max_configurations", [8, 24])
-def test_the_sampled_information_is_unbiased_and_its_standard_error_no_less_than_its_spread(
+def test_the_sampled_information_is_unbiased_and_its_standard_error_covers_its_spread(
     max_configurations: int,
 ) -> None:
     log_probs_N_K_C = oracles.random_log_probs(14, 6, 4, 3)
@@ -151,14 +149,14 @@ def test_the_sampled_information_is_unbiased_and_its_standard_error_no_less_than
     assert (np.sqrt(claimed_N * max_configurations / (max_configurations - 1)) >= 0.9 * spread_N).all()
 
 
-def test_an_exact_information_has_no_standard_error() -> None:
+def test_exact_information_has_no_standard_error() -> None:
     log_probs_N_K_C = oracles.random_log_probs(15, 5, 4, 3)
     configurations = configurations_of(log_probs_N_K_C[:2], ALL, seeded(0))
     assert configurations.standard_error(Points.of(log_probs_N_K_C)).tolist() == [0.0] * 5
 
 
 @given(seed=st.integers(0, 2**32), parts=st.sampled_from([1, 2, 8]), max_configurations=st.sampled_from([30, ALL]))
-def test_configurations_told_apart_less_give_an_upper_bound_for_the_same_draws(
+def test_coarser_configurations_give_an_upper_bound_for_the_same_draws(
     seed: int, parts: int, max_configurations: int
 ) -> None:
     log_probs_N_K_C = oracles.random_log_probs(seed, 9, 5, 3)
@@ -174,7 +172,7 @@ def test_configurations_told_apart_less_give_an_upper_bound_for_the_same_draws(
     assert torch.allclose(coarse.weights_D @ coarse.posterior_D_K, conditional)
 
 
-def test_drawn_configurations_that_are_equal_are_kept_once() -> None:
+def test_equal_drawn_configurations_are_stored_once() -> None:
     sure = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]], dtype=torch.float64).log()
     configurations = configurations_of(torch.stack([sure] * 12), 3, seeded(0))
     assert configurations.rows_M is not None

@@ -35,9 +35,7 @@ def normal(seed: int, *shape: int) -> Tensor:
 
 @pytest.mark.parametrize("num_labelled", [0, 1, 40])
 @pytest.mark.parametrize("num_points", [1, 30, 150])
-def test_it_takes_what_greedy_search_over_all_distances_takes(
-    num_points: int, num_labelled: int, device: torch.device
-) -> None:
+def test_it_matches_greedy_search_over_all_distances(num_points: int, num_labelled: int, device: torch.device) -> None:
     points, labelled, batch_size = normal(0, num_points, 6), normal(1, num_labelled, 6), min(num_points, 20)
     positions_B, distances_B = k_center_greedy(points.to(device), labelled.to(device), batch_size)
     expected_positions, expected_distances = brute_force(points.numpy(), labelled.numpy(), batch_size)
@@ -46,7 +44,7 @@ def test_it_takes_what_greedy_search_over_all_distances_takes(
     assert positions_B.device.type == distances_B.device.type == device.type
 
 
-def test_blocks_of_points_and_of_labelled_points_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_of_points_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     points, labelled = normal(0, 50, 3), normal(1, 30, 3)
     whole = k_center_greedy(points, labelled, 10)
     monkeypatch.setattr(centres, "block_elements", lambda device: 50)  # 7 of each at a time
@@ -56,9 +54,7 @@ def test_blocks_of_points_and_of_labelled_points_change_nothing(monkeypatch: pyt
 
 
 @given(seed=st.integers(0, 2**32), num_labelled=st.integers(0, 3), batch_size=st.integers(1, 3))
-def test_the_distance_left_is_at_most_twice_that_of_the_best_batch(
-    seed: int, num_labelled: int, batch_size: int
-) -> None:
+def test_the_remaining_distance_is_at_most_twice_the_optimum(seed: int, num_labelled: int, batch_size: int) -> None:
     rng = np.random.default_rng(seed)
     points, labelled = rng.normal(size=(9, 2)) * rng.exponential(size=(9, 1)), rng.normal(size=(num_labelled, 2))
 
@@ -70,14 +66,14 @@ def test_the_distance_left_is_at_most_twice_that_of_the_best_batch(
     assert left(tuple(positions_B.tolist())) <= 2 * best + 1e-12
 
 
-def test_without_labelled_points_position_0_is_taken_first_at_an_infinite_distance() -> None:
+def test_position_0_is_taken_first_if_no_point_is_labelled() -> None:
     positions_B, distances_B = k_center_greedy(normal(0, 8, 2), torch.empty(0, 2), 3)
     assert positions_B[0] == 0
     assert distances_B[0] == torch.inf
     assert distances_B[1:].isfinite().all()
 
 
-def test_ties_go_to_the_lower_position_and_twins_of_centres_come_last_in_order() -> None:
+def test_ties_go_to_the_lower_position_and_twins_of_centres_are_taken_last() -> None:
     corner, middle = torch.tensor([1 / 3, 0.7, 1e3]), torch.tensor([[0.0, 0.0, 1e3]])
     points = torch.stack([middle[0], corner, -corner, corner, middle[0]])
     positions_B, distances_B = k_center_greedy(points, middle, 5)
@@ -85,7 +81,7 @@ def test_ties_go_to_the_lower_position_and_twins_of_centres_come_last_in_order()
     assert distances_B[2:].tolist() == [0, 0, 0]
 
 
-def test_distances_are_those_of_small_differences_far_from_the_origin() -> None:
+def test_small_distances_are_exact_far_from_the_origin() -> None:
     points = torch.tensor([[1e6, 1.0], [1e6, 1.5], [1e6, 1.25]])
     positions_B, distances_B = k_center_greedy(points, points[:1], 2)
     assert positions_B.tolist() == [1, 2]
@@ -93,7 +89,7 @@ def test_distances_are_those_of_small_differences_far_from_the_origin() -> None:
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_an_embedding_that_is_not_finite_is_an_error_that_names_the_point(value: float) -> None:
+def test_the_error_for_an_embedding_that_is_not_finite_names_the_point(value: float) -> None:
     sound, broken = normal(0, 5, 2), normal(1, 5, 2)
     broken[3, 0] = value
     with pytest.raises(NumericalError, match=r"^the embedding.* of point 3\b"):
@@ -102,7 +98,7 @@ def test_an_embedding_that_is_not_finite_is_an_error_that_names_the_point(value:
         k_center_greedy(sound, broken, 1)
 
 
-def test_what_is_given_is_left_as_it_was() -> None:
+def test_inputs_are_not_modified() -> None:
     points, labelled = normal(0, 5, 2), normal(1, 5, 2)
     before = points.clone(), labelled.clone()
     k_center_greedy(points, labelled, 5)

@@ -32,13 +32,13 @@ def seeding(points_N_D: Tensor, batch_size: int, generator: torch.Generator) -> 
     return kmeans_plus_plus(squared_norms_N, inner_products_of(points_N_D), batch_size, generator)
 
 
-def test_the_first_centre_has_the_largest_norm_and_the_next_ones_come_as_often_as_d_squared_says() -> None:
+def test_the_first_centre_has_the_largest_norm_and_later_ones_follow_d_squared_sampling() -> None:
     points, generator = torch.from_numpy(POINTS_N_D), seeded(0)
     drawn = [tuple(seeding(points, 3, generator)[0].tolist()) for _ in range(4000)]
     assert agree(drawn, oracles.kmeans_plus_plus_probs(POINTS_N_D, LARGEST, 3))
 
 
-def test_after_the_same_first_centre_scikit_learn_draws_the_same_distribution() -> None:
+def test_scikit_learn_draws_the_same_distribution_after_the_first_centre() -> None:
     random = np.random.RandomState(0)
     theirs: list[tuple[int, ...]] = []
     while len(theirs) < 800:
@@ -54,19 +54,19 @@ def test_after_the_same_first_centre_scikit_learn_draws_the_same_distribution() 
     assert stats.chi2_contingency(table).pvalue > 1e-3
 
 
-def test_each_distance_is_that_from_the_nearest_centre_before_and_the_first_the_norm() -> None:
+def test_distances_are_to_the_nearest_earlier_centre_and_the_first_is_the_norm() -> None:
     positions_B, distances_B = seeding(torch.from_numpy(POINTS_N_D), 6, seeded(2))
     chosen = POINTS_N_D[positions_B.numpy()]
     expected = [min(math.dist(chosen[place], other) for other in chosen[:place]) for place in range(1, 6)]
     assert distances_B.tolist() == pytest.approx([math.hypot(*chosen[0]), *expected], abs=1e-12)
 
 
-def test_as_many_centres_as_points_are_all_points() -> None:
+def test_all_points_can_be_drawn() -> None:
     for seed in range(10):
         assert sorted(seeding(torch.from_numpy(POINTS_N_D), 6, seeded(seed))[0].tolist()) == list(range(6))
 
 
-def test_a_twin_of_a_centre_is_taken_only_once_every_other_place_has_a_centre() -> None:
+def test_a_twin_of_a_centre_is_taken_only_after_all_other_points() -> None:
     places = torch.tensor([[9.0, 1 / 3], [0.1, 0.7], [-1 / 7, 0.2]], dtype=torch.float64).repeat(3, 1)
     for seed in range(30):
         chosen = seeding(places, 5, seeded(seed))[0].tolist()
@@ -76,18 +76,18 @@ def test_a_twin_of_a_centre_is_taken_only_once_every_other_place_has_a_centre() 
 
 
 @pytest.mark.parametrize("value", [0.0, 1 / 3, 1e10])
-def test_where_all_points_are_equal_the_others_are_drawn_uniformly(value: float) -> None:
+def test_equal_points_are_drawn_uniformly_after_the_first(value: float) -> None:
     equal, generator = torch.full((4, 7), value, dtype=torch.float64), seeded(0)
     drawn = [tuple(seeding(equal, 3, generator)[0].tolist()) for _ in range(1500)]
     assert agree(drawn, {(0, i, j): 1 / 6 for i in (1, 2, 3) for j in (1, 2, 3) if i != j})
 
 
-def test_of_equal_largest_norms_the_lower_position_comes_first() -> None:
+def test_ties_of_the_largest_norm_go_to_the_lower_position() -> None:
     points = torch.tensor([[1.0], [-2.0], [2.0], [-2.0]], dtype=torch.float64)
     assert {int(seeding(points, 1, seeded(seed))[0]) for seed in range(20)} == {1}
 
 
-def test_a_norm_that_is_no_number_is_an_error_that_names_the_point() -> None:
+def test_the_error_for_a_nan_norm_names_the_point() -> None:
     points = torch.ones(5, 2, dtype=torch.float64)
     points[3, 1] = torch.nan
     with pytest.raises(NumericalError, match=r"norm of point 3\b"):

@@ -114,9 +114,7 @@ def test_lenet5_has_the_layers_and_parameters_of_the_paper() -> None:
 
 
 @pytest.mark.parametrize("dropout", [0.5, 0.97])
-def test_lenet5_is_the_papers_dropout_then_pooling_then_relu_for_the_same_masks(
-    dropout: float, device: torch.device
-) -> None:
+def test_lenet5_matches_the_papers_order_of_layers_for_the_same_masks(dropout: float, device: torch.device) -> None:
     network, inputs = lenet5(dropout).to(device), images(28, 6).to(device)
     masks = draw_masks(network, 5, seeded(1))
     log_probs_n_K_C = FittedMCDropout(network).posterior(5, seeded(1)).log_probs(inputs)
@@ -126,7 +124,7 @@ def test_lenet5_is_the_papers_dropout_then_pooling_then_relu_for_the_same_masks(
 
 @pytest.mark.parametrize("num_samples", [1, 8, 40])
 @pytest.mark.parametrize("dropout", [0.01, 0.5, 0.97])
-def test_all_evaluations_of_the_built_in_models_are_equal_to_1e_5_of_the_largest_logit(
+def test_all_evaluations_of_built_in_models_agree_to_1e_5_of_the_largest_logit(
     dropout: float, num_samples: int, device: torch.device
 ) -> None:
     for network, inputs in [
@@ -145,7 +143,7 @@ def test_all_evaluations_of_the_built_in_models_are_equal_to_1e_5_of_the_largest
             assert_equal_to_1e_5_of_the_largest_logit(posterior.log_probs(inputs), expected)
 
 
-def test_a_network_of_double_precision_is_evaluated_in_double_precision() -> None:
+def test_a_double_precision_network_is_evaluated_in_double_precision() -> None:
     network, inputs = lenet5().double(), images(28, 3).double()
     masks = draw_masks(network, 5, seeded(0))
     expected = masked(network, masks, inputs)
@@ -153,7 +151,7 @@ def test_a_network_of_double_precision_is_evaluated_in_double_precision() -> Non
         torch.testing.assert_close(posterior.log_probs(inputs), expected, atol=1e-12, rtol=1e-12)
 
 
-def test_a_mask_that_drops_every_channel_leaves_the_biases_of_the_layer_after_it() -> None:
+def test_a_mask_that_drops_every_channel_leaves_the_biases_of_the_next_layer() -> None:
     network = digits_cnn(0.5)
     last = network[5]
     assert isinstance(last, nn.Linear)
@@ -163,7 +161,7 @@ def test_a_mask_that_drops_every_channel_leaves_the_biases_of_the_layer_after_it
 
 
 @pytest.mark.parametrize("dropped", [0, 1, 2])
-def test_a_mask_that_drops_every_channel_of_one_layer_is_evaluated_beside_others(dropped: int) -> None:
+def test_a_mask_that_drops_a_whole_layer_is_evaluated_with_others(dropped: int) -> None:
     network, inputs = lenet5(), images(28, 3)
     masks = draw_masks(network, 4, seeded(0))
     masks[dropped][2] = 0
@@ -172,7 +170,7 @@ def test_a_mask_that_drops_every_channel_of_one_layer_is_evaluated_beside_others
 
 
 @pytest.mark.parametrize("table_bytes", [1, 2**19, 2**22])
-def test_the_memory_allowed_does_not_change_log_probs(monkeypatch: pytest.MonkeyPatch, table_bytes: int) -> None:
+def test_the_memory_budget_does_not_change_log_probs(monkeypatch: pytest.MonkeyPatch, table_bytes: int) -> None:
     network, inputs = lenet5(), images(28, 21)
     masks = draw_masks(network, 7, seeded(0))
     monkeypatch.setitem(combination._BUDGETS, "cpu", combination.Budget(8, table_bytes, 3))
@@ -180,11 +178,11 @@ def test_the_memory_allowed_does_not_change_log_probs(monkeypatch: pytest.Monkey
     assert_equal_to_1e_5_of_the_largest_logit(log_probs_n_K_C, masked(network, masks, inputs))
 
 
-def test_no_input_gives_no_log_probs() -> None:
+def test_empty_inputs_are_accepted() -> None:
     assert FittedMCDropout(lenet5()).posterior(3, seeded(0)).log_probs(images(28, 0)).shape == (0, 3, 10)
 
 
-def test_predicting_changes_neither_inputs_nor_weights() -> None:
+def test_prediction_changes_neither_inputs_nor_weights() -> None:
     network, inputs = lenet5(), images(28, 5)
     before = [inputs.clone(), *[parameter.detach().clone() for parameter in network.parameters()]]
     FittedMCDropout(network).posterior(4, seeded(0)).log_probs(inputs)
@@ -235,7 +233,7 @@ def head_with_hyperbolic_tangent() -> list[nn.Module]:
         (head_with_hyperbolic_tangent, PlainPosterior),
     ],
 )
-def test_a_trunk_without_dropout_sees_each_input_once_whatever_it_is(
+def test_a_trunk_without_dropout_runs_once_per_input(
     head: Callable[[], list[nn.Module]], evaluated_by: type[Posterior]
 ) -> None:
     with global_seed(0):
@@ -250,7 +248,7 @@ def test_a_trunk_without_dropout_sees_each_input_once_whatever_it_is(
     assert isinstance(posterior, evaluated_by)
 
 
-def test_a_network_without_dropout_runs_once_and_its_samples_are_equal() -> None:
+def test_a_network_without_dropout_runs_once_and_gives_equal_samples() -> None:
     with global_seed(0):
         trunk = Counted()
         network = nn.Sequential(trunk, nn.Flatten(), nn.Linear(384, 4), nn.LogSoftmax(dim=1))
@@ -263,7 +261,7 @@ def test_a_network_without_dropout_runs_once_and_its_samples_are_equal() -> None
     assert torch.equal(log_probs_n_K_C, expected.unsqueeze(1).expand(11, 6, 4))
 
 
-def test_the_work_left_for_the_lenet_is_what_its_layers_and_masks_say() -> None:
+def test_the_flops_of_lenet5_match_its_layers_and_masks() -> None:
     network = lenet5()
     masks = draw_masks(network, 100, seeded(0))
     kept = [masks_K_F.bool().sum(dim=1).double() for masks_K_F in masks]
@@ -320,9 +318,7 @@ def inputs_of(network: nn.Sequential, count: int) -> Tensor:
 
 @given(network=sequential_networks(), seed=st.integers(0, 2**32))
 @settings(max_examples=150)
-def test_all_evaluations_of_any_network_of_convolutions_and_linear_layers_are_equal(
-    network: nn.Sequential, seed: int
-) -> None:
+def test_all_evaluations_of_convolutions_and_linear_layers_agree(network: nn.Sequential, seed: int) -> None:
     masks, inputs = draw_masks(network, 6, seeded(seed)), inputs_of(network, 3)
     expected = masked(network, masks, inputs)
     assert structure_of(network) is not None
@@ -367,7 +363,7 @@ def averaged_and_grouped() -> nn.Sequential:
     "build",
     [flattened_then_dropped, flattened_then_dropped_early, twice_dropped, tanh_after_dropout, averaged_and_grouped],
 )
-def test_the_posterior_of_any_other_network_is_right_too(build: Callable[[], nn.Sequential]) -> None:
+def test_the_posterior_of_other_networks_is_correct(build: Callable[[], nn.Sequential]) -> None:
     with global_seed(0):
         network = build()
     inputs = images(8, 5) if isinstance(network[0], nn.Conv2d) else images(8, 5).flatten(1)
@@ -377,9 +373,7 @@ def test_the_posterior_of_any_other_network_is_right_too(build: Callable[[], nn.
 
 
 @pytest.mark.parametrize("chunk_size", [1, 3, 7, 20])
-def test_one_posterior_gives_an_input_the_same_log_probs_however_inputs_are_chunked(
-    chunk_size: int, device: torch.device
-) -> None:
+def test_the_chunking_of_inputs_does_not_change_log_probs(chunk_size: int, device: torch.device) -> None:
     posterior = FittedMCDropout(lenet5().to(device)).posterior(4, seeded(0))
     inputs = images(28, 20).to(device)
     whole = posterior.log_probs(inputs)
@@ -390,21 +384,21 @@ def test_one_posterior_gives_an_input_the_same_log_probs_however_inputs_are_chun
     assert_equal_to_rounding(alone, whole[[11]])
 
 
-def test_log_probs_are_normalised_and_the_same_when_read_again() -> None:
+def test_log_probs_are_normalised_and_equal_when_read_again() -> None:
     posterior = FittedMCDropout(lenet5()).posterior(6, seeded(0))
     first, again = posterior.log_probs(images(28, 5)), posterior.log_probs(images(28, 5))
     assert torch.equal(first, again)
     torch.testing.assert_close(first.logsumexp(dim=-1), torch.zeros(5, 6), atol=1e-6, rtol=0)
 
 
-def test_another_posterior_gives_others_and_the_same_generator_state_the_same() -> None:
+def test_the_generator_state_determines_the_log_probs() -> None:
     fitted, inputs = FittedMCDropout(lenet5()), images(28, 4)
     first, same, other = (fitted.posterior(5, seeded(seed)).log_probs(inputs) for seed in (0, 0, 1))
     assert torch.equal(first, same)
     assert (first - other).abs().amax(dim=(0, 2)).min() > 1e-3  # all five samples differ
 
 
-def test_the_posterior_samples_differ_from_each_other() -> None:
+def test_posterior_samples_differ_from_each_other() -> None:
     log_probs_n_K_C = FittedMCDropout(lenet5()).posterior(8, seeded(0)).log_probs(images(28, 1))
     distances = torch.cdist(log_probs_n_K_C[0], log_probs_n_K_C[0]) + torch.eye(8)
     assert distances.min() > 1e-3
@@ -427,19 +421,19 @@ def test_masks_drop_a_channel_with_probability_p_and_scale_up_the_others(p: floa
     assert dropped == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / 20_000))
 
 
-def test_masks_of_different_layers_and_samples_are_drawn_apart() -> None:
+def test_masks_of_layers_and_samples_are_drawn_independently() -> None:
     first, _, last = draw_masks(lenet5(), 50, seeded(0))
     assert distinct_rows(first) == 50
     assert not torch.equal(first, last[:, :32])
 
 
-def test_drawing_masks_touches_no_global_generator() -> None:
+def test_drawing_masks_uses_no_global_generator() -> None:
     before = torch.get_rng_state()
     FittedMCDropout(lenet5()).posterior(3, seeded(0)).log_probs(images(28, 2))
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_in_training_each_example_draws_a_mask_of_its_own_for_whole_channels() -> None:
+def test_training_draws_a_mask_of_whole_channels_for_each_example() -> None:
     dropped = MCDropout(64, 0.25).train()(torch.ones(200, 64, 3, 3))
     per_channel = dropped.flatten(2)
     assert torch.equal(per_channel.amin(dim=2), per_channel.amax(dim=2))  # each channel is kept or dropped as a whole
@@ -448,13 +442,13 @@ def test_in_training_each_example_draws_a_mask_of_its_own_for_whole_channels() -
     assert (dropped == 0).double().mean().item() == pytest.approx(0.25, abs=0.02)
 
 
-def test_in_training_each_example_draws_a_mask_of_its_own_for_features() -> None:
+def test_training_draws_a_mask_of_features_for_each_example() -> None:
     dropped = MCDropout(64, 0.5).train()(torch.ones(200, 64))
     assert distinct_rows(dropped) == 200
     assert set(dropped.flatten().tolist()) == {0.0, 2.0}
 
 
-def test_a_network_in_training_mode_predicts_the_same_image_in_many_ways_and_in_evaluation_in_one() -> None:
+def test_predictions_of_an_image_vary_in_training_mode_and_not_in_evaluation_mode() -> None:
     network, same_image = lenet5(), images(28, 1).expand(20, 1, 28, 28)
     with torch.no_grad():
         in_training = network.train()(same_image)
@@ -473,6 +467,6 @@ def test_embeddings_are_the_last_hidden_layer_without_dropout(device: torch.devi
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.0, math.nan])
-def test_a_dropout_that_is_no_probability_below_1_is_refused(p: float) -> None:
+def test_a_dropout_that_is_not_in_0_to_1_is_rejected(p: float) -> None:
     with pytest.raises(ValueError, match="dropout is"):
         MCDropout(4, p)

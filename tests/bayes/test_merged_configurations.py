@@ -69,7 +69,7 @@ def test_the_lower_bound_holds_for_the_same_draws(seed: int, num_samples: int, d
     assert (lower_N <= configurations.information(points)).all()
 
 
-def test_the_bound_is_tight_where_merged_configurations_are_equal() -> None:
+def test_the_bound_is_tight_if_merged_configurations_are_equal() -> None:
     posterior_2_K = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], dtype=torch.float64)
     weights_D = torch.tensor([0.1, 0.3, 0.2, 0.4], dtype=torch.float64)
     configurations = Configurations(weights_D, posterior_2_K[[0, 1, 0, 1]])
@@ -81,7 +81,7 @@ def test_the_bound_is_tight_where_merged_configurations_are_equal() -> None:
 
 
 @pytest.mark.parametrize("others", [3, 6, 12])
-def test_the_variance_in_directions_that_are_not_kept_is_not_underestimated(others: int) -> None:
+def test_the_variance_in_discarded_directions_is_not_underestimated(others: int) -> None:
     # All configurations are in one cell: configuration m leaves sample 0 and sample m, and the label of the point names
     # the sample. Each label is impossible or has one probability, so that the bound is exact for the true variance and
     # too large for a smaller one. The covariance has others - 1 equal eigenvalues; with 3 others, all are kept.
@@ -100,7 +100,7 @@ def test_the_variance_in_directions_that_are_not_kept_is_not_underestimated(othe
         assert lower == pytest.approx(entropy, abs=1e-9)
 
 
-def test_the_true_value_is_about_half_way_between_the_bounds_where_merged_configurations_differ_little() -> None:
+def test_the_true_value_is_about_midway_between_the_bounds_of_similar_configurations() -> None:
     # All directions are kept at K = 3, so that E[q²] is exact.
     samples_3_K = torch.full((3, 3), 0.2, dtype=torch.float64).fill_diagonal_(0.6)
     noise_D_K = 0.02 * torch.rand(120, 3, dtype=torch.float64, generator=seeded(0))
@@ -117,7 +117,7 @@ def test_the_true_value_is_about_half_way_between_the_bounds_where_merged_config
     assert (below_N / above_N).tolist() == pytest.approx([1.0] * 20, rel=0.05)
 
 
-def test_the_bound_keeps_most_of_the_information_of_a_pool_with_more_samples_than_directions() -> None:
+def test_the_bound_keeps_most_information_if_samples_outnumber_directions() -> None:
     log_probs_N_K_C = oracles.random_log_probs(3, 60, 20, 4, concentration=1.0)
     points = Points.of(log_probs_N_K_C)
     configurations = configurations_of(log_probs_N_K_C[:5], 2000, 0)

@@ -19,17 +19,17 @@ def stages(patiences: list[int], results: list[float]) -> list[tuple[bool, int]]
     return seen
 
 
-def test_with_one_patience_it_ends_after_as_many_epochs_without_a_better_result() -> None:
+def test_a_single_patience_ends_training_after_that_many_epochs() -> None:
     assert stages([2], [1.0, 2.0, 2.0, 1.5, 9.0]) == [(True, 0), (True, 0), (False, 0), (False, 1)]
 
 
-def test_each_patience_begins_to_count_anew_and_a_better_result_too() -> None:
+def test_the_count_restarts_at_each_patience_and_each_better_result() -> None:
     results = [1.0, 0.9, 0.9, 0.9, 2.0, 0.0, 0.0, 5.0]
     assert [stage for _, stage in stages([3, 2], results)] == [0, 0, 0, 1, 1, 1, 2]
 
 
 @pytest.mark.parametrize("patience", [[2, 1], [1, 1, 1]])
-def test_the_learning_rate_falls_by_the_decay_at_each_patience_but_the_last(
+def test_the_learning_rate_decays_at_each_patience_except_the_last(
     patience: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rates: list[float] = []

@@ -31,7 +31,7 @@ def by_hand(log_probs_N_K_C: Tensor, samples: list[int]) -> tuple[list[int], lis
 
 @pytest.mark.parametrize("chunk_size", [1, 7, 100])
 @pytest.mark.parametrize("samples", [[2], [0, 3, 1], [1, 1, 1, 2, 1], [0, 1, 2, 3] * 7])
-def test_each_pick_is_the_best_point_left_under_its_sample(
+def test_each_pick_is_the_best_point_left_for_its_sample(
     samples: list[int], chunk_size: int, device: torch.device
 ) -> None:
     log_probs_N_K_C = oracles.random_log_probs(0, 30, 4, 3)
@@ -43,7 +43,7 @@ def test_each_pick_is_the_best_point_left_under_its_sample(
     assert positions_B.device.type == terms_B.device.type == device.type
 
 
-def test_ties_go_to_the_lower_position_however_the_pool_is_chunked() -> None:
+def test_ties_go_to_the_lower_position_for_any_chunk_size() -> None:
     better, worse = torch.tensor([[0.9, 0.1], [0.1, 0.9]]).log(), torch.tensor([[0.6, 0.4], [0.5, 0.5]]).log()
     log_probs_N_K_C = torch.stack([worse, better, worse, better, better] * 4)
     for chunk_size in (1, 3, 20):
@@ -65,7 +65,7 @@ def test_the_pool_is_read_once() -> None:
 
 
 @pytest.mark.parametrize(("num_samples", "batch_size"), [(4, 3), (4, 4), (4, 10), (1, 5)])
-def test_each_sample_is_drawn_once_before_any_comes_again(num_samples: int, batch_size: int) -> None:
+def test_each_sample_is_drawn_once_before_any_is_repeated(num_samples: int, batch_size: int) -> None:
     for seed in range(20):
         samples = draw_samples(num_samples, batch_size, seeded(seed)).tolist()
         assert len(samples) == batch_size
@@ -75,7 +75,7 @@ def test_each_sample_is_drawn_once_before_any_comes_again(num_samples: int, batc
             assert set(once) <= set(range(num_samples))
 
 
-def test_every_sample_comes_as_often_in_every_place() -> None:
+def test_all_ordered_samples_are_equally_likely() -> None:
     from scipy import stats
 
     generator = seeded(0)
@@ -85,7 +85,7 @@ def test_every_sample_comes_as_often_in_every_place() -> None:
     assert stats.chisquare(list(counts.values())).pvalue > 1e-3
 
 
-def test_the_mean_over_samples_of_the_first_term_is_bald() -> None:
+def test_the_mean_of_the_first_term_over_samples_is_bald() -> None:
     (point_K_C,) = log_probs_1_K_C = oracles.random_log_probs(0, 1, 5, 3)
     terms = [best_under_samples(TensorPool(log_probs_1_K_C), torch.tensor([k]))[1].item() for k in range(5)]
     assert np.mean(terms) == pytest.approx(oracles.bald(oracles.probs_of(point_K_C)), abs=1e-12)

@@ -86,7 +86,7 @@ class UsualLeNet5(nn.Module):
         return functional.log_softmax(functional.linear(hidden, self.weights[6], self.weights[7]), dim=1)
 
 
-def test_a_training_step_has_the_loss_gradients_and_weights_of_the_usual_network_under_the_same_masks() -> None:
+def test_a_training_step_matches_the_usual_network_with_the_same_masks() -> None:
     training = TrainingRegime(learning_rate=1e-3, weight_decay=5e-4)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -166,7 +166,7 @@ class StoredPosterior(Posterior):
         return self._log_probs_N_K_C[inputs[:, 0].long()]
 
 
-def test_the_defaults_are_the_regime_of_table_1() -> None:
+def test_the_defaults_match_table_1() -> None:
     assert TrainingRegime().model_dump() == {
         "batch_size": 64,
         "epoch_draws": 24_576,
@@ -193,7 +193,7 @@ def test_an_epoch_draws_each_example_nearly_equally_often(size: int, draws: int,
     assert max(times) - min(times) <= 1
 
 
-def test_which_examples_come_once_more_is_drawn_anew_and_all_are_shuffled() -> None:
+def test_each_epoch_draws_its_repeated_examples_and_its_order_anew() -> None:
     generator = seeded(0)
     orders = [epoch_order(10, 13, generator) for _ in range(300)]
     once_more = Counter(index for order in orders for index, times in Counter(order.tolist()).items() if times == 2)
@@ -203,7 +203,7 @@ def test_which_examples_come_once_more_is_drawn_anew_and_all_are_shuffled() -> N
     assert torch.equal(epoch_order(10, 13, seeded(5)), epoch_order(10, 13, seeded(5)))
 
 
-def test_a_step_is_adams_with_the_weight_decay_added_to_the_gradient() -> None:
+def test_a_step_is_adam_with_weight_decay_added_to_the_gradient() -> None:
     built: list[nn.Sequential] = []
 
     def build_undropped() -> nn.Sequential:
@@ -227,20 +227,20 @@ def test_a_step_is_adams_with_the_weight_decay_added_to_the_gradient() -> None:
     torch.testing.assert_close(weights_of(fitted).double(), torch.cat(expected), atol=1e-5, rtol=1e-4)
 
 
-def test_an_epoch_has_as_many_steps_as_its_draws_fill_batches() -> None:
+def test_an_epoch_has_one_step_for_each_batch_of_its_draws() -> None:
     counter = CountingReLU()
     fit(regime(max_epochs=1, epoch_draws=60, batch_size=8), examples(10, 1), network=counted(counter))
     assert counter.steps == 8  # seven of 8 and one of 4
 
 
-def test_the_best_epoch_is_restored_where_training_makes_the_validation_set_worse() -> None:
+def test_the_best_epoch_is_restored_if_the_validation_result_gets_worse() -> None:
     worse_and_worse = with_wrong_labels(examples(40, 1))
     stopped_late = fit(regime(max_epochs=6, patience=6), worse_and_worse)
     stopped_at_once = fit(regime(max_epochs=1), worse_and_worse)
     assert torch.equal(weights_of(stopped_late), weights_of(stopped_at_once))
 
 
-def test_the_last_epoch_is_kept_where_it_is_the_best() -> None:
+def test_the_last_epoch_is_kept_if_it_is_the_best() -> None:
     better_and_better = examples(300, 1)
     one, all_of_them = (fit(regime(max_epochs=epochs, learning_rate=0.003), better_and_better) for epochs in (1, 4))
     nlls = [result_on(fitted, better_and_better, 50)[1] for fitted in (one, all_of_them)]
@@ -248,13 +248,13 @@ def test_the_last_epoch_is_kept_where_it_is_the_best() -> None:
 
 
 @pytest.mark.parametrize(("patience", "epochs"), [(1, 2), (2, 3), (3, 4), (20, 6)])
-def test_training_stops_when_no_epoch_was_better_for_as_long_as_patience_says(patience: int, epochs: int) -> None:
+def test_training_stops_after_patience_epochs_without_a_better_one(patience: int, epochs: int) -> None:
     counter = CountingReLU()
     fit(regime(patience=patience), with_wrong_labels(examples(40, 1)), network=counted(counter))
     assert counter.steps == epochs * 8
 
 
-def test_an_epoch_that_is_only_as_good_as_the_best_is_not_better() -> None:
+def test_an_epoch_that_equals_the_best_is_not_better() -> None:
     # One validation example that is always classified correctly: its accuracy is 1 from the first epoch on.
     easy = Examples(torch.tensor([[9.0, 0, 0, 0, 0, 0]]), torch.tensor([0]), 3)
     labelled_alike = Examples(easy.inputs.repeat(20, 1), easy.labels.repeat(20), 3)
@@ -280,18 +280,18 @@ def _right_but_once(right: Examples) -> tuple[Tensor, Tensor]:
     return torch.cat([right.inputs, outlier]), torch.cat([right.labels, torch.tensor([1])])
 
 
-def test_training_that_diverges_to_nan_is_an_error_and_not_an_untrained_network() -> None:
+def test_training_that_diverges_to_nan_raises_an_error() -> None:
     with pytest.raises(NumericalError):
         fit(regime(learning_rate=1e38), examples(20, 1))
 
 
-def test_the_same_generator_state_gives_the_same_weights_and_another_gives_others() -> None:
+def test_the_generator_state_determines_the_weights() -> None:
     first, same, other = (weights_of(fit(regime(), examples(20, 1), seed)) for seed in (0, 0, 1))
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
 
 
-def test_the_global_generators_neither_matter_nor_change() -> None:
+def test_global_generators_are_neither_used_nor_changed() -> None:
     weights = []
     for global_seed in (1, 2):
         torch.manual_seed(global_seed)  # each test starts from a seed of its own: see conftest.py
@@ -301,7 +301,7 @@ def test_the_global_generators_neither_matter_nor_change() -> None:
     assert torch.equal(weights[0], weights[1])
 
 
-def test_the_global_generator_is_restored_after_an_error_too() -> None:
+def test_the_global_generator_is_restored_after_an_error() -> None:
     before = torch.get_rng_state()
     with contextlib.suppress(ZeroDivisionError), seeded_global_rng(seeded(0), CPU):
         torch.rand(3)
@@ -312,13 +312,13 @@ def test_the_global_generator_is_restored_after_an_error_too() -> None:
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 @pytest.mark.parametrize("trained_on", ["cpu", "cuda"])
-def test_the_cuda_generator_is_unchanged_wherever_training_runs(trained_on: str) -> None:
+def test_training_leaves_the_cuda_generator_unchanged(trained_on: str) -> None:
     before = torch.cuda.get_rng_state()
     fit_mc_dropout(build, examples(30, 0), examples(10, 1), regime(max_epochs=1), torch.device(trained_on), seeded(0))
     assert torch.equal(torch.cuda.get_rng_state(), before)
 
 
-def test_a_fitted_network_lies_on_the_device_and_has_learned(device: torch.device) -> None:
+def test_a_fitted_network_is_on_the_device_and_accurate(device: torch.device) -> None:
     training = regime(epoch_draws=640)
     fitted = fit_mc_dropout(build, examples(200, 0), examples(50, 1), training, device, seeded(0))
     unseen = examples(200, 2).to(device)
@@ -342,7 +342,7 @@ def test_the_evaluation_prediction_is_the_mean_of_the_samples(mean: str, device:
 
 
 @pytest.mark.parametrize("mean", ["geometric", "arithmetic"])
-def test_accuracy_and_nll_are_those_of_the_evaluation_prediction(mean: str) -> None:
+def test_accuracy_and_nll_measure_the_evaluation_prediction(mean: str) -> None:
     log_probs_N_K_C = oracles.random_log_probs(1, 50, 4, 3)
     labels = torch.randint(3, (50,), generator=seeded(0))
     probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
@@ -359,7 +359,7 @@ def test_accuracy_and_nll_are_those_of_the_evaluation_prediction(mean: str) -> N
     assert measured == pytest.approx((sum(right) / 50, nll), abs=1e-6)
 
 
-def test_each_evaluation_batch_has_posterior_samples_of_its_own() -> None:
+def test_each_evaluation_batch_draws_new_posterior_samples() -> None:
     log_probs_N_K_C, inputs = oracles.random_log_probs(0, 150, 4, 3), torch.arange(150).unsqueeze(1)
     stored = StoredModel(log_probs_N_K_C)
     in_batches = evaluation_log_probs(stored, inputs, 4, regime(evaluation_batch_size=64), seeded(0))
@@ -367,13 +367,13 @@ def test_each_evaluation_batch_has_posterior_samples_of_its_own() -> None:
     assert torch.equal(in_batches, evaluation_log_probs(stored, inputs, 4, regime(), seeded(0)))
 
 
-def test_a_posterior_that_is_always_the_same_is_drawn_once() -> None:
+def test_a_deterministic_posterior_is_drawn_once() -> None:
     stored = StoredModel(oracles.random_log_probs(0, 150, 4, 3), stochastic_posterior=False)
     evaluation_log_probs(stored, torch.arange(150).unsqueeze(1), 4, regime(evaluation_batch_size=64), seeded(0))
     assert [posterior.inputs for posterior in stored.drawn] == [150]
 
 
-def test_training_draws_nothing_from_the_device_but_what_the_generator_seeds() -> None:
+def test_all_random_numbers_of_training_come_from_the_generator() -> None:
     # Masks and order come from the generator. The training is repeated by hand, with masks drawn as in an epoch.
     training, labelled = regime(max_epochs=1), examples(30, 0)
     fitted = fit(training, examples(10, 1))
@@ -396,7 +396,7 @@ def test_training_draws_nothing_from_the_device_but_what_the_generator_seeds() -
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
-def test_training_on_cuda_has_the_masks_and_order_of_training_on_the_cpu() -> None:
+def test_training_on_cuda_uses_the_same_masks_and_order_as_on_the_cpu() -> None:
     on_cpu, on_cuda = (
         fit_mc_dropout(build, examples(30, 0), examples(10, 1), regime(max_epochs=2), torch.device(name), seeded(0))
         for name in ("cpu", "cuda")

@@ -30,7 +30,7 @@ pytestmark = [
 ]
 
 
-def test_a_round_next_to_two_other_programs() -> None:
+def test_other_programs_do_not_stall_a_round() -> None:
     if len(os.sched_getaffinity(0)) < THREADS:
         pytest.skip(f"needs {THREADS} cores")
     ratios: list[float] = []

@@ -69,15 +69,13 @@ def test_each_mean_log_prob_and_score_may_differ_by_a_thousandth(was: Record, no
 
 
 @pytest.mark.parametrize(("examples", "expected"), [(2, []), (-2, []), (3, ["accuracy"]), (-3, ["accuracy"])])
-def test_two_test_examples_may_be_classified_otherwise(
-    was: Record, now: Record, examples: int, expected: list[str]
-) -> None:
+def test_two_test_examples_may_have_another_class(was: Record, now: Record, examples: int, expected: list[str]) -> None:
     now["accuracy"] += examples / TEST_SIZE
     assert fields(was, now) == expected
 
 
 @pytest.mark.parametrize("field", ["labelled", "validation"])
-def test_indices_given_to_the_model_are_compared_with_their_order(was: Record, now: Record, field: str) -> None:
+def test_indices_given_to_the_model_are_compared_in_order(was: Record, now: Record, field: str) -> None:
     now[field][:2] = now[field][1::-1]
     assert fields(was, now) == [field]
 
@@ -89,12 +87,12 @@ def test_seeds_masks_and_best_epoch_are_compared_exactly(was: Record, now: Recor
     assert fields(was, now) == ["seeds", "masks", "best_epoch"]
 
 
-def test_a_seed_that_is_no_longer_asked_for_is_a_difference(was: Record, now: Record) -> None:
+def test_a_seed_that_is_no_longer_used_is_a_difference(was: Record, now: Record) -> None:
     del now["seeds"]["evaluation"]
     assert fields(was, now) == ["seeds"]
 
 
-def test_picks_are_compared_until_the_first_that_is_not_decided(was: Record, now: Record) -> None:
+def test_picks_are_compared_until_the_first_undecided_one(was: Record, now: Record) -> None:
     was["margins"][2] = -1e-6
     now["acquired"][2:] = [-1, -2]
     now["scores"][2:] = [9.0, 9.0]
@@ -103,7 +101,7 @@ def test_picks_are_compared_until_the_first_that_is_not_decided(was: Record, now
     assert fields(was, now) == ["acquired"]
 
 
-def test_without_scores_every_pick_is_compared(was: Record, now: Record) -> None:
+def test_every_pick_is_compared_without_scores(was: Record, now: Record) -> None:
     was["margins"] = None
     now["acquired"][-1] = -1
     assert fields(was, now) == ["acquired"]
@@ -115,7 +113,7 @@ def test_a_batch_of_another_size_is_a_difference(was: Record, now: Record) -> No
     assert fields(was, now) == ["acquired"]
 
 
-def test_each_round_follows_from_the_golden_rounds_before_it(golden: Record, golden_data: Path) -> None:
+def test_each_round_starts_from_the_previous_golden_rounds(golden: Record, golden_data: Path) -> None:
     entry = copy.deepcopy(golden["trials"]["mlp_uniform"])
     never_acquired = next(index for index in range(1297) if index not in entry["rounds"][2]["labelled"])
     entry["rounds"][0]["acquired"][0] = never_acquired
@@ -131,14 +129,14 @@ def test_a_trial_that_raises_differs(golden: Record, golden_data: Path) -> None:
     assert (last.round, last.field) == (1, "error")
 
 
-def test_the_comparison_is_a_function_for_use_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_comparison_can_be_called_as_a_function(monkeypatch: pytest.MonkeyPatch) -> None:
     assert compare(["mlp_uniform"]) == []
     start_set_sorted(monkeypatch)
     first = compare(["mlp_uniform"])[0]
     assert (first.trial, first.round, first.field) == ("mlp_uniform", None, "start")
 
 
-def test_another_protocol_revision_asks_for_a_new_golden_file(golden: Record, golden_data: Path) -> None:
+def test_a_new_protocol_revision_requires_a_new_golden_file(golden: Record, golden_data: Path) -> None:
     older = golden | {"protocol_revision": golden["protocol_revision"] - 1}
     problem = failure("mlp_uniform", older, golden_data)
     assert problem is not None
@@ -146,7 +144,7 @@ def test_another_protocol_revision_asks_for_a_new_golden_file(golden: Record, go
     assert "Regenerate the golden file with `python -m tests.golden`" in problem
 
 
-def test_another_revision_of_a_plugin_asks_for_a_new_golden_file(
+def test_a_new_plugin_revision_requires_a_new_golden_file(
     golden: Record, golden_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = copy.deepcopy(golden)
@@ -157,7 +155,7 @@ def test_another_revision_of_a_plugin_asks_for_a_new_golden_file(
     assert "Regenerate" in problem
 
 
-def test_a_trial_that_is_new_or_edited_asks_for_a_new_golden_file(
+def test_a_new_or_edited_trial_requires_a_new_golden_file(
     golden: Record, golden_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(TRIALS, "another", TRIALS["mlp_uniform"])
@@ -178,14 +176,14 @@ def only_one_trial(golden: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return path
 
 
-def test_a_regenerated_file_holds_what_the_code_computes(only_one_trial: Path) -> None:
+def test_a_regenerated_file_has_the_current_results(only_one_trial: Path) -> None:
     only_one_trial.unlink()
     result = CliRunner().invoke(command.regenerate)
     assert result.exit_code == 0, result.output
     assert compare(golden=read_golden()) == []
 
 
-def test_regenerating_is_refused_while_results_changed_but_no_revision_did(
+def test_regeneration_is_refused_if_results_change_without_a_new_revision(
     only_one_trial: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = only_one_trial.read_text(encoding="utf-8")
@@ -228,7 +226,7 @@ def picks(plugin: Plugin, log_probs_N_K_C: Tensor, seed: int) -> list[int]:  # t
 
 
 @pytest.mark.parametrize(("spec", "spread"), CLOSE, ids=str)
-def test_decided_picks_stay_when_scores_are_off_by_less_than_the_tolerance(spec: object, spread: float) -> None:
+def test_decided_picks_do_not_change_with_scores_within_the_tolerance(spec: object, spread: float) -> None:
     plugin = acquisitions.resolve(spec)
     score = plugin.nested[0].instance if plugin.nested else plugin.instance
     assert isinstance(score, OneSampleScore)
@@ -260,6 +258,6 @@ def test_a_pick_that_is_not_the_best_has_no_margin() -> None:
         margins(plugin, pool, torch.Generator(), best[::-1])
 
 
-def test_a_difference_says_where_it_is() -> None:
+def test_a_difference_names_its_place() -> None:
     assert str(Difference("mlp_bald", 1, "nll", "was 1, is 2")) == "mlp_bald, round 1: nll: was 1, is 2"
     assert str(Difference("mlp_bald", None, "start", "was [], is [1]")) == "mlp_bald: start: was [], is [1]"

@@ -13,13 +13,13 @@ from .trials import TRIALS
 
 
 @pytest.mark.parametrize("name", TRIALS)
-def test_a_golden_trial_gives_the_results_that_it_gave(name: str, golden: Record, golden_data: Path) -> None:
+def test_a_golden_trial_reproduces_its_results(name: str, golden: Record, golden_data: Path) -> None:
     problem = failure(name, golden, golden_data)
     if problem:
         pytest.fail(problem, pytrace=False)
 
 
-def test_the_golden_file_holds_these_trials_and_no_others(golden: Record) -> None:
+def test_the_golden_file_has_exactly_these_trials(golden: Record) -> None:
     assert list(golden["trials"]) == list(TRIALS)
     assert GOLDEN_FILE.stat().st_size < 500_000
 

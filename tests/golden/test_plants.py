@@ -322,7 +322,7 @@ def test_a_planted_change_is_caught(
     assert first.field == field, str(first)
 
 
-def test_the_failure_says_what_differs_and_what_to_do(golden: Record, golden_data: Path, monkeypatch: Patch) -> None:
+def test_the_failure_names_the_difference_and_a_remedy(golden: Record, golden_data: Path, monkeypatch: Patch) -> None:
     assert failure("mlp_uniform", golden, golden_data) is None
     start_set_sorted(monkeypatch)
     problem = failure("mlp_uniform", golden, golden_data)

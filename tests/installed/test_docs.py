@@ -36,7 +36,7 @@ class Reader:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_the_commands_of_a_page_work_in_its_order(page: Path, installed: Installed, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_run_in_order(page: Path, installed: Installed, tmp_path: Path) -> None:
     reader = Reader(installed, tmp_path)
     for block in blocks_of(page):
         if block.mark in reader.follow:  # Python blocks need no folder: tests/docs runs them

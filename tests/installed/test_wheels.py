@@ -12,7 +12,7 @@ from .conftest import EXAMPLE, REPOSITORY, Installed
 pytestmark = pytest.mark.slow
 
 
-def test_the_wheel_holds_suites_templates_schema_and_published_figures(wheels: list[Path]) -> None:
+def test_the_wheel_contains_suites_templates_schema_and_references(wheels: list[Path]) -> None:
     names = set(zipfile.ZipFile(wheels[0]).namelist())
     suites = {path.name for path in (REPOSITORY / "suites").glob("*.yaml")}
     assert {f"softal_bench/suite/shipped/{name}" for name in suites} <= names
@@ -25,7 +25,7 @@ def test_the_wheel_holds_suites_templates_schema_and_published_figures(wheels: l
     assert not any(name.startswith(("tests", "leaderboard")) for name in names)
 
 
-def test_both_are_installed_and_the_sources_are_not_seen(installed: Installed, tmp_path: Path) -> None:
+def test_all_packages_are_imported_from_the_installation(installed: Installed, tmp_path: Path) -> None:
     for package in ("softal_bench", "softal_plugins", "softal_bench_example"):
         where = installed.python(f"import {package}; print({package}.__path__[0])", tmp_path)
         assert Path(where).is_relative_to(installed.folder)
@@ -52,7 +52,7 @@ def test_the_tests_of_the_example_pass(installed: Installed, tmp_path: Path) -> 
     assert "failed" not in printed
 
 
-def test_a_suite_with_the_example_runs_and_it_stands_on_the_page(installed: Installed, tmp_path: Path) -> None:
+def test_a_suite_with_the_example_runs_and_its_page_lists_it(installed: Installed, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE / "suites", tmp_path / "suites")
     installed("softal-bench", "run", "suites/try_example.yaml", "--quiet", cwd=tmp_path)
     page = (tmp_path / "leaderboard" / "try_example.md").read_text()
@@ -61,9 +61,7 @@ def test_a_suite_with_the_example_runs_and_it_stands_on_the_page(installed: Inst
     assert "not run" not in page
 
 
-def test_a_shipped_suite_runs_by_its_name_and_writes_under_the_current_folder(
-    installed: Installed, tmp_path: Path
-) -> None:
+def test_a_shipped_suite_runs_by_name_and_writes_to_the_current_folder(installed: Installed, tmp_path: Path) -> None:
     choice = ["--only", "acquisition=uniform", "--only", "batch_size=10", "--trials", "1", "--set", "budget=40"]
     installed("softal-bench", "run", "quickstart", "--quiet", *choice, cwd=tmp_path)
     assert (tmp_path / "leaderboard" / "quickstart.md").is_file()

@@ -77,7 +77,7 @@ def extreme_pool() -> Tensor:
 
 @each_score
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_one_sample_score_takes_the_top_b_of_its_definition(
+def test_a_one_sample_score_selects_the_top_b_points(
     function: OneSampleScore, oracle: Callable[[oracles.Array], float], dtype: torch.dtype, device: torch.device
 ) -> None:
     log_probs_N_K_C = oracles.random_log_probs(0, 30, 5, 4).to(dtype)
@@ -92,16 +92,14 @@ def test_a_one_sample_score_takes_the_top_b_of_its_definition(
 
 
 @each_score
-def test_equal_scores_go_to_the_lower_position(
-    function: OneSampleScore, oracle: Callable[[oracles.Array], float]
-) -> None:
+def test_ties_go_to_the_lower_position(function: OneSampleScore, oracle: Callable[[oracles.Array], float]) -> None:
     better, worse = torch.tensor([[0.6, 0.4], [0.4, 0.6]]).log(), torch.tensor([[0.95, 0.05], [0.9, 0.1]]).log()
     pool = pool_over(torch.stack([worse, better, worse, better, better] * 20), chunk_size=7)
     chosen = function.select(pool, 63, seeded(0)).positions.tolist()
     assert chosen == [n for n in range(100) if n % 5 in (1, 3, 4)] + [0, 2, 5]
 
 
-def test_equal_scores_of_any_one_sample_score_go_to_the_lower_position() -> None:
+def test_ties_of_any_one_sample_score_go_to_the_lower_position() -> None:
     pool = pool_over(oracles.random_log_probs(0, 6, 2, 2))
     ties = oracles.GivenScores(torch.tensor([0.5, -1.0, 0.7, 0.5, 0.7, 0.5], dtype=torch.float64))
     batch = ties.select(pool, 5, seeded(0))
@@ -130,15 +128,13 @@ def test_the_only_point_of_a_pool_is_taken(function: AcquisitionFunction) -> Non
 
 @each
 @pytest.mark.parametrize("batch_size", [0, -1, 9, 1000])
-def test_a_batch_that_the_pool_cannot_fill_is_an_error_that_says_the_sizes(
-    function: AcquisitionFunction, batch_size: int
-) -> None:
+def test_the_error_for_an_invalid_batch_size_names_both_sizes(function: AcquisitionFunction, batch_size: int) -> None:
     with pytest.raises(SelectionError, match=rf"{batch_size} points.*8"):
         function.select(pool_over(oracles.random_log_probs(0, 8, 3, 4)), batch_size, seeded(0))
 
 
 @each
-def test_the_pools_log_probs_are_left_as_they_were(function: AcquisitionFunction) -> None:
+def test_the_pools_log_probs_are_not_modified(function: AcquisitionFunction) -> None:
     for log_probs_N_K_C in (extreme_pool(), oracles.random_log_probs(0, 8, 3, 4)):
         before = log_probs_N_K_C.clone()
         function.select(pool_over(log_probs_N_K_C), 5, seeded(0))
@@ -146,7 +142,7 @@ def test_the_pools_log_probs_are_left_as_they_were(function: AcquisitionFunction
 
 
 @each
-def test_no_global_generator_is_touched_and_none_matters(function: AcquisitionFunction) -> None:
+def test_global_generators_are_neither_used_nor_changed(function: AcquisitionFunction) -> None:
     pool, batches = pool_over(oracles.random_log_probs(0, 40, 3, 4)), []
     for global_seed in (1, 2):
         torch.manual_seed(global_seed)
@@ -159,7 +155,7 @@ def test_no_global_generator_is_touched_and_none_matters(function: AcquisitionFu
 
 
 @each_stochastic
-def test_the_generators_state_decides_the_batch(function: AcquisitionFunction, device: torch.device) -> None:
+def test_the_generator_determines_the_batch(function: AcquisitionFunction, device: torch.device) -> None:
     log_probs_N_K_C = oracles.random_log_probs(0, 60, 3, 4)
     pool = pool_over(log_probs_N_K_C.to(device))
     batches = [tuple(function.select(pool, 12, seeded(seed)).positions.tolist()) for seed in [0, *range(30)]]
@@ -180,7 +176,7 @@ def test_a_one_sample_score_draws_nothing(function: OneSampleScore, oracle: Call
 
 @each
 @pytest.mark.parametrize("chunk_size", [1, 3, 24])
-def test_how_the_pool_is_chunked_changes_nothing(function: AcquisitionFunction, chunk_size: int) -> None:
+def test_the_chunk_size_does_not_matter(function: AcquisitionFunction, chunk_size: int) -> None:
     log_probs_N_K_C = oracles.random_log_probs(0, 25, 4, 5).float()
     whole = function.select(pool_over(log_probs_N_K_C), 6, seeded(0))
     chunked = function.select(pool_over(log_probs_N_K_C, chunk_size), 6, seeded(0))
@@ -189,14 +185,14 @@ def test_how_the_pool_is_chunked_changes_nothing(function: AcquisitionFunction, 
 
 
 @each_reading
-def test_a_nan_is_an_error_that_names_the_point_by_its_position_in_the_pool(function: AcquisitionFunction) -> None:
+def test_the_error_for_a_nan_names_its_position_in_the_pool(function: AcquisitionFunction) -> None:
     log_probs_N_K_C = oracles.random_log_probs(0, 8, 3, 4)
     log_probs_N_K_C[5, 1, 2] = torch.nan
     with pytest.raises(NumericalError, match=r"point 5\b"):
         function.select(pool_over(log_probs_N_K_C, chunk_size=3), 2, seeded(0))
 
 
-def test_batchbald_scores_are_the_gains_of_its_points_in_turn() -> None:
+def test_batchbald_scores_are_the_gains_of_its_points() -> None:
     log_probs_N_K_C = oracles.random_log_probs(3, 7, 4, 3)
     probs_N_K_C = oracles.probs_of(log_probs_N_K_C)
     batch = BatchBALD().select(pool_over(log_probs_N_K_C), 3, seeded(0))
@@ -205,7 +201,7 @@ def test_batchbald_scores_are_the_gains_of_its_points_in_turn() -> None:
     assert batch.scores.tolist() == pytest.approx(np.diff(totals).tolist(), abs=1e-10)
 
 
-def test_uniform_takes_every_point_as_often_in_every_place() -> None:
+def test_uniform_selects_all_ordered_pairs_equally_often() -> None:
     from scipy import stats
 
     pool, generator = pool_over(oracles.random_log_probs(0, 5, 2, 2)), seeded(0)

@@ -40,7 +40,7 @@ def load(path: Path | str, root: Path = Path("/nowhere"), num_classes: int | Non
     return Arrays(str(path), num_classes).load(root, torch.Generator())
 
 
-def test_images_become_one_channel_standardised_with_the_training_values(tmp_path: Path) -> None:
+def test_images_get_one_channel_standardised_with_the_training_set(tmp_path: Path) -> None:
     path = write(tmp_path)
     written = np.load(path)
     train, test = written["train_images"] / 255, written["test_images"] / 255
@@ -53,7 +53,7 @@ def test_images_become_one_channel_standardised_with_the_training_values(tmp_pat
     assert splits.train.num_classes == splits.test.num_classes == 3
 
 
-def test_channels_last_images_become_channels_first_each_channel_standardised_on_its_own(tmp_path: Path) -> None:
+def test_channels_last_images_become_channels_first_and_are_standardised_by_channel(tmp_path: Path) -> None:
     train, test = RNG.normal(size=(6, 8, 7, 3)) * [1, 5, 9] + [0, 3, 7], RNG.normal(size=(2, 8, 7, 3))
     splits = load(write(tmp_path, train_images=train, test_images=test))
     mean, std = train.mean(axis=(0, 1, 2)), train.std(axis=(0, 1, 2))
@@ -62,7 +62,7 @@ def test_channels_last_images_become_channels_first_each_channel_standardised_on
     assert splits.test.inputs.numpy() == pytest.approx(((test - mean) / std).transpose(0, 3, 1, 2), abs=1e-5)
 
 
-def test_channels_first_images_stay_so(tmp_path: Path) -> None:
+def test_channels_first_is_kept(tmp_path: Path) -> None:
     train = RNG.normal(size=(6, 3, 8, 7))
     splits = load(write(tmp_path, train_images=train, test_images=train[:2]))
     standardised = (train - train.mean(axis=(0, 2, 3), keepdims=True)) / train.std(axis=(0, 2, 3), keepdims=True)
@@ -75,7 +75,7 @@ def test_features_are_standardised_as_a_whole(tmp_path: Path) -> None:
     assert splits.train.inputs.numpy() == pytest.approx((train - train.mean()) / train.std(), abs=1e-5)
 
 
-def test_a_channel_that_is_constant_stays_finite(tmp_path: Path) -> None:
+def test_a_constant_channel_stays_finite(tmp_path: Path) -> None:
     flat = np.full((6, 5, 4), 7, dtype=np.uint8)
     assert load(write(tmp_path, train_images=flat)).train.inputs.abs().max() < 1e-5
 
@@ -85,27 +85,27 @@ def test_the_path_is_relative_to_the_data_folder_or_absolute(tmp_path: Path) -> 
     assert torch.equal(load("mine.npz", root=tmp_path).train.inputs, load(path).train.inputs)
 
 
-def test_the_provenance_is_the_files_name_size_and_bytes(tmp_path: Path) -> None:
+def test_the_provenance_has_the_files_name_size_and_hash(tmp_path: Path) -> None:
     path = write(tmp_path)
     provenance = load(path).provenance
     assert (provenance.name, provenance.size) == ("mine.npz", 6)
     assert provenance.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_more_classes_than_appear_can_be_named(tmp_path: Path) -> None:
+def test_more_classes_can_be_declared(tmp_path: Path) -> None:
     assert load(write(tmp_path), num_classes=7).train.num_classes == 7
     with pytest.raises(ValueError, match="num_classes is 1"):
         Arrays("mine.npz", 1)
 
 
 @pytest.mark.parametrize("lacking", ["train_images", "train_labels", "test_images", "test_labels"])
-def test_a_missing_array_is_an_error_that_names_it_and_what_there_is(tmp_path: Path, lacking: str) -> None:
+def test_the_error_for_a_missing_array_names_it_and_those_found(tmp_path: Path, lacking: str) -> None:
     path = write(tmp_path, **{lacking: None}, bonus=np.zeros(3))
     with pytest.raises(DataError, match=rf"mine\.npz.* {lacking}.*bonus"):
         load(path)
 
 
-def test_all_missing_arrays_are_named_at_once(tmp_path: Path) -> None:
+def test_the_error_names_all_missing_arrays(tmp_path: Path) -> None:
     path = write(tmp_path, train_labels=None, test_images=None)
     with pytest.raises(DataError, match="train_labels, test_images"):
         load(path)
@@ -135,7 +135,7 @@ IMAGES = np.zeros((6, 5, 4))
         ({"train_labels": np.array([0, 1, 2, 0, 1, 2**63], dtype=np.uint64)}, "labels"),
     ],
 )
-def test_arrays_that_do_not_fit_are_an_error_that_says_which_and_what_came(
+def test_the_error_for_an_invalid_array_names_it_and_its_value(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     path = write(tmp_path, **changes)
@@ -143,7 +143,7 @@ def test_arrays_that_do_not_fit_are_an_error_that_says_which_and_what_came(
         load(path)
 
 
-def test_a_label_beyond_the_classes_named_is_an_error(tmp_path: Path) -> None:
+def test_an_undeclared_class_is_rejected(tmp_path: Path) -> None:
     path = write(tmp_path)
     with pytest.raises(DataError, match="0 to 1"):
         load(path, num_classes=2)
@@ -159,21 +159,21 @@ class Bomb:
         return Path.touch, (self.trace,)
 
 
-def test_pickled_objects_are_refused_and_not_run(tmp_path: Path) -> None:
+def test_pickled_objects_are_rejected_and_not_run(tmp_path: Path) -> None:
     path = write(tmp_path, train_labels=np.array([Bomb(tmp_path / "trace")] * 6, dtype=object))
     with pytest.raises(DataError, match=r"mine\.npz"):
         load(path)
     assert not (tmp_path / "trace").exists()
 
 
-def test_a_file_that_is_not_there_is_an_error_that_says_where_it_was_looked_for(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_file_names_its_path(tmp_path: Path) -> None:
     with pytest.raises(DataMissingError, match=f"{tmp_path}/none.npz"):
         load("none.npz", root=tmp_path)
     with pytest.raises(DataMissingError, match=str(tmp_path)):
         load(tmp_path)
 
 
-def test_files_that_are_no_npz_are_an_error_that_names_the_file(tmp_path: Path) -> None:
+def test_the_error_for_a_file_that_is_not_npz_names_the_file(tmp_path: Path) -> None:
     sound = write(tmp_path).read_bytes()
     (tmp_path / "empty.npz").write_bytes(b"")
     (tmp_path / "text.npz").write_text("train_images: none\n")
@@ -185,7 +185,7 @@ def test_files_that_are_no_npz_are_an_error_that_names_the_file(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_a_damaged_npz_is_an_error_that_names_the_file(tmp_path: Path, compressed: bool) -> None:
+def test_the_error_for_a_damaged_npz_names_the_file(tmp_path: Path, compressed: bool) -> None:
     path = tmp_path / "mine.npz"
     (np.savez_compressed if compressed else np.savez)(path, **arrays(train_images=RNG.random((6, 50, 40))))
     damaged = bytearray(path.read_bytes())
@@ -238,7 +238,7 @@ def write_archive(folder: Path, train_images: bytes, compression: int = zipfile.
     ],
     ids=["one dimension", "three", "long strings", "negative", "empty", "too large and empty"],
 )
-def test_a_forged_size_is_refused_before_memory_is_allocated(
+def test_a_forged_size_is_rejected_before_memory_is_allocated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train_images: bytes, problem: str
 ) -> None:
     monkeypatch.setattr("softal_plugins.datasets.arrays._array", lambda *_: pytest.fail("an array was read"))
@@ -258,13 +258,13 @@ def test_a_forged_size_is_refused_before_memory_is_allocated(
     ],
     ids=["80 dimensions", "objects", "brackets", "minus signs", "5000 digits", "nothing"],
 )
-def test_an_array_that_cannot_be_read_is_refused(tmp_path: Path, train_images: bytes, problem: str) -> None:
+def test_an_unreadable_array_is_rejected(tmp_path: Path, train_images: bytes, problem: str) -> None:
     with pytest.raises(DataError, match=rf"cannot be read as \.npz: .*{problem}"):
         load(write_archive(tmp_path, train_images))
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_an_archive_that_unpacks_to_more_than_the_memory_is_refused(
+def test_an_archive_that_exceeds_memory_when_unpacked_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: int
 ) -> None:
     """A stored byte takes up three floats while it is standardised, so 2^20 of them need 13 MiB."""
@@ -280,7 +280,7 @@ def test_an_archive_that_unpacks_to_more_than_the_memory_is_refused(
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_damaged_archive_is_refused(tmp_path: Path, compression: int) -> None:
+def test_a_damaged_archive_is_rejected(tmp_path: Path, compression: int) -> None:
     path = write_archive(tmp_path, forged((64, 8, 8), 4096), compression)
     data = bytearray(path.read_bytes())
     data[60:90] = bytes(byte ^ 255 for byte in data[60:90])
@@ -299,13 +299,13 @@ def test_other_files_in_the_archive_are_not_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["train_labels", "test_labels"])
 @pytest.mark.parametrize(("label", "kind"), [(10**9, np.int64), (2**64 - 1, np.uint64)])
-def test_a_huge_label_is_refused(tmp_path: Path, name: str, label: int, kind: type) -> None:
+def test_a_huge_label_is_rejected(tmp_path: Path, name: str, label: int, kind: type) -> None:
     labels = arrays()[name].astype(kind)
     labels[-1] = label
     with pytest.raises(DataError, match=rf"{name} has the label {label}; .* at most 100000"):
         load(write(tmp_path, **{name: labels}))
 
 
-def test_a_huge_number_of_classes_is_refused() -> None:
+def test_a_huge_number_of_classes_is_rejected() -> None:
     with pytest.raises(ValueError, match="num_classes is 1000000000; need 2 to 100000"):
         Arrays(num_classes=10**9)

@@ -39,7 +39,7 @@ def gradient_embeddings(log_probs_N_K_C: Tensor, embeddings_N_D: Tensor) -> orac
     return array
 
 
-def test_batches_come_as_often_as_d_squared_sampling_of_the_papers_gradients_says() -> None:
+def test_batches_follow_d_squared_sampling_of_the_papers_gradients() -> None:
     points = gradient_embeddings(oracles.random_log_probs(0, 6, 3, 3), embeddings(6))
     largest = int((points**2).sum(axis=1).argmax())
     pool, generator = pool_of(6), seeded(0)
@@ -47,7 +47,7 @@ def test_batches_come_as_often_as_d_squared_sampling_of_the_papers_gradients_say
     assert agree(drawn, oracles.kmeans_plus_plus_probs(points, largest, 3))
 
 
-def test_scores_are_distances_of_the_papers_gradients_from_the_nearest_centre_before() -> None:
+def test_scores_are_distances_of_the_papers_gradients_to_the_nearest_earlier_centre() -> None:
     points = torch.from_numpy(gradient_embeddings(oracles.random_log_probs(0, 40, 3, 3), embeddings(40)))
     batch = BADGE().select(pool_of(40, chunk_size=7), 40, seeded(1))
     chosen = points[batch.positions]
@@ -57,7 +57,7 @@ def test_scores_are_distances_of_the_papers_gradients_from_the_nearest_centre_be
     assert batch.scores.tolist() == pytest.approx(expected, abs=1e-7)
 
 
-def test_each_undecided_point_is_drawn_while_one_stands_for_all_that_are_sure() -> None:
+def test_all_uncertain_points_are_drawn_and_one_of_the_certain_points() -> None:
     # With the gradient by log-probabilities the uncertainty would cancel, and all points would be equally good.
     sure, undecided = torch.tensor([0.998, 0.001, 0.001]), torch.tensor([0.34, 0.33, 0.33])
     probs_N_C = torch.stack([sure, undecided.roll(1), sure.roll(2), undecided, sure.roll(1), undecided.roll(2)])
@@ -66,14 +66,14 @@ def test_each_undecided_point_is_drawn_while_one_stands_for_all_that_are_sure() 
         assert {1, 3, 5} < set(BADGE().select(pool, 4, seeded(seed)).positions.tolist())
 
 
-def test_predictions_that_are_all_sure_leave_a_uniform_draw() -> None:
+def test_certain_predictions_lead_to_a_uniform_draw() -> None:
     pool = TensorPool(torch.eye(3)[[0, 1, 2, 0]].log().unsqueeze(1), embeddings_N_D=embeddings(4))
     generator = seeded(0)
     drawn = [tuple(BADGE().select(pool, 2, generator).positions.tolist()) for _ in range(900)]
     assert agree(drawn, {(0, other): 1 / 3 for other in (1, 2, 3)})
 
 
-def test_an_embedding_that_is_no_number_is_an_error_that_names_the_point() -> None:
+def test_the_error_for_a_nan_embedding_names_the_point() -> None:
     broken = embeddings(6)
     broken[4, 0] = torch.nan
     pool = TensorPool(oracles.random_log_probs(0, 6, 3, 3), embeddings_N_D=broken)
@@ -81,7 +81,7 @@ def test_an_embedding_that_is_no_number_is_an_error_that_names_the_point() -> No
         BADGE().select(pool, 2, seeded(0))
 
 
-def test_it_needs_embeddings_and_says_so() -> None:
+def test_it_needs_embeddings() -> None:
     assert BADGE().needs == {"embeddings"}
     with pytest.raises(LookupError, match="embeddings"):
         BADGE().select(TensorPool(oracles.random_log_probs(0, 6, 3, 3)), 2, seeded(0))

@@ -47,7 +47,7 @@ def small_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_images_are_normalised_by_colour_and_keep_their_places(small_files: Path) -> None:
+def test_images_are_normalised_by_colour_and_keep_their_order(small_files: Path) -> None:
     splits = CIFAR10().load(small_files, torch.Generator())
     assert splits.train.inputs.shape == (10, 3, 32, 32)
     assert splits.train.labels.tolist() == [0, 9, 1, 9, 2, 9, 3, 9, 4, 9]
@@ -60,13 +60,13 @@ def test_images_are_normalised_by_colour_and_keep_their_places(small_files: Path
 
 
 @pytest.mark.parametrize("lacking", [*BATCHES, "batches.meta"])
-def test_a_missing_file_is_an_error_that_names_it(small_files: Path, lacking: str) -> None:
+def test_the_error_for_a_missing_file_names_it(small_files: Path, lacking: str) -> None:
     (small_files / "cifar-10-batches-py" / lacking).unlink()
     with pytest.raises(DataMissingError, match=rf"cifar10: {lacking} not found in .*--data-dir"):
         CIFAR10().load(small_files, torch.Generator())
 
 
-def test_a_changed_file_is_an_error_and_is_not_unpickled(small_files: Path) -> None:
+def test_a_modified_file_is_rejected_and_not_unpickled(small_files: Path) -> None:
     class Planted:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return (pytest.fail, ("the file was unpickled",))
@@ -76,7 +76,7 @@ def test_a_changed_file_is_an_error_and_is_not_unpickled(small_files: Path) -> N
         CIFAR10().load(small_files, torch.Generator())
 
 
-def test_all_masks_of_the_resnet_come_from_one_run_of_its_trunk(device: torch.device) -> None:
+def test_one_run_of_the_resnets_trunk_serves_all_masks(device: torch.device) -> None:
     network = ResNet18().network(10).to(device).eval()
     inputs = torch.randn(3, 3, 32, 32, generator=seeded(0)).to(device)
     masks = draw_masks(network, 7, seeded(1))
@@ -90,7 +90,7 @@ def test_all_masks_of_the_resnet_come_from_one_run_of_its_trunk(device: torch.de
     assert (fast - plain).abs().max() <= 1e-5 * max(1.0, plain.abs().max().item())
 
 
-def test_the_resnet_has_the_stem_of_32x32_images_and_the_paper_s_head() -> None:
+def test_the_resnet_has_a_stem_for_32x32_images_and_the_papers_head() -> None:
     network = ResNet18().network(10)
     trunk = network[0]
     assert trunk(torch.zeros(2, 3, 32, 32)).shape == (2, 512)
@@ -115,7 +115,7 @@ def test_the_resnet_has_the_stem_of_32x32_images_and_the_paper_s_head() -> None:
 
 
 @pytest.mark.parametrize("shape", [(12,), (3, 4, 4)])
-def test_inputs_that_are_no_images_large_enough_are_refused(shape: tuple[int, ...]) -> None:
+def test_features_and_small_images_are_rejected(shape: tuple[int, ...]) -> None:
     examples = Examples(torch.zeros(4, *shape), torch.arange(4) % 2, 2)
     with pytest.raises(DataError, match="resnet18 takes images"):
         ResNet18().fit(examples, examples, TrainingRegime(), torch.device("cpu"), seeded(0))

@@ -19,7 +19,7 @@ def pool_of(seed: int, labelled: int = 9) -> TensorPool:
     return TensorPool(log_probs_N_K_C, embeddings_N_D=normal(0, 50, 4), labelled_L_D=normal(1, labelled, 4))
 
 
-def test_each_pick_is_the_farthest_from_labelled_points_and_picks_before_it() -> None:
+def test_each_pick_is_the_farthest_from_labelled_points_and_earlier_picks() -> None:
     batch = Coreset().select(pool_of(0), 8, torch.Generator())
     points, centres = normal(0, 50, 4).double().numpy(), normal(1, 9, 4).double().numpy()
     for place, (position, score) in enumerate(zip(batch.positions.tolist(), batch.scores.tolist(), strict=True)):
@@ -29,19 +29,19 @@ def test_each_pick_is_the_farthest_from_labelled_points_and_picks_before_it() ->
         assert score == pytest.approx(nearest_N.max(), abs=1e-12)
 
 
-def test_no_prediction_and_no_randomness_plays_a_part() -> None:
+def test_it_uses_neither_predictions_nor_randomness() -> None:
     batches = [Coreset().select(pool_of(seed), 8, torch.Generator().manual_seed(seed)) for seed in range(3)]
     assert len({tuple(batch.positions.tolist()) for batch in batches}) == 1
     assert not Coreset().stochastic
 
 
-def test_without_labelled_points_the_first_pick_is_position_0() -> None:
+def test_the_first_pick_is_position_0_if_no_point_is_labelled() -> None:
     batch = Coreset().select(pool_of(0, labelled=0), 3, torch.Generator())
     assert batch.positions[0] == 0
     assert batch.scores[0] == torch.inf
 
 
-def test_it_needs_embeddings_and_the_labelled_set_and_says_so() -> None:
+def test_it_needs_embeddings_and_labelled_points() -> None:
     assert Coreset().needs == {"embeddings", "labelled"}
     without = TensorPool(oracles.random_log_probs(0, 50, 2, 3), embeddings_N_D=normal(0, 50, 4))
     with pytest.raises(LookupError, match="labelled"):

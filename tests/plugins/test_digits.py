@@ -26,7 +26,7 @@ def digest(splits: Splits) -> str:
     return hashlib.sha256(b"".join(part.numpy().tobytes() for part in parts)).hexdigest()
 
 
-def test_there_are_1297_images_to_train_with_and_500_to_test_with() -> None:
+def test_there_are_1297_training_images_and_500_test_images() -> None:
     splits = load()
     assert splits.train.inputs.shape == (1297, 1, 8, 8)
     assert splits.test.inputs.shape == (500, 1, 8, 8)
@@ -34,7 +34,7 @@ def test_there_are_1297_images_to_train_with_and_500_to_test_with() -> None:
     assert splits.train.inputs.dtype == torch.float32
 
 
-def test_every_image_of_scikit_learn_is_in_one_of_the_two_parts_with_its_label() -> None:
+def test_every_image_of_scikit_learn_is_in_one_part_with_its_label() -> None:
     digits, splits = load_digits(), load()
     parts = [(splits.train, part) for part in (splits.train, splits.test)]
     rows = np.concatenate([part.inputs.flatten(1).numpy() for _, part in parts])
@@ -48,7 +48,7 @@ def test_every_image_of_scikit_learn_is_in_one_of_the_two_parts_with_its_label()
     assert found == expected
 
 
-def test_training_pixels_have_mean_0_and_standard_deviation_1_and_test_pixels_are_scaled_alike() -> None:
+def test_training_pixels_are_standardised_and_test_pixels_are_scaled_in_the_same_way() -> None:
     splits = load()
     assert splits.train.inputs.double().mean().item() == pytest.approx(0, abs=1e-6)
     assert splits.train.inputs.double().std().item() == pytest.approx(1, abs=1e-4)
@@ -62,7 +62,7 @@ def test_the_test_set_is_stratified() -> None:
         assert abs(of_test[label] - 500 * of_all[label] / 1797) <= 1
 
 
-def test_the_split_is_the_same_for_every_generator_and_in_every_process() -> None:
+def test_the_split_is_the_same_for_all_generators_and_processes() -> None:
     assert digest(load(0)) == digest(load(1))
     program = "import test_digits as t; print(t.digest(t.load(5)))"
     again = subprocess.run(
@@ -71,7 +71,7 @@ def test_the_split_is_the_same_for_every_generator_and_in_every_process() -> Non
     assert again.stdout.strip() == digest(load(0))
 
 
-def test_the_provenance_names_the_data_their_size_and_their_bytes() -> None:
+def test_the_provenance_has_the_name_size_and_hash_of_the_data() -> None:
     provenance = load().provenance
     assert (provenance.name, provenance.size) == ("digits", 1297)
     digits = load_digits()

@@ -43,9 +43,7 @@ def copied(url: str, root: str, filename: str, md5: str) -> None:
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_images_stand_upright_and_are_standardised_with_those_of_the_split(
-    raw: Path, tmp_path: Path, split: str
-) -> None:
+def test_images_are_upright_and_standardised_with_the_training_set(raw: Path, tmp_path: Path, split: str) -> None:
     write(raw, split, [1, 5, 9])
     splits = load(tmp_path, split)
     scaled, mean, std = TRAIN / 255, (TRAIN / 255).mean(), (TRAIN / 255).std()
@@ -66,24 +64,24 @@ def test_labels_run_from_0_to_the_last_class(raw: Path, tmp_path: Path, split: s
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_there_are_as_many_classes_as_torchvision_names(split: str) -> None:
+def test_the_number_of_classes_matches_torchvision(split: str) -> None:
     named = [name for name in datasets.EMNIST.classes_split_dict[split] if name != "N/A"]
     assert EMNIST(split).num_classes == len(named)  # type: ignore[arg-type]
 
 
-def test_a_label_of_0_among_the_letters_is_an_error(raw: Path, tmp_path: Path) -> None:
+def test_a_label_of_0_for_a_letter_is_rejected(raw: Path, tmp_path: Path) -> None:
     write(raw, "letters", [1, 0, 3])
     with pytest.raises(DataError, match=r"emnist letters: .*labels run from -1"):
         load(tmp_path, "letters")
 
 
-def test_the_files_of_another_split_are_no_help_and_the_error_names_those_that_are(raw: Path, tmp_path: Path) -> None:
+def test_the_error_names_the_missing_files_if_only_another_split_exists(raw: Path, tmp_path: Path) -> None:
     write(raw, "digits", [1, 2, 3])
     with pytest.raises(DataMissingError, match=r"emnist letters: emnist-letters-train-images-idx3-ubyte, .*EMNIST/raw"):
         load(tmp_path, "letters")
 
 
-def test_damaged_files_are_an_error_that_says_where(raw: Path, tmp_path: Path) -> None:
+def test_the_error_names_the_folder_of_damaged_files(raw: Path, tmp_path: Path) -> None:
     write(raw, "digits", [1, 2, 3])
     (raw / "emnist-digits-train-labels-idx1-ubyte").write_bytes(b"no IDX file")
     with pytest.raises(DataError, match=r"emnist digits: .*EMNIST/raw cannot be read as EMNIST"):
@@ -108,6 +106,6 @@ def test_the_downloaded_archive_is_unpacked_into_the_data_folder(
     assert np.allclose(splits.train.inputs.mean(), 0, atol=1e-5)
 
 
-def test_a_split_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+def test_the_error_for_an_unknown_split_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"split is 'cursive'; it must be one of byclass, .*letters"):
         EMNIST("cursive")  # type: ignore[arg-type]

@@ -56,18 +56,18 @@ def distinct(tensor: Tensor) -> int:
 
 
 @pytest.mark.parametrize("model", [DigitsCNN(), MLP((32,), 0.0)], ids=str)
-def test_an_ensemble_keeps_every_rule_of_models(model: BayesianModel) -> None:
+def test_an_ensemble_follows_all_rules_of_models(model: BayesianModel) -> None:
     assert [str(result) for result in check_model(Ensemble(model)) if result.status != "passed"] == []
 
 
-def test_as_many_samples_as_members_are_one_of_each() -> None:
+def test_five_samples_use_each_of_five_members_once() -> None:
     fitted = ensemble_of(DETERMINISTIC)
     posterior = fitted.posterior(5, seeded(0))
     assert posterior.num_samples == 5
     assert sorted(members_of(posterior.log_probs(INPUTS), predictions(fitted))) == [0, 1, 2, 3, 4]
 
 
-def test_fewer_samples_are_a_random_part_of_the_members() -> None:
+def test_fewer_samples_use_a_random_subset_of_members() -> None:
     fitted = ensemble_of(DETERMINISTIC, 4)
     seen = [members_of(fitted.posterior(2, seeded(s)).log_probs(INPUTS), predictions(fitted)) for s in range(60)]
     assert all(len(set(pair)) == 2 for pair in seen)
@@ -83,13 +83,13 @@ def test_more_samples_take_the_members_in_turn() -> None:
     assert order == [order[k % 3] for k in range(8)]
 
 
-def test_repeating_deterministic_members_leaves_means_over_samples_as_they_are() -> None:
+def test_repeating_deterministic_members_does_not_change_means_over_samples() -> None:
     fitted = ensemble_of(DETERMINISTIC, 3)
     once, often = (bald(fitted.posterior(K, seeded(0)).log_probs(INPUTS)) for K in (3, 12))
     assert torch.allclose(once, often, atol=1e-9)
 
 
-def test_members_with_mc_dropout_bring_fresh_masks_for_each_sample() -> None:
+def test_members_with_mc_dropout_draw_new_masks_for_each_sample() -> None:
     fitted = ensemble_of(MC_DROPOUT, 3)
     log_probs_n_K_C = fitted.posterior(9, seeded(0)).log_probs(INPUTS)
     assert distinct(log_probs_n_K_C.transpose(0, 1)) == 9
@@ -100,7 +100,7 @@ def test_members_with_mc_dropout_bring_fresh_masks_for_each_sample() -> None:
         assert torch.equal(log_probs_n_K_C[:, turn::3], own)
 
 
-def test_the_samples_stay_the_same_when_read_again_and_when_another_posterior_is_drawn() -> None:
+def test_samples_are_the_same_when_read_again_after_another_posterior_is_drawn() -> None:
     fitted = ensemble_of(MC_DROPOUT, 3)
     posterior = fitted.posterior(7, seeded(0))
     before = posterior.log_probs(INPUTS)
@@ -135,13 +135,13 @@ class CountedMember(FittedModel):
         return CountedPosterior(num_samples, self.calls)
 
 
-def test_a_member_is_asked_once_for_all_its_samples() -> None:
+def test_each_member_is_evaluated_only_once() -> None:
     members = [CountedMember() for _ in range(3)]
     assert FittedEnsemble(members).posterior(8, seeded(0)).log_probs(INPUTS).shape == (25, 8, 2)
     assert [member.calls for member in members] == [[25], [25], [25]]
 
 
-def test_a_member_that_gives_no_sample_is_not_asked() -> None:
+def test_a_member_without_samples_is_not_evaluated() -> None:
     members = [CountedMember() for _ in range(3)]
     FittedEnsemble(members).posterior(2, seeded(0)).log_probs(INPUTS)
     assert sorted(member.calls for member in members) == [[], [25], [25]]
@@ -151,21 +151,21 @@ def test_the_best_epoch_is_the_latest_of_the_members() -> None:
     assert FittedEnsemble([CountedMember(epoch) for epoch in (2, 7, 3)]).best_epoch == 7
 
 
-def test_members_are_fitted_independently_of_each_other() -> None:
+def test_members_are_fitted_independently() -> None:
     two, three = (predictions(ensemble_of(DETERMINISTIC, members)) for members in (2, 3))
     assert distinct(three) == 3
     assert torch.equal(two, three[:2])
     assert not torch.equal(predictions(ensemble_of(DETERMINISTIC, 2, seed=1)), two)
 
 
-def test_embeddings_stand_side_by_side() -> None:
+def test_embeddings_are_concatenated() -> None:
     fitted = ensemble_of(DETERMINISTIC, 3)
     parts = torch.split(fitted.embeddings(INPUTS), 16, dim=1)
     for member, part in zip(fitted.members, parts, strict=True):
         assert torch.equal(member.embeddings(INPUTS), part)
 
 
-def test_each_member_is_distilled_to_the_same_targets_from_weights_of_its_own() -> None:
+def test_each_member_is_distilled_to_the_same_targets_with_its_own_weights() -> None:
     fitted = ensemble_of(DETERMINISTIC, 3)
     before = copy.deepcopy(predictions(fitted))
     targets_N_C = torch.where(INPUTS[:, :1] > 0, torch.tensor([0.8, 0.1, 0.1]), torch.tensor([0.1, 0.1, 0.8]))
@@ -184,11 +184,11 @@ def test_an_ensemble_of_ensembles_is_an_ensemble() -> None:
     assert distinct(log_probs_n_K_C.transpose(0, 1)) == 6
 
 
-def test_what_the_members_do_not_take_the_ensemble_does_not_either() -> None:
+def test_an_ensemble_rejects_inputs_that_its_members_reject() -> None:
     with pytest.raises(DataError, match="digits_cnn takes inputs of shape"):
         Ensemble(DigitsCNN()).fit(EXAMPLES, EXAMPLES, QUICK, CPU, seeded(0))
 
 
-def test_an_ensemble_of_none_is_refused() -> None:
+def test_an_empty_ensemble_is_rejected() -> None:
     with pytest.raises(ValueError, match="members is 0; need at least 1"):
         Ensemble(DETERMINISTIC, 0)

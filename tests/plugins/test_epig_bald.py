@@ -28,33 +28,33 @@ def test_the_score_is_the_difference_of_the_two_mutual_informations() -> None:
     assert min(expected) < 0 < max(expected)  # scores of both signs occur
 
 
-def test_under_the_same_posterior_twice_it_is_zero() -> None:
+def test_it_is_zero_if_both_posteriors_are_equal() -> None:
     twice = TensorPool(MODEL, evaluation=TensorPool(MODEL))
     assert EPIGBALD().scores(twice).abs().max() == 0
 
 
-def test_its_top_is_its_batch() -> None:
+def test_it_selects_top_scores() -> None:
     scores_N = EPIGBALD().scores(pool())
     batch = EPIGBALD().select(pool(), 3, torch.Generator())
     assert batch.positions.tolist() == scores_N.topk(3).indices.tolist()
 
 
 @pytest.mark.parametrize("rule", [Softmax, Power, Softrank])
-def test_rules_over_it_need_the_evaluation_posterior_too(rule: type[Softmax | Power | Softrank]) -> None:
+def test_rules_with_it_need_an_evaluation_posterior(rule: type[Softmax | Power | Softrank]) -> None:
     over = rule(EPIGBALD(), 0.125)
     assert over.needs == {"evaluation"}
     batch = over.select(pool(), 9, torch.Generator().manual_seed(0))
     assert sorted(batch.positions.tolist()) == list(range(9))
 
 
-def test_under_power_points_of_negative_score_come_last() -> None:
+def test_power_selects_points_with_negative_scores_last() -> None:
     negative = (EPIGBALD().scores(pool()) <= 0).nonzero().flatten().tolist()
     for seed in range(20):
         batch = Power(EPIGBALD(), 0.125).select(pool(), 9, torch.Generator().manual_seed(seed))
         assert set(batch.positions.tolist()[-len(negative) :]) == set(negative)
 
 
-def test_a_pool_without_an_evaluation_posterior_says_what_it_lacks() -> None:
+def test_the_error_names_a_missing_evaluation_posterior() -> None:
     with pytest.raises(LookupError, match="evaluation"):
         EPIGBALD().select(TensorPool(MODEL), 2, torch.Generator())
 
@@ -71,6 +71,6 @@ def test_they_are_installed_under_the_names_that_suites_use() -> None:
     assert acquisitions.resolve({"batch_epig_bald": {"joint_samples": 500}}).label == "batch_epig_bald(M=500)"
 
 
-def test_no_label_configuration_is_refused() -> None:
+def test_zero_joint_samples_are_rejected() -> None:
     with pytest.raises(ValueError, match="joint_samples is 0"):
         BatchEPIGBALD(0)

@@ -24,7 +24,7 @@ def test_the_score_is_the_mean_information_about_the_labels_at_all_targets() -> 
     assert EPIG().select(pool(), 3, torch.Generator()).positions.tolist() == best
 
 
-def test_rules_over_it_need_targets_too() -> None:
+def test_power_with_it_needs_targets() -> None:
     over = Power(EPIG(), 0.125)
     assert over.needs == {"targets"}
     assert over.least_samples == 2
@@ -32,12 +32,12 @@ def test_rules_over_it_need_targets_too() -> None:
     assert sorted(batch.positions.tolist()) == list(range(9))
 
 
-def test_a_pool_without_targets_says_what_it_lacks() -> None:
+def test_the_error_names_missing_targets() -> None:
     with pytest.raises(LookupError, match="targets"):
         EPIG().select(TensorPool(POOL), 2, torch.Generator())
 
 
-def test_a_nan_is_told_by_its_position_in_the_pool_or_among_the_targets() -> None:
+def test_the_error_for_a_nan_names_its_position_in_the_pool_or_targets() -> None:
     broken = POOL.clone()
     broken[5, 1, 2] = torch.nan
     with pytest.raises(NumericalError, match=r"EPIG of point 5\b"):

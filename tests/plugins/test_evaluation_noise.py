@@ -16,7 +16,7 @@ TOGETHER = 25  # sets predicted at once; samples of one posterior are independen
 
 @pytest.mark.mnist
 @pytest.mark.long
-def test_fresh_masks_for_every_64_inputs_average_out_what_one_set_of_masks_does_to_a_test_accuracy(
+def test_new_masks_for_every_64_inputs_reduce_the_noise_of_the_test_accuracy(
     softal_data: Path,
 ) -> None:
     splits = MNIST().load(softal_data, torch.Generator().manual_seed(0))

@@ -34,7 +34,7 @@ def raw(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("raw")
-def test_images_are_standardised_with_the_training_images_mean_and_standard_deviation(tmp_path: Path) -> None:
+def test_images_are_standardised_with_the_training_set(tmp_path: Path) -> None:
     splits = load(tmp_path)
     mean, std = (TRAIN / 255).mean(), (TRAIN / 255).std()
     assert splits.train.inputs.shape == (5, 1, 28, 28)
@@ -44,7 +44,7 @@ def test_images_are_standardised_with_the_training_images_mean_and_standard_devi
     assert splits.train.num_classes == splits.test.num_classes == 10
 
 
-def test_the_provenance_is_the_bytes_of_all_four_files(raw: Path, tmp_path: Path) -> None:
+def test_the_provenance_has_the_hash_of_all_four_files(raw: Path, tmp_path: Path) -> None:
     provenance = load(tmp_path).provenance
     assert (provenance.name, provenance.size) == ("fashion_mnist", 5)
     expected = hashlib.sha256(b"".join((raw / name).read_bytes() for name in FILES)).hexdigest()
@@ -57,7 +57,7 @@ def test_test_images_that_are_training_images_are_counted(raw: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("lacking", FILES)
-def test_a_missing_file_is_an_error_that_names_it_and_what_to_do(raw: Path, tmp_path: Path, lacking: str) -> None:
+def test_the_error_for_a_missing_file_names_it_and_a_remedy(raw: Path, tmp_path: Path, lacking: str) -> None:
     (raw / lacking).unlink()
     message = f"fashion_mnist: {lacking} not found in .*FashionMNIST/raw.*--data-dir"
     with pytest.raises(DataMissingError, match=message):
@@ -65,21 +65,19 @@ def test_a_missing_file_is_an_error_that_names_it_and_what_to_do(raw: Path, tmp_
 
 
 @pytest.mark.parametrize("damaged", FILES)
-def test_a_damaged_file_is_an_error_that_says_where(raw: Path, tmp_path: Path, damaged: str) -> None:
+def test_the_error_names_the_folder_of_a_damaged_file(raw: Path, tmp_path: Path, damaged: str) -> None:
     (raw / damaged).write_bytes((raw / damaged).read_bytes()[:-1])
     with pytest.raises(DataError, match=r"fashion_mnist: .*FashionMNIST/raw"):
         load(tmp_path)
 
 
-def test_a_label_beyond_the_classes_is_an_error_that_says_where(raw: Path, tmp_path: Path) -> None:
+def test_the_error_names_the_folder_of_an_invalid_label(raw: Path, tmp_path: Path) -> None:
     idx_files.write_labels(raw / "t10k-labels-idx1-ubyte", [1, 10])
     with pytest.raises(DataError, match=r"fashion_mnist: in .*FashionMNIST/raw labels run from 1 to 10"):
         load(tmp_path)
 
 
-def test_a_download_that_fails_is_an_error_and_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_download_raises_an_error_and_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_network(*_: object, **__: object) -> None:
         raise OSError("no route to host")
 

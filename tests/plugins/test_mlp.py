@@ -48,7 +48,7 @@ def test_it_learns_the_digits_from_120_labels(model: MLP, device: torch.device) 
 
 @pytest.mark.parametrize("shape", [(7,), (1, 5, 4), (3, 2, 2, 2)])
 @pytest.mark.parametrize("model", [MLP((16, 8)), MLP((16, 8), 0.0), MLP((), 0.0)], ids=str)
-def test_inputs_of_any_shape_give_log_probs_of_every_sample_on_their_device(
+def test_log_probs_are_computed_on_the_device_for_inputs_of_any_shape(
     model: MLP, shape: tuple[int, ...], device: torch.device
 ) -> None:
     given = examples(shape)
@@ -61,7 +61,7 @@ def test_inputs_of_any_shape_give_log_probs_of_every_sample_on_their_device(
 
 
 @pytest.mark.parametrize("hidden", [(16,), (16, 8), (16, 8, 24)])
-def test_all_masks_are_predicted_by_the_fast_evaluation_and_as_the_plain_one_does(hidden: tuple[int, ...]) -> None:
+def test_fast_evaluation_of_all_masks_matches_plain_evaluation(hidden: tuple[int, ...]) -> None:
     given = examples((1, 5, 4))
     network = fitted_to(MLP(hidden), given).network
     masks = draw_masks(network, 7, seeded(1))
@@ -71,7 +71,7 @@ def test_all_masks_are_predicted_by_the_fast_evaluation_and_as_the_plain_one_doe
     assert (fast.log_probs(given.inputs) - log_probs_plain(network, masks, given.inputs)).abs().max() < 1e-5
 
 
-def test_without_dropout_there_is_no_dropout_layer_and_all_samples_are_the_network_s_prediction() -> None:
+def test_dropout_0_adds_no_dropout_layer_and_makes_all_samples_equal() -> None:
     given = examples((7,))
     fitted = fitted_to(MLP((16,), 0.0), given)
     assert [type(layer) for layer in fitted.network] == [nn.Flatten, nn.Linear, nn.ReLU, nn.Linear, nn.LogSoftmax]
@@ -105,7 +105,7 @@ def test_it_can_be_distilled(model: MLP) -> None:
     assert distilled.best_epoch == 40
 
 
-def test_the_generator_decides_everything_about_a_fit() -> None:
+def test_only_the_generator_determines_a_fit() -> None:
     given, predictions = examples((7,)), []
     for seed, global_seed in [(0, 1), (0, 2), (3, 1)]:
         torch.manual_seed(global_seed)
@@ -122,17 +122,17 @@ def test_a_suite_file_gives_the_hidden_layers_as_a_list() -> None:
 
 
 @pytest.mark.parametrize("dropout", [1.0, -0.5, math.nan])
-def test_a_dropout_outside_0_to_1_is_refused(dropout: float) -> None:
+def test_a_dropout_outside_0_to_1_is_rejected(dropout: float) -> None:
     with pytest.raises(ValueError, match=r"dropout is .*; it must be at least 0 and below 1"):
         MLP(dropout=dropout)
 
 
 @pytest.mark.parametrize("hidden", [(0,), (8, -1)])
-def test_a_hidden_layer_without_features_is_refused(hidden: tuple[int, ...]) -> None:
+def test_a_hidden_layer_without_features_is_rejected(hidden: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"hidden is \[.*\]; each width must be at least 1"):
         MLP(hidden)
 
 
-def test_dropout_with_nothing_to_drop_is_refused() -> None:
+def test_dropout_needs_a_hidden_layer() -> None:
     with pytest.raises(ValueError, match=r"dropout is 0.5, but with no hidden layer .*set it to 0"):
         MLP(())

@@ -29,7 +29,7 @@ def idx(folder: Path, name: str) -> np.ndarray:
 
 
 @pytest.mark.mnist
-def test_real_mnist_has_60000_and_10000_images_of_the_known_bytes(softal_data: Path) -> None:
+def test_real_mnist_has_60000_and_10000_images_and_the_known_hash(softal_data: Path) -> None:
     splits = load(softal_data)
     assert splits.train.inputs.shape == (60_000, 1, 28, 28)
     assert splits.test.inputs.shape == (10_000, 1, 28, 28)
@@ -39,7 +39,7 @@ def test_real_mnist_has_60000_and_10000_images_of_the_known_bytes(softal_data: P
 
 
 @pytest.mark.mnist
-def test_real_mnist_is_normalised_with_the_papers_mean_and_standard_deviation(softal_data: Path) -> None:
+def test_real_mnist_is_normalised_with_the_papers_statistics(softal_data: Path) -> None:
     splits = load(softal_data)
     for part, images, labels in [
         (splits.train, "train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -61,7 +61,7 @@ def test_no_test_image_of_real_mnist_is_a_training_image(softal_data: Path) -> N
 
 
 @pytest.mark.mnist
-def test_repeated_mnist_is_the_papers_120000_images(softal_data: Path) -> None:
+def test_repeated_mnist_has_the_papers_120000_images(softal_data: Path) -> None:
     once = load(softal_data)
     twice = Repeated(MNIST()).load(softal_data, torch.Generator().manual_seed(0))
     assert len(twice.train) == 120_000
@@ -73,7 +73,7 @@ def test_repeated_mnist_is_the_papers_120000_images(softal_data: Path) -> None:
 
 
 @pytest.mark.parametrize("lacking", FILES)
-def test_a_missing_file_is_an_error_that_names_it_and_its_folder_and_what_to_do(tmp_path: Path, lacking: str) -> None:
+def test_the_error_for_a_missing_file_names_it_its_folder_and_a_remedy(tmp_path: Path, lacking: str) -> None:
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name in FILES:
@@ -92,7 +92,7 @@ def test_loading_writes_nothing_and_downloads_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_download_that_fails_is_an_error_that_names_the_files_and_the_folder(
+def test_the_error_for_a_failed_download_names_the_files_and_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_network(*_: object, **__: object) -> None:
@@ -105,7 +105,7 @@ def test_a_download_that_fails_is_an_error_that_names_the_files_and_the_folder(
         assert part in str(caught.value)
 
 
-def test_files_that_are_damaged_are_an_error_that_says_where(tmp_path: Path) -> None:
+def test_the_error_for_damaged_files_names_the_folder(tmp_path: Path) -> None:
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name in FILES:

@@ -41,7 +41,7 @@ def test_the_small_model_learns_the_digits_from_120_labels(device: torch.device)
 
 
 @each_model
-def test_a_fitted_model_predicts_on_its_device_with_as_many_classes_as_the_data_have(
+def test_a_fitted_model_predicts_all_classes_of_the_data_on_its_device(
     model: BayesianModel, size: int, device: torch.device
 ) -> None:
     examples = images(size)
@@ -55,7 +55,7 @@ def test_a_fitted_model_predicts_on_its_device_with_as_many_classes_as_the_data_
 
 
 @each_model
-def test_the_generator_decides_everything_about_a_fit(model: BayesianModel, size: int) -> None:
+def test_only_the_generator_determines_a_fit(model: BayesianModel, size: int) -> None:
     examples, predictions = images(size), []
     for seed, global_seed in [(0, 1), (0, 2), (3, 1)]:
         torch.manual_seed(global_seed)
@@ -66,7 +66,7 @@ def test_the_generator_decides_everything_about_a_fit(model: BayesianModel, size
 
 
 @each_model
-def test_images_of_another_size_are_an_error_that_says_both(model: BayesianModel, size: int) -> None:
+def test_the_error_for_images_of_another_size_names_both(model: BayesianModel, size: int) -> None:
     wrong = images(9)
     with pytest.raises(DataError, match=rf"\(1, {size}, {size}\).*\(1, 9, 9\)"):
         model.fit(wrong, wrong, QUICK, torch.device("cpu"), seeded(0))
@@ -74,6 +74,6 @@ def test_images_of_another_size_are_an_error_that_says_both(model: BayesianModel
 
 @pytest.mark.parametrize("build", [DigitsCNN, LeNet5])
 @pytest.mark.parametrize("dropout", [0.0, 1.0, -0.5, math.nan])
-def test_a_dropout_outside_0_to_1_is_refused(build: type[DigitsCNN | LeNet5], dropout: float) -> None:
+def test_a_dropout_outside_0_to_1_is_rejected(build: type[DigitsCNN | LeNet5], dropout: float) -> None:
     with pytest.raises(ValueError, match="dropout is"):
         build(dropout)

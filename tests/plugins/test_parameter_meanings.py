@@ -20,7 +20,7 @@ def plugins_of(package: ModuleType, contract: type) -> list[type]:
 
 
 @pytest.mark.parametrize("plugin", [*plugins_of(models, BayesianModel), *plugins_of(datasets, Dataset)])
-def test_every_parameter_says_what_it_means(plugin: type) -> None:
+def test_every_parameter_has_a_meaning(plugin: type) -> None:
     meanings = [field.metadata.get("meaning", "") for field in dataclasses.fields(plugin)]
     assert all(meaning and "\n" not in meaning for meaning in meanings)
 

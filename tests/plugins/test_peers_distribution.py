@@ -25,7 +25,7 @@ PLUGINS: dict[str, str] = project(FOLDER)["project"]["entry-points"][GROUP]
 
 
 @pytest.mark.parametrize("name", PLUGINS)
-def test_an_entry_point_names_a_sound_acquisition_function(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_entry_point_is_a_valid_acquisition_function(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FOLDER))
     module, _, attribute = PLUGINS[name].partition(":")
     plugin_class = getattr(importlib.import_module(module), attribute)
@@ -37,7 +37,7 @@ def test_its_names_differ_from_those_of_the_built_in_plugins() -> None:
     assert not set(PLUGINS) & set(project(ROOT)["project"]["entry-points"][GROUP])
 
 
-def test_importing_it_imports_none_of_the_libraries() -> None:
+def test_importing_it_does_not_import_the_libraries() -> None:
     modules = {value.partition(":")[0] for value in PLUGINS.values()}
     print_libraries = "print({'baal', 'batchbald_redux'} & set(sys.modules))"
     program = f"import sys, {', '.join(sorted(modules))}; {print_libraries}"
@@ -47,7 +47,7 @@ def test_importing_it_imports_none_of_the_libraries() -> None:
     assert (done.stdout.strip(), done.stderr) == ("set()", "")
 
 
-def test_it_is_no_part_of_the_main_distribution() -> None:
+def test_it_is_not_part_of_the_main_distribution() -> None:
     setuptools = pytest.importorskip("setuptools", reason="setuptools is not installed; pip builds with its own")
     keys = project(ROOT)["tool"]["setuptools"]["packages"]["find"]
     found = {

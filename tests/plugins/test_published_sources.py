@@ -24,9 +24,7 @@ PUBLISHED = sorted({used for journal in RECORDS.rglob("*.jsonl") for used in plu
 
 
 @pytest.mark.parametrize(("kind", "name", "digest"), PUBLISHED)
-def test_the_source_of_a_published_plugin_gives_the_results_of_the_installed_one(
-    kind: str, name: str, digest: str
-) -> None:
+def test_published_and_installed_sources_of_a_plugin_give_equal_results(kind: str, name: str, digest: str) -> None:
     installed = registries[kind].source(name)
     assert installed is not None
     assert registries[kind].same_results(name, digest, installed), (
@@ -36,5 +34,5 @@ def test_the_source_of_a_published_plugin_gives_the_results_of_the_installed_one
     )
 
 
-def test_the_published_records_name_plugins_of_each_kind() -> None:
+def test_published_records_name_plugins_of_every_kind() -> None:
     assert {kind for kind, _, _ in PUBLISHED} == {"acquisitions", "datasets", "models"}

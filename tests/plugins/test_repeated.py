@@ -47,7 +47,7 @@ def noise(splits: Splits, times: int) -> Tensor:
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
-def test_copies_stand_block_wise_so_that_i_and_i_plus_n_are_twins(times: int) -> None:
+def test_copies_are_in_blocks_so_that_i_and_i_plus_n_are_twins(times: int) -> None:
     splits = load(Repeated(Forty(), times=times, noise_std=0.1))
     assert len(splits.train) == times * 40
     assert splits.train.num_classes == 5
@@ -55,7 +55,7 @@ def test_copies_stand_block_wise_so_that_i_and_i_plus_n_are_twins(times: int) ->
     assert noise(splits, times).abs().max() < 0.6
 
 
-def test_every_copy_has_noise_of_its_own_with_the_standard_deviation_asked_for() -> None:
+def test_every_copy_has_its_own_noise_with_the_given_standard_deviation() -> None:
     added = noise(load(Repeated(Forty(), times=50, noise_std=0.25)), 50)
     for copy in added[:5]:  # the first copy has noise, too
         assert copy.std().item() == pytest.approx(0.25, rel=5 / math.sqrt(2 * 240))
@@ -65,7 +65,7 @@ def test_every_copy_has_noise_of_its_own_with_the_standard_deviation_asked_for()
     assert abs(correlation) < 5 / math.sqrt(240)
 
 
-def test_the_paper_repeats_twice_with_noise_of_a_tenth() -> None:
+def test_the_defaults_are_two_copies_and_noise_of_0_1() -> None:
     assert Repeated(Forty()) == Repeated(Forty(), times=2, noise_std=0.1)
 
 
@@ -75,13 +75,13 @@ def test_the_generator_decides_the_noise() -> None:
     assert (first - other).abs().min() > 0
 
 
-def test_no_global_generator_is_touched() -> None:
+def test_no_global_generator_is_used() -> None:
     before = torch.get_rng_state()
     load(Repeated(Forty()))
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_the_test_set_stays_clean_and_what_is_wrapped_stays_as_it_was() -> None:
+def test_the_test_set_and_the_wrapped_data_are_not_modified() -> None:
     before = INPUTS.clone()
     for times in (1, 2):
         splits = load(Repeated(Forty(), times=times, noise_std=0.5))
@@ -90,11 +90,11 @@ def test_the_test_set_stays_clean_and_what_is_wrapped_stays_as_it_was() -> None:
     assert torch.equal(INPUTS, before)
 
 
-def test_without_noise_the_twins_are_equal() -> None:
+def test_twins_are_equal_without_noise() -> None:
     assert torch.equal(load(Repeated(Forty(), noise_std=0.0)).train.inputs, INPUTS.repeat(2, 1, 1, 1))
 
 
-def test_the_provenance_says_what_is_repeated_how_often_and_with_what_noise() -> None:
+def test_the_provenance_has_the_name_the_number_of_copies_and_the_noise() -> None:
     provenance = load(Repeated(Forty(), times=3, noise_std=0.2)).provenance
     assert provenance.size == 120
     assert provenance.sha256 == "ab" * 32
@@ -102,7 +102,7 @@ def test_the_provenance_says_what_is_repeated_how_often_and_with_what_noise() ->
         assert part in provenance.name
 
 
-def test_what_is_wrapped_is_fetched(tmp_path: Path) -> None:
+def test_wrapped_data_are_fetched(tmp_path: Path) -> None:
     Repeated(Repeated(Fetched())).prepare(tmp_path)
     assert (tmp_path / "fetched").read_text() == "here"
 
@@ -114,23 +114,23 @@ def test_a_repeated_data_set_can_be_repeated() -> None:
 
 
 @pytest.mark.parametrize(("times", "noise_std"), [(0, 0.1), (-1, 0.1), (2, -0.1), (2, math.nan), (2, math.inf)])
-def test_sizes_and_noise_that_make_no_sense_are_refused(times: int, noise_std: float) -> None:
+def test_invalid_sizes_and_noise_are_rejected(times: int, noise_std: float) -> None:
     with pytest.raises(ValueError, match=r"(times|noise_std) is"):
         Repeated(Forty(), times=times, noise_std=noise_std)
 
 
-def test_without_noise_the_overlap_stays_and_with_noise_none_is_left() -> None:
+def test_the_overlap_is_unchanged_without_noise_and_0_with_noise() -> None:
     assert load(Repeated(Numbered(), times=3, noise_std=0.0)).overlap == 6
     assert load(Repeated(Numbered(), noise_std=0.1)).overlap == 0
 
 
-def test_noise_too_small_to_change_an_input_leaves_its_overlap() -> None:
+def test_noise_too_small_to_change_inputs_keeps_the_overlap() -> None:
     splits = load(Repeated(Numbered(), noise_std=1e-30))
     assert splits.overlap == count_overlap(splits.train.inputs, splits.test.inputs) == 6
 
 
 @pytest.mark.parametrize("times", [1001, 12_000, 10**15])
-def test_more_copies_than_the_memory_holds_are_refused_before_any_is_made(
+def test_too_many_copies_for_the_memory_are_rejected_before_copying(
     monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     monkeypatch.setattr("softal_bench.contracts.dataset.available_bytes", lambda: 2 * 1000 * INPUTS.nbytes)

@@ -66,7 +66,7 @@ def draw(rule: Rule, pool: Pool, batch_size: int, draws: int = DRAWS) -> list[tu
 
 @each_rule_and_weights
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
-def test_first_picks_and_ordered_pairs_come_as_often_as_drawing_one_by_one_says(
+def test_first_picks_and_pairs_are_distributed_as_if_drawn_one_by_one(
     rule: type[Rule], weights: Weights, temperature: float
 ) -> None:
     scores = (0.1, 0.9, 0.5, 0.02, 0.6)
@@ -77,7 +77,7 @@ def test_first_picks_and_ordered_pairs_come_as_often_as_drawing_one_by_one_says(
 
 
 @each_rule_and_weights
-def test_by_default_they_sample_bald_at_an_eighth(rule: type[Rule], weights: Weights) -> None:
+def test_bald_and_temperature_1_8_are_the_defaults(rule: type[Rule], weights: Weights) -> None:
     log_probs_N_K_C = oracles.random_log_probs(5, 6, 4, 3)
     balds = [oracles.bald(point) for point in oracles.probs_of(log_probs_N_K_C)]
     assert rule() == rule(BALD(), 0.125)
@@ -86,7 +86,7 @@ def test_by_default_they_sample_bald_at_an_eighth(rule: type[Rule], weights: Wei
 
 
 @each_rule
-def test_the_batchs_scores_are_those_of_the_one_sample_score(rule: type[Rule]) -> None:
+def test_the_batch_has_the_scores_of_the_one_sample_score(rule: type[Rule]) -> None:
     log_probs_N_K_C = oracles.random_log_probs(5, 9, 4, 3)
     entropies = [oracles.predictive_entropy(point) for point in oracles.probs_of(log_probs_N_K_C)]
     batch = rule(Entropy(), 0.7).select(TensorPool(log_probs_N_K_C), 4, seeded(1))
@@ -95,7 +95,7 @@ def test_the_batchs_scores_are_those_of_the_one_sample_score(rule: type[Rule]) -
 
 @each_rule
 @pytest.mark.parametrize("temperature", [1e-4, 1e-30, 1e-300])
-def test_as_temperature_falls_to_0_the_batch_is_the_top_b(rule: type[Rule], temperature: float) -> None:
+def test_the_batch_is_the_top_b_at_low_temperature(rule: type[Rule], temperature: float) -> None:
     scores = (0.1, 0.9, 0.5, 0.02, 0.6, 0.7)
     drawn = draw(rule(given(*scores), temperature), pool_of(6), 4, draws=50)
     assert set(drawn) == {(1, 5, 4, 2)}
@@ -103,7 +103,7 @@ def test_as_temperature_falls_to_0_the_batch_is_the_top_b(rule: type[Rule], temp
 
 @each_rule
 @pytest.mark.parametrize("temperature", [1e6, 1e300])
-def test_as_temperature_rises_the_batch_is_uniform(rule: type[Rule], temperature: float) -> None:
+def test_the_batch_is_uniform_at_high_temperature(rule: type[Rule], temperature: float) -> None:
     drawn = draw(rule(given(0.1, 0.9, 0.5, 0.02, 0.6), temperature), pool_of(5), 2)
     assert agree(drawn, oracles.ordered_batch_probs([1.0] * 5, 2))
 
@@ -119,7 +119,7 @@ def test_a_lower_temperature_takes_the_best_point_more_often(rule: type[Rule]) -
 
 @each_rule
 @pytest.mark.parametrize("temperature", [0.0, -1.0, math.inf, math.nan])
-def test_a_temperature_that_is_not_positive_and_finite_is_refused(rule: type[Rule], temperature: float) -> None:
+def test_a_temperature_that_is_not_positive_and_finite_is_rejected(rule: type[Rule], temperature: float) -> None:
     with pytest.raises(ValueError, match="temperature"):
         rule(BALD(), temperature)
 
@@ -143,31 +143,31 @@ def test_equal_scores_make_any_rule_uniform(rule: type[Rule], temperature: float
 
 
 @pytest.mark.parametrize("nothing", [0.0, -1e-9])
-def test_power_takes_points_of_no_weight_last_and_in_uniform_order(nothing: float) -> None:
+def test_power_selects_points_of_weight_0_last_in_random_order(nothing: float) -> None:
     # A slightly negative score once gave NaN, which topk sorts first, so that the worst points were acquired.
     drawn = draw(Power(given(nothing, 0.5, -1e-7, 0.3, 0.0), 0.125), pool_of(5), 5, draws=3000)
     assert {frozenset(batch[:2]) for batch in drawn} == {frozenset({1, 3})}
     assert agree([batch[2:] for batch in drawn], dict.fromkeys(itertools.permutations([0, 2, 4]), 1 / 6))
 
 
-def test_power_takes_points_of_no_weight_last_at_any_temperature() -> None:
+def test_power_selects_points_of_weight_0_last_at_any_temperature() -> None:
     for batch in draw(Power(given(0.0, 1e-9, -1e-3, 0.9), 1e6), pool_of(4), 4, draws=200):
         assert set(batch[:2]) == {1, 3}
 
 
-def test_power_over_scores_of_no_weight_at_all_is_uniform() -> None:
+def test_power_is_uniform_if_all_points_have_weight_0() -> None:
     drawn = draw(Power(given(-1e-9, 0.0, -1e-3, 0.0), 0.125), pool_of(4), 2, draws=3000)
     assert agree(drawn, oracles.ordered_batch_probs([1.0] * 4, 2))
 
 
-def test_softmax_gives_negative_scores_their_weight() -> None:
+def test_softmax_gives_weight_to_negative_scores() -> None:
     scores = (-0.4, 0.1, -0.05, 0.3)
     drawn = draw(Softmax(given(*scores), 0.5), pool_of(4), 2)
     assert agree(drawn, oracles.ordered_batch_probs(softmax_weights(scores, 0.5), 2))
 
 
 @each_rule
-def test_predictions_that_are_one_hot_give_a_full_batch_with_the_informative_point_first(rule: type[Rule]) -> None:
+def test_one_hot_predictions_give_a_full_batch_with_the_informative_point_first(rule: type[Rule]) -> None:
     agreed, opposed = torch.eye(3)[[0, 0, 0]], torch.eye(3)[[0, 1, 2]]
     pool = TensorPool(torch.stack([agreed, agreed, opposed, agreed]).log())
     for batch in draw(rule(BALD(), 1e-3), pool, 4, draws=20):
@@ -176,7 +176,7 @@ def test_predictions_that_are_one_hot_give_a_full_batch_with_the_informative_poi
 
 
 @each_rule
-def test_the_callers_scores_are_left_as_they_were(rule: type[Rule]) -> None:
+def test_the_callers_scores_are_not_modified(rule: type[Rule]) -> None:
     for dtype in (torch.float32, torch.float64):
         scores_N = torch.tensor([0.1, -0.2, 0.5, 0.0], dtype=dtype)
         before = scores_N.clone()
@@ -185,13 +185,13 @@ def test_the_callers_scores_are_left_as_they_were(rule: type[Rule]) -> None:
 
 
 @each_rule
-def test_a_nan_score_is_an_error_and_no_batch(rule: type[Rule]) -> None:
+def test_a_nan_score_raises_an_error(rule: type[Rule]) -> None:
     with pytest.raises(NumericalError, match=r"(position|point) 1\b"):
         rule(given(0.1, math.nan, 0.2), 0.125).select(pool_of(3), 1, seeded(0))
 
 
 @each_rule
-def test_a_rule_reads_what_its_score_reads(rule: type[Rule]) -> None:
+def test_a_rule_has_the_needs_of_its_score(rule: type[Rule]) -> None:
     class Embedded(oracles.GivenScores):
         needs = frozenset({"embeddings"})
 

@@ -39,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("folder")
-def test_each_colour_is_standardised_with_its_training_values(tmp_path: Path) -> None:
+def test_each_colour_is_standardised_with_the_training_set(tmp_path: Path) -> None:
     splits = load(tmp_path)
     scaled = TRAIN / 255
     mean, std = (statistic(axis=(0, 2, 3), keepdims=True) for statistic in (scaled.mean, scaled.std))
@@ -56,7 +56,7 @@ def test_the_digit_0_has_label_0(tmp_path: Path) -> None:
     assert splits.train.num_classes == 10
 
 
-def test_the_provenance_is_the_bytes_of_both_files(folder: Path, tmp_path: Path) -> None:
+def test_the_provenance_has_the_hash_of_both_files(folder: Path, tmp_path: Path) -> None:
     provenance = load(tmp_path).provenance
     assert (provenance.name, provenance.size) == ("svhn", 4)
     both = (folder / "train_32x32.mat").read_bytes() + (folder / "test_32x32.mat").read_bytes()
@@ -64,22 +64,20 @@ def test_the_provenance_is_the_bytes_of_both_files(folder: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("lacking", ["train_32x32.mat", "test_32x32.mat"])
-def test_a_missing_file_is_an_error_that_names_it_and_its_folder(folder: Path, tmp_path: Path, lacking: str) -> None:
+def test_the_error_for_a_missing_file_names_it_and_its_folder(folder: Path, tmp_path: Path, lacking: str) -> None:
     (folder / lacking).unlink()
     with pytest.raises(DataMissingError, match=f"svhn: {lacking} not found in {folder}.*--data-dir"):
         load(tmp_path)
 
 
 @pytest.mark.parametrize("changed", ["train_32x32.mat", "test_32x32.mat"])
-def test_a_file_that_is_not_the_original_is_an_error_that_says_where(
-    folder: Path, tmp_path: Path, changed: str
-) -> None:
+def test_the_error_for_a_modified_file_names_the_folder(folder: Path, tmp_path: Path, changed: str) -> None:
     (folder / changed).write_bytes(b"no .mat file")
     with pytest.raises(DataError, match=f"svhn: the files under {folder} cannot be read as SVHN: .*corrupted"):
         load(tmp_path)
 
 
-def test_both_files_are_fetched_into_a_folder_of_their_own(
+def test_both_files_are_fetched_into_their_own_folder(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def copied(url: str, root: str, filename: str, md5: str) -> None:

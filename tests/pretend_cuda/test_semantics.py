@@ -33,7 +33,7 @@ def there(here: Tensor) -> Tensor:
     return here.to(DEVICE)
 
 
-def test_a_tensor_goes_to_the_device_and_comes_back(here: Tensor, there: Tensor) -> None:
+def test_a_tensor_is_copied_to_the_device_and_back(here: Tensor, there: Tensor) -> None:
     assert there.device == DEVICE
     assert torch.equal(there.cpu(), here)
 
@@ -51,13 +51,13 @@ COMPUTATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @pytest.mark.parametrize("compute", COMPUTATIONS.values(), ids=COMPUTATIONS)
-def test_it_computes_what_the_cpu_computes(compute: Callable[[Tensor], Tensor], here: Tensor, there: Tensor) -> None:
+def test_its_results_match_the_cpu(compute: Callable[[Tensor], Tensor], here: Tensor, there: Tensor) -> None:
     result = compute(there)
     assert result.device == DEVICE
     assert torch.allclose(result.cpu(), compute(here))
 
 
-def test_a_cpu_tensor_without_dimensions_takes_part(here: Tensor, there: Tensor) -> None:
+def test_a_zero_dimensional_cpu_tensor_is_accepted(here: Tensor, there: Tensor) -> None:
     assert torch.allclose((there + torch.tensor(2.0)).cpu(), here + 2)
 
 
@@ -79,24 +79,24 @@ MIXTURES: dict[str, Callable[[Tensor, Tensor], object]] = {
 
 
 @pytest.mark.parametrize("mix", MIXTURES.values(), ids=MIXTURES)
-def test_tensors_of_two_devices_do_not_mix(
+def test_tensors_of_two_devices_are_rejected(
     mix: Callable[[Tensor, Tensor], object], here: Tensor, there: Tensor
 ) -> None:
     with pytest.raises(RuntimeError, match="same device"):
         mix(here, there)
 
 
-def test_a_cpu_tensor_takes_no_indices_on_the_device(here: Tensor) -> None:
+def test_a_cpu_tensor_rejects_indices_on_the_device(here: Tensor) -> None:
     with pytest.raises(RuntimeError, match="indices should be"):
         here[torch.tensor([1], device=DEVICE)]
 
 
-def test_a_device_tensor_does_not_become_an_array(there: Tensor) -> None:
+def test_a_device_tensor_is_not_converted_to_numpy(there: Tensor) -> None:
     with pytest.raises(TypeError, match="can't convert cuda"):
         there.numpy()
 
 
-def test_a_cuda_generator_repeats_its_draws_and_moves_on() -> None:
+def test_a_cuda_generator_advances_and_is_reproducible() -> None:
     generator = torch.Generator(device=DEVICE).manual_seed(3)
     first = torch.rand(5, device=DEVICE, generator=generator)
     assert not torch.equal(first, torch.rand(5, device=DEVICE, generator=generator))
@@ -104,14 +104,14 @@ def test_a_cuda_generator_repeats_its_draws_and_moves_on() -> None:
     assert sorted(torch.randperm(50, device=DEVICE, generator=generator).tolist()) == list(range(50))
 
 
-def test_generators_draw_on_their_own_device_only() -> None:
+def test_generators_draw_only_on_their_own_device() -> None:
     with pytest.raises(RuntimeError, match="enerator"):
         torch.rand(5, device=DEVICE, generator=torch.Generator())
     with pytest.raises(RuntimeError, match="enerator"):
         torch.rand(5, generator=torch.Generator(device=DEVICE))
 
 
-def test_dropout_on_the_device_leaves_the_cpu_generator_alone(there: Tensor) -> None:
+def test_dropout_on_the_device_uses_no_cpu_generator(there: Tensor) -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
@@ -119,7 +119,7 @@ def test_dropout_on_the_device_leaves_the_cpu_generator_alone(there: Tensor) -> 
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_a_training_step_gives_the_gradients_and_weights_of_the_cpu() -> None:
+def test_a_training_step_matches_the_cpu() -> None:
     network = nn.Sequential(
         nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(27, 2)
     )
@@ -138,13 +138,13 @@ def test_a_training_step_gives_the_gradients_and_weights_of_the_cpu() -> None:
     assert all(torch.allclose(ours, theirs.cpu(), atol=1e-6) for ours, theirs in pairs)
 
 
-def test_peak_memory_is_that_of_the_allocator() -> None:
+def test_peak_memory_includes_allocations() -> None:
     torch.cuda.reset_peak_memory_stats(DEVICE)
     tensor = torch.empty(2**20, device=DEVICE)
     assert torch.cuda.max_memory_allocated(DEVICE) >= tensor.numel() * 4
 
 
-def test_reading_a_number_waits_for_the_device_once(there: Tensor) -> None:
+def test_reading_a_number_synchronises_once(there: Tensor) -> None:
     from pretend_device import counting
 
     with counting(sites=True) as counts:
@@ -171,7 +171,7 @@ def test_a_forked_process_cannot_use_the_device() -> None:
     os.close(writing)
 
 
-def test_an_index_out_of_range_breaks_the_device_until_it_is_cured(there: Tensor) -> None:
+def test_an_index_out_of_range_breaks_the_device_until_cured(there: Tensor) -> None:
     from pretend_device import cure, is_broken
 
     try:

@@ -50,21 +50,21 @@ def choose(acquisition: AcquisitionFunction, log_probs: Tensor, batch_size: int,
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_peer_keeps_to_what_every_acquisition_function_keeps_to(name: str) -> None:
+def test_a_peer_follows_the_rules_of_acquisition_functions(name: str) -> None:
     fewer = {"joint_samples": 200} if name.endswith("batchbald") else {}
     assert [result for result in check_acquisition(build(name, **fewer)) if result.failed] == []
 
 
 @pytest.mark.parametrize("name", ["redux_bald", "baal_bald"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_bald_has_the_same_batch_and_the_same_scores_as_ours(name: str, dtype: torch.dtype) -> None:
+def test_bald_gives_the_same_batch_and_scores_as_ours(name: str, dtype: torch.dtype) -> None:
     log_probs = predictions(300).to(dtype)
     theirs, ours = choose(build(name), log_probs, 50), choose(build("bald"), log_probs, 50)
     assert theirs.positions.tolist() == ours.positions.tolist()
     torch.testing.assert_close(theirs.scores, ours.scores, atol=1e-6, rtol=0)
 
 
-def test_batchbald_redux_takes_the_same_points_in_the_same_order_while_joint_entropies_are_exact() -> None:
+def test_batchbald_redux_selects_the_same_points_while_entropies_are_exact() -> None:
     log_probs = predictions(200)
     theirs = choose(build("redux_batchbald", joint_samples=1024), log_probs, 6)  # C^5 = 1024
     ours = choose(build("batchbald", joint_samples=1024), log_probs, 6)
@@ -72,7 +72,7 @@ def test_batchbald_redux_takes_the_same_points_in_the_same_order_while_joint_ent
     torch.testing.assert_close(theirs.scores, ours.scores.cumsum(0), atol=1e-6, rtol=0)  # information, and gains of it
 
 
-def test_baal_s_batchbald_takes_b_points_with_the_best_one_among_them() -> None:
+def test_baals_batchbald_selects_b_points_including_the_best() -> None:
     """Asked for B points, it takes B + 1 and ranks the first of all last; the plugin asks for B - 1."""
     log_probs = predictions(200)
     batch = choose(build("baal_batchbald", joint_samples=6000), log_probs, 4).positions.tolist()
@@ -80,14 +80,14 @@ def test_baal_s_batchbald_takes_b_points_with_the_best_one_among_them() -> None:
     assert len(set(batch)) == 4
 
 
-def test_baal_s_batchbald_finds_the_batch_of_full_greedy_search_where_gains_are_far_apart() -> None:
+def test_baals_batchbald_matches_full_greedy_search_if_gains_differ_enough() -> None:
     log_probs = predictions(12, num_samples=4, num_classes=3, spread=3.0)
     theirs = choose(build("baal_batchbald", joint_samples=40_000), log_probs, 3).positions.tolist()
     assert sorted(theirs) == sorted(choose(build("batchbald"), log_probs, 3).positions.tolist())
 
 
 @pytest.mark.parametrize(("name", "ours"), RULES)
-def test_a_stochastic_rule_draws_first_points_with_the_probabilities_of_the_paper(name: str, ours: str) -> None:
+def test_a_stochastic_rule_draws_first_points_with_the_papers_probabilities(name: str, ours: str) -> None:
     """Frequencies of the first of two points, within 4.5 standard errors of p_i proportional to w_i."""
     log_probs, draws = predictions(6, spread=2.5), 4000
     scores_N = bald_by_hand(log_probs)
@@ -114,7 +114,7 @@ def bald_by_hand(log_probs: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_numpy_s_global_generator_is_as_it_was(name: str) -> None:
+def test_numpys_global_generator_is_not_changed(name: str) -> None:
     np.random.seed(5)
     expected = np.random.rand()
     np.random.seed(5)
@@ -123,9 +123,7 @@ def test_numpy_s_global_generator_is_as_it_was(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["redux_bald", "redux_batchbald"])
-def test_no_progress_bar_is_drawn_and_the_library_has_its_bars_back(
-    name: str, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_progress_bars_are_disabled_and_restored(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     from batchbald_redux import batchbald
 
     bars = vars(batchbald)["tqdm"]
@@ -135,7 +133,7 @@ def test_no_progress_bar_is_drawn_and_the_library_has_its_bars_back(
 
 
 @pytest.mark.parametrize("name", ["redux_batchbald", "baal_batchbald"])
-def test_fewer_label_configurations_than_posterior_samples_are_refused_in_words(name: str) -> None:
+def test_fewer_label_configurations_than_samples_are_rejected(name: str) -> None:
     with pytest.raises(SelectionError, match=r"joint_samples is 8, but .* with K = 12 it has to be at least 12"):
         choose(build(name, joint_samples=8), predictions(30), 4)
 
@@ -143,6 +141,6 @@ def test_fewer_label_configurations_than_posterior_samples_are_refused_in_words(
 @pytest.mark.parametrize(
     ("name", "parameters"), [("baal_power", {"temperature": 0.0}), ("redux_batchbald", {"joint_samples": 0})]
 )
-def test_parameters_without_a_meaning_are_refused(name: str, parameters: dict[str, float]) -> None:
+def test_invalid_parameters_are_rejected(name: str, parameters: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="is 0"):
         acquisitions.load(name)(**parameters)

@@ -21,7 +21,7 @@ def enumerated(log_probs_B_K_C: Tensor) -> float:
     return entropy - conditional
 
 
-def test_it_is_the_mutual_information_within_its_standard_error() -> None:
+def test_it_matches_mutual_information_within_its_standard_error() -> None:
     generator = torch.Generator().manual_seed(0)
     log_probs_B_K_C = (2 * torch.randn(3, 5, 4, generator=generator)).log_softmax(dim=-1)
     exact = enumerated(log_probs_B_K_C)

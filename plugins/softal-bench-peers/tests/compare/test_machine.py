@@ -9,7 +9,7 @@ from softal_bench_peers.compare.settings import Settings
 from softal_bench.machine.device import device_name
 
 
-def test_rows_of_a_run_were_measured_together_and_those_of_another_run_were_not(settings: Settings) -> None:
+def test_rows_of_a_run_share_a_group_and_rows_of_another_run_do_not(settings: Settings) -> None:
     rows, others = list(compare(settings)), list(compare(replace(settings, run="2025-01-31T10:00:00+00:00")))
     assert len({row.together for row in rows}) == 1
     assert len({row.together for row in [*rows, *others]}) == 2

@@ -8,7 +8,7 @@ from softal_plugins.models.lenet5 import LeNet5
 from softal_bench.bayes.mc_dropout import draw_masks, log_probs_plain
 
 
-def test_replicated_inputs_under_equal_masks_give_the_plain_evaluation() -> None:
+def test_replicated_inputs_with_equal_masks_match_plain_evaluation() -> None:
     network = LeNet5().network(10)
     masks = draw_masks(network, 7, torch.Generator().manual_seed(0))
     inputs = torch.randn(5, 1, 28, 28)
@@ -18,14 +18,14 @@ def test_replicated_inputs_under_equal_masks_give_the_plain_evaluation() -> None
         torch.testing.assert_close(replicated.log_probs(inputs, chunk_size), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_plain_network_is_the_same_function_without_dropout() -> None:
+def test_the_plain_network_matches_the_lenet_without_dropout() -> None:
     network, plain = LeNet5().network(10).eval(), plain_network().eval()
     copy_weights(network, plain)
     inputs = torch.randn(5, 1, 28, 28)
     torch.testing.assert_close(plain(inputs), network(inputs), rtol=1e-4, atol=1e-5)
 
 
-def test_forced_masks_replace_the_draws_of_both_networks_in_training() -> None:
+def test_forced_masks_replace_drawn_masks_in_both_networks() -> None:
     network, plain = LeNet5().network(10).train(), plain_network().train()
     copy_weights(network, plain)
     inputs = torch.randn(3, 1, 28, 28)

@@ -6,7 +6,7 @@ from softal_bench_peers.compare.pairs import time_pairs
 CPU = torch.device("cpu")
 
 
-def test_both_sides_take_turns_and_who_goes_first_alternates() -> None:
+def test_both_sides_alternate_and_take_turns_going_first() -> None:
     calls: list[str] = []
     time_pairs(lambda: calls.append("theirs"), lambda: calls.append("ours"), 3, CPU)
     warm_up, timed = calls[:2], calls[2:]
@@ -14,7 +14,7 @@ def test_both_sides_take_turns_and_who_goes_first_alternates() -> None:
     assert timed == ["theirs", "ours", "ours", "theirs", "theirs", "ours"]
 
 
-def test_without_warm_up_nothing_is_called_more_often_than_timed() -> None:
+def test_all_calls_are_timed_without_warm_up() -> None:
     calls: list[str] = []
     pairs = time_pairs(lambda: calls.append("theirs"), lambda: calls.append("ours"), 2, CPU, warm_up=False)
     assert len(calls) == 4

@@ -15,7 +15,7 @@ from .example import comparison
 KEYS = {"work", "setting", "peer", "peer_seconds", "our_seconds", "ratio", "same_answer"}
 
 
-def test_a_row_in_the_file_has_the_promised_keys_and_the_ratio_of_medians(tmp_path: Path) -> None:
+def test_a_row_in_the_file_has_the_expected_keys_and_ratio(tmp_path: Path) -> None:
     path = tmp_path / "records" / "compare.json"
     merge_comparison(path, comparison(), [])
     (row,) = json.loads(path.read_text())
@@ -23,7 +23,7 @@ def test_a_row_in_the_file_has_the_promised_keys_and_the_ratio_of_medians(tmp_pa
     assert row["ratio"] == statistics.median(row["peer_seconds"]) / statistics.median(row["our_seconds"]) == 10
 
 
-def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+def test_written_rows_are_read_back(tmp_path: Path) -> None:
     path = tmp_path / "compare.json"
     rows = [comparison(), comparison(peer=None, peer_seconds=[], same_answer=None, details={"MB": 3.5, "N": 7})]
     for row in rows:
@@ -31,14 +31,14 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
     assert read_comparisons(path) == rows
 
 
-def test_a_later_measurement_replaces_the_earlier_one_of_the_same(tmp_path: Path) -> None:
+def test_a_new_measurement_replaces_the_previous_one(tmp_path: Path) -> None:
     path = tmp_path / "compare.json"
     for our_seconds in ([1.0], [2.0]):
         merge_comparison(path, comparison(our_seconds=our_seconds), [])
     assert [row.our_seconds for row in read_comparisons(path)] == [[2.0]]
 
 
-def test_rows_of_another_setting_peer_or_device_stand_beside_it(tmp_path: Path) -> None:
+def test_rows_of_another_setting_peer_or_device_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "compare.json"
     others: list[dict[str, Any]] = [{"setting": "K = 100"}, {"peer": "a third"}, {"environment": {"device": "cuda:0"}}]
     for changes in [{}, *others]:
@@ -46,14 +46,14 @@ def test_rows_of_another_setting_peer_or_device_stand_beside_it(tmp_path: Path) 
     assert len(read_comparisons(path)) == 4
 
 
-def test_rows_are_in_the_order_of_works_however_they_came(tmp_path: Path) -> None:
+def test_rows_are_sorted_in_the_order_of_works(tmp_path: Path) -> None:
     path = tmp_path / "compare.json"
     for work in ("other", "round", "scoring", "prediction"):
         merge_comparison(path, comparison(work=work), ["prediction", "scoring", "round"])
     assert [row.work for row in read_comparisons(path)] == ["prediction", "scoring", "round", "other"]
 
 
-def test_a_file_that_is_no_record_is_told_with_its_place_and_left_as_it_is(tmp_path: Path) -> None:
+def test_an_invalid_record_is_reported_with_its_path_and_not_modified(tmp_path: Path) -> None:
     path = tmp_path / "compare.json"
     path.write_text('[{"work": "prediction"}]')
     with pytest.raises(SoftalError, match=r"compare\.json: 0\.setting: Field required"):

@@ -23,7 +23,7 @@ def log_probs() -> torch.Tensor:
     return (logits + torch.randn(80, 10, 10, generator=torch.Generator().manual_seed(1))).log_softmax(dim=-1)
 
 
-def test_scores_and_distributions_are_those_of_both_peers(settings: Settings, log_probs: torch.Tensor) -> None:
+def test_scores_and_distributions_match_both_peers(settings: Settings, log_probs: torch.Tensor) -> None:
     rows = [
         scoring._bald_beside_redux(settings, "tiny", log_probs),
         scoring._bald_beside_baal(settings, "tiny", log_probs),
@@ -33,20 +33,20 @@ def test_scores_and_distributions_are_those_of_both_peers(settings: Settings, lo
     assert all(row.same_answer and len(row.peer_seconds) == len(row.our_seconds) == 2 for row in rows)
 
 
-def test_batches_that_differ_by_ties_alone_are_the_same() -> None:
+def test_batches_that_differ_only_by_ties_are_equal() -> None:
     scores = torch.tensor([0.5, 0.5, 0.3, 0.1])
     assert scoring.same_but_for_ties(scores, [0, 2], [1, 2], 1e-6)
     assert not scoring.same_but_for_ties(scores, [0, 2], [0, 3], 1e-6)
     assert not scoring.same_but_for_ties(scores, [0, 0], [0, 1], 1e-6)
 
 
-def test_batchbald_agrees_with_the_peer_where_entropies_are_exact(settings: Settings, log_probs: torch.Tensor) -> None:
+def test_batchbald_matches_the_peer_if_entropies_are_exact(settings: Settings, log_probs: torch.Tensor) -> None:
     row = batchbald._compare(settings, log_probs.double(), 4)
     assert row.same_answer
     assert row.details == {"Points equal, by repetition": "4/4, 4/4"}
 
 
-def test_a_batch_of_less_joint_information_is_not_the_same_answer(settings: Settings, log_probs: torch.Tensor) -> None:
+def test_a_batch_with_less_joint_information_is_not_equal(settings: Settings, log_probs: torch.Tensor) -> None:
     information = scoring._bald(log_probs)
     best, worst = information.topk(6).indices.tolist(), information.topk(6, largest=False).indices.tolist()
     same, details = batchbald._agreement(settings, log_probs, Pairs([1.0], [1.0], [best], [worst]), exact=0)
@@ -54,13 +54,13 @@ def test_a_batch_of_less_joint_information_is_not_the_same_answer(settings: Sett
     assert str(details["Ours less theirs, joint information, nats"]).startswith("-")
 
 
-def test_growth_is_measured_in_a_process_of_its_own(log_probs: torch.Tensor) -> None:
+def test_memory_growth_is_measured_in_a_new_process(log_probs: torch.Tensor) -> None:
     seconds, growth = in_fresh_process(batchbald_growth.choose, 1, log_probs, 200, 3, torch.device("cpu"))
     assert seconds > 0
     assert 0 <= growth < 2**28
 
 
-def test_a_streamed_softmax_batch_is_sound_and_holds_no_table_of_log_probs() -> None:
+def test_a_streamed_softmax_batch_is_valid_and_stores_no_log_probs() -> None:
     points = 60_000  # 48 MB of log-probs in float32
     choice = in_fresh_process(streaming.choose, 1, points, torch.device("cpu"))
     assert choice.sound
@@ -68,7 +68,7 @@ def test_a_streamed_softmax_batch_is_sound_and_holds_no_table_of_log_probs() -> 
 
 
 @needs_mnist
-def test_losses_of_both_training_steps_agree_under_equal_masks(settings: Settings) -> None:
+def test_losses_of_both_training_steps_match_with_equal_masks(settings: Settings) -> None:
     with_data = Settings(settings.device, 1, 2, Path(os.environ["SOFTAL_DATA"]), settings.work_dir, quick=True)
     differences = training_step.loss_differences(with_data, training_step.labelled_batches(with_data)[:3])
     assert differences[0] < 1e-5
@@ -90,13 +90,13 @@ def test_the_program_merges_its_rows_into_the_record_and_writes_the_page(
     assert "## Scoring" in (tmp_path / "compare.md").read_text()
 
 
-def test_an_unknown_work_is_told_with_those_there_are() -> None:
+def test_the_error_for_an_unknown_work_lists_all_works() -> None:
     result = CliRunner().invoke(main, ["--only", "sorting"])
     assert result.exit_code == 2
     assert all(work.lower() in result.output.lower() for work in WORKS)
 
 
-def test_a_record_whose_page_has_no_place_is_refused(tmp_path: Path) -> None:
+def test_a_record_in_another_folder_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["--page", "--into", str(tmp_path / "somewhere.json")])
     assert result.exit_code == 1
     assert "records/compare.json" in result.output
