@@ -5,22 +5,27 @@ acquisition batch, D embedding dimensions, L labelled points, T temperature. A l
 `log_probs_n_K_C` holds n of the N points.
 """
 
-from .acquisition import AcquiredBatch, AcquisitionFunction, OneSampleScore
+from .acquisition import AcquiredBatch, AcquisitionFunction, OneSampleScore, require_batch_fits
 from .dataset import Dataset, Examples, Provenance, Splits
 from .model import BayesianModel, FittedModel, Posterior, TrainingRegime
-from .pool import Pool
+from .pool import NEEDS, Candidates, LabelledSet, Pool, Progress
 
 __all__ = [
+    "NEEDS",
     "AcquiredBatch",
     "AcquisitionFunction",
     "BayesianModel",
+    "Candidates",
     "Dataset",
     "Examples",
     "FittedModel",
+    "LabelledSet",
     "OneSampleScore",
     "Pool",
     "Posterior",
+    "Progress",
     "Provenance",
     "Splits",
     "TrainingRegime",
+    "require_batch_fits",
 ]

@@ -35,7 +35,7 @@ class AcquisitionFunction(ABC):
     are optional declarations. The harness reads these declarations and never compares names of methods.
 
     Attributes:
-        needs: what `select` reads beyond log-probs: any of "embeddings", "labelled", "targets" and "evaluation".
+        needs: what `select` reads beyond log-probs, indices and progress: any of the keys of `contracts.NEEDS`.
         least_samples: the smallest number K of posterior samples for which the method is defined; BALD needs 2.
         stochastic: whether the batch from a given pool depends on the state of the generator.
         citation: the publication that describes the method.

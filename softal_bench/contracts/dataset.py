@@ -3,7 +3,7 @@
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -24,6 +24,8 @@ class Examples:
         inputs: float32 Tensor [n, ...].
         labels: int64 Tensor [n], each label in 0 .. C-1.
         num_classes: C.
+        fixed_features: float32 Tensor [n, F], features that do not depend on a model; None if there are none other than
+            the inputs.
 
     Raises:
         DataError: if shapes or dtypes do not match, or a label is out of range.
@@ -32,8 +34,15 @@ class Examples:
     inputs: Tensor
     labels: Tensor
     num_classes: int
+    fixed_features: Tensor | None = None
 
     def __post_init__(self) -> None:
+        features = self.fixed_features
+        if features is not None and (features.shape[:-1] != self.labels.shape or features.dtype != torch.float32):
+            raise DataError(
+                f"fixed features are {features.dtype} of shape {tuple(features.shape)}; they must be float32 of shape "
+                f"({len(self.labels)}, F)"
+            )
         if self.labels.ndim != 1 or len(self.inputs) != len(self.labels):
             shapes = f"{tuple(self.inputs.shape)} inputs and {tuple(self.labels.shape)} labels"
             raise DataError(f"{shapes} do not fit together; they must be [n, ...] and [n]")
@@ -52,11 +61,21 @@ class Examples:
 
     def at(self, indices: Tensor) -> "Examples":
         """Return the examples at these indices."""
-        return Examples(self.inputs[indices], self.labels[indices], self.num_classes)
+        return self._with(lambda tensor: tensor[indices])
 
     def to(self, device: torch.device) -> "Examples":
         """Return the same examples on a device."""
-        return Examples(self.inputs.to(device), self.labels.to(device), self.num_classes)
+        return self._with(lambda tensor: tensor.to(device))
+
+    @property
+    def features(self) -> Tensor | None:
+        """features_n_F: the fixed features, or the inputs if they are vectors, or None."""
+        vectors = self.inputs if self.inputs.ndim == 2 else None
+        return vectors if self.fixed_features is None else self.fixed_features
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> "Examples":
+        features = None if self.fixed_features is None else change(self.fixed_features)
+        return Examples(change(self.inputs), change(self.labels), self.num_classes, features)
 
 
 @dataclass(frozen=True)
@@ -117,6 +136,8 @@ class Splits:
                 f"{self.train.num_classes} classes, test inputs {tuple(self.test.inputs.shape[1:])} and "
                 f"{self.test.num_classes}; they must be the same"
             )
+        if (self.train.fixed_features is None) != (self.test.fixed_features is None):
+            raise DataError(f"{self.provenance.name}: only one of the training and the test set has fixed features")
         if not 0 <= self.overlap <= len(self.test):
             raise DataError(
                 f"{self.provenance.name}: overlap is {self.overlap}; {len(self.test)} test examples allow 0 to "

@@ -135,6 +135,14 @@ class Posterior(ABC):
         The result for an input does not depend on the other inputs in the chunk.
         """
 
+    def head(self, embeddings_n_D: Tensor) -> Tensor:
+        """Return log_probs_n_K_C of embeddings: the model from its last hidden layer on, under the same K samples.
+
+        Raises:
+            NotImplementedError: if the model offers no head.
+        """
+        raise NotImplementedError(f"{type(self).__name__} offers no head")
+
 
 class FittedModel(ABC):
     """A trained model, on the device of the examples that it was fitted to.
@@ -190,10 +198,13 @@ class BayesianModel(ABC):
 
     Attributes:
         citation: the publication that describes the model.
+        offers: what its fitted models implement, any of "embeddings", "head" and "distil"; None if that is not known.
+            A suite is refused if an acquisition function needs what its model does not offer.
         revision: increased by one when a change alters results.
     """
 
     citation: ClassVar[str] = ""
+    offers: ClassVar[frozenset[str] | None] = None
     revision: ClassVar[int] = 1
 
     @property

@@ -1,6 +1,6 @@
-"""The two kinds of pools: over stored log-probs and over a posterior."""
+"""The two kinds of pools: over stored tensors and over a posterior."""
 
-from softal_bench.pools.posterior import PosteriorPool, Predictor
-from softal_bench.pools.tensor import TensorPool
+from softal_bench.pools.posterior import PosteriorPool, Predictor, TrialCandidates
+from softal_bench.pools.tensor import LabelledTensors, TensorPool
 
-__all__ = ["PosteriorPool", "Predictor", "TensorPool"]
+__all__ = ["LabelledTensors", "PosteriorPool", "Predictor", "TensorPool", "TrialCandidates"]

@@ -8,7 +8,7 @@ from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from softal_bench.contracts import AcquisitionFunction, BayesianModel, Dataset, OneSampleScore
+from softal_bench.contracts import NEEDS, AcquisitionFunction, BayesianModel, Dataset, OneSampleScore
 from softal_bench.errors import GlobalStateError, PluginError, shown, suggestion
 from softal_bench.machine.isolation import unchanged
 from softal_bench.registry import parameters as fields
@@ -17,7 +17,6 @@ from softal_bench.registry import source
 P = TypeVar("P")
 Parameters = Mapping[str, Any]
 
-NEEDS = frozenset({"embeddings", "labelled", "targets", "evaluation"})  # see `AcquisitionFunction.needs`
 CALLED = {  # the methods that the harness calls with positional arguments
     AcquisitionFunction: ("select",),
     OneSampleScore: ("score_chunk", "scores"),
@@ -340,7 +339,7 @@ def _implements_scores(loaded: type[OneSampleScore]) -> bool:
 
 def _why_needs_unsound(loaded: type) -> str | None:
     needs: Any = getattr(loaded, "needs", frozenset())
-    if isinstance(needs, property) or (isinstance(needs, frozenset) and needs <= NEEDS):
+    if isinstance(needs, property) or (isinstance(needs, frozenset) and needs <= NEEDS.keys()):
         return None
     known = ", ".join(sorted(NEEDS))
     return f"`needs` of {loaded.__name__} is {needs!r}; it has to be a frozenset with any of {known}"

@@ -8,10 +8,19 @@ import torch
 from torch import Tensor
 
 from softal_bench.bayes.training import evaluation_log_probs
-from softal_bench.contracts import Examples, FittedModel, Pool, Splits, TrainingRegime
+from softal_bench.contracts import (
+    Examples,
+    FittedModel,
+    LabelledSet,
+    Pool,
+    Posterior,
+    Progress,
+    Splits,
+    TrainingRegime,
+)
 from softal_bench.journal.lines import Status
 from softal_bench.machine.stopwatch import peak_memory, reset_peak_memory, synchronise
-from softal_bench.pools import TensorPool
+from softal_bench.pools import LabelledTensors, TensorPool
 from softal_bench.suite import Condition, TrialLimits
 from softal_bench.trial.attribution import Ended, attributed_to
 from softal_bench.trial.deadlines import Clock
@@ -38,7 +47,7 @@ class ModelSample:
 
     def __init__(self, condition: Condition, splits: Splits, device: torch.device, until: float) -> None:
         self._condition, self._splits, self._device, self._until = condition, splits, device, until
-        self._predicted: dict[int, tuple[Tensor, float]] = {}
+        self._predicted: dict[int, tuple[Posterior, Tensor, float]] = {}
         validation, candidates = draw_validation(condition, 0, splits)
         start = draw_start(condition, 0, splits, candidates)
         self._labelled = splits.train.at(torch.tensor(start)).to(device)
@@ -60,10 +69,10 @@ class ModelSample:
         training, points = _regime(condition), self._num_points(condition)
         epochs = training.max_epochs
         seconds = epochs * (self._epoch_seconds + self._draw_seconds * training.epoch_draws) + self._evaluate_seconds
-        log_probs_n_K_C, predict_seconds = self._in_time(lambda: self._predict(condition.posterior_samples))
+        posterior, log_probs_n_K_C, predict_seconds = self._in_time(lambda: self._predict(condition.posterior_samples))
         with attributed_to("acquisition function", condition.acquisition):
             needs = condition.acquisition.instance.needs
-        pool = _SamplePool(self._fitted, self._labelled, self._points, log_probs_n_K_C, needs)
+        pool = _SamplePool(self._fitted, posterior, self._labelled, self._points, log_probs_n_K_C, condition, needs)
         reset_peak_memory(self._device)
         select_seconds = self._in_time(lambda: self._select(condition, pool))
         peak = peak_memory(self._device)
@@ -125,15 +134,15 @@ class ModelSample:
             evaluation_log_probs(self._fitted, part.inputs, training.test_samples, training, torch.Generator())
         return (self._now() - start) * len(test) / len(part)
 
-    def _predict(self, num_samples: int) -> tuple[Tensor, float]:
-        """Return the log-probs of the points under K samples, and the seconds that they took."""
+    def _predict(self, num_samples: int) -> tuple[Posterior, Tensor, float]:
+        """Return K posterior samples, the log-probs of the points under them, and the seconds that these took."""
         if num_samples not in self._predicted:
             with attributed_to("model", self._condition.model):
                 posterior = self._fitted.posterior(num_samples, torch.Generator())
                 posterior.log_probs(self._points.inputs[:16])  # an untimed warm-up, which loads libraries and kernels
                 start = self._now()
                 log_probs_n_K_C = posterior.log_probs(self._points.inputs)
-                self._predicted[num_samples] = log_probs_n_K_C, self._now() - start
+                self._predicted[num_samples] = posterior, log_probs_n_K_C, self._now() - start
         return self._predicted[num_samples]
 
     def _select(self, condition: Condition, pool: "_SamplePool") -> float:
@@ -173,14 +182,17 @@ class _SamplePool(TensorPool):
     def __init__(
         self,
         fitted: FittedModel,
+        posterior: Posterior,
         labelled: Examples,
         points: Examples,
         log_probs_N_K_C: Tensor,
+        condition: Condition,
         needs: frozenset[str],
     ) -> None:
-        super().__init__(log_probs_N_K_C)
+        progress = Progress(0, len(labelled), condition.budget, condition.batch_size)
+        super().__init__(log_probs_N_K_C, progress=progress)
         self._needs = needs
-        self._fitted = fitted
+        self._fitted, self._posterior = fitted, posterior
         self._examples, self._points = labelled, points
         self.was_read = self.was_distilled = False
 
@@ -195,9 +207,28 @@ class _SamplePool(TensorPool):
     def embeddings(self) -> Tensor:
         return self._fitted.embeddings(self._points.inputs) if "embeddings" in self._needs else super().embeddings()
 
+    def features(self) -> Tensor:
+        features = self._points.features
+        return super().features() if "features" not in self._needs or features is None else features
+
+    def inputs_at(self, positions: Tensor) -> Tensor:
+        return self._points.inputs[positions] if "inputs" in self._needs else super().inputs_at(positions)
+
+    def head(self, embeddings_n_D: Tensor) -> Tensor:
+        return self._posterior.head(embeddings_n_D) if "head" in self._needs else super().head(embeddings_n_D)
+
     @property
-    def labelled(self) -> Tensor:
-        return self._fitted.embeddings(self._examples.inputs) if "labelled" in self._needs else super().labelled
+    def labelled(self) -> LabelledSet:
+        if "labelled" not in self._needs:
+            return super().labelled
+        labelled = self._examples
+        return LabelledTensors(
+            labelled.labels,
+            torch.arange(len(labelled), device=labelled.labels.device),
+            log_probs_L_K_C=self._posterior.log_probs(labelled.inputs),
+            embeddings_L_D=self._fitted.embeddings(labelled.inputs) if "embeddings" in self._needs else None,
+            features_L_F=labelled.features if "features" in self._needs else None,
+        )
 
     @property
     def targets(self) -> Pool:

@@ -10,11 +10,13 @@ import torch
 from softal_bench.contracts import Splits
 from softal_bench.errors import SoftalError, SuiteError
 from softal_bench.journal.lines import Measurement, Round, Status
+from softal_bench.registry import Plugin
 from softal_bench.run.executors.contract import Executor, Setting
 from softal_bench.run.jobs import NONE_PUBLISHED, Computation, Job, LocalWork, Observer, Preflight, Published
 from softal_bench.run.runner import Runner
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition, Suite, TrialLimits
+from softal_bench.trial.attribution import attributed_to
 from softal_bench.trial.data import load_if_there, load_splits, require_accepted
 from softal_bench.trial.deadlines import Clock, OnDeadline, ignore_deadline
 from softal_bench.trial.partition import num_rounds, require_feasible
@@ -58,15 +60,18 @@ def preflight(suite: Suite, data_root: Path, fetch: bool) -> Preflight:
         Without `fetch`, the conditions that could not be checked because their data are missing.
 
     Raises:
-        SuiteError: if a condition needs more data than there are.
+        SuiteError: if a condition needs more data than there are, or an acquisition function needs what its model or
+            its data set does not offer.
         DataError: if the data are not as expected, or, with `fetch`, cannot be downloaded.
     """
     notes: list[str] = []
+    lacking = [line for condition in suite.conditions for line in _lacking_in_model(condition)]
     for conditions in _by_dataset(suite.conditions):
         generator = Seeds(conditions[0].seed, 0).generator("dataset")
         splits = load_if_there(conditions[0].dataset, data_root, generator, fetch, notes)
         if splits is None:
             continue
+        lacking += [line for condition in conditions for line in _lacking_in_data(condition, splits)]
         try:
             for condition in conditions:
                 require_feasible(condition, splits)
@@ -74,7 +79,40 @@ def preflight(suite: Suite, data_root: Path, fetch: bool) -> Preflight:
                 require_accepted(condition.model, splits)
         except SoftalError as error:
             raise SuiteError(f"{suite.path}: {error}") from error
+    if lacking:
+        raise SuiteError(
+            f"{suite.path}: {'; '.join(dict.fromkeys(lacking))}; leave these acquisition functions out, or use a model "
+            "and a data set that offer what they need"
+        )
     return Preflight(unchecked=tuple(notes))
+
+
+_OF_MODEL = {
+    "embeddings": "embeddings",
+    "head": "head",
+    "evaluation": "distil",
+}  # a need, and what a model offers for it
+
+
+def _lacking_in_model(condition: Condition) -> Iterator[str]:
+    """Yield what the acquisition function needs and the model does not offer, unless the model does not declare it."""
+    offers = _declared(condition.model, "model", "offers")
+    for need in sorted(_declared(condition.acquisition, "acquisition function", "needs") & _OF_MODEL.keys()):
+        if offers is not None and _OF_MODEL[need] not in offers:
+            yield f"{condition.acquisition.label} needs {need}, which model {condition.model.label} does not offer"
+
+
+def _lacking_in_data(condition: Condition, splits: Splits) -> Iterator[str]:
+    needs = _declared(condition.acquisition, "acquisition function", "needs")
+    if "features" in needs and splits.train.features is None:
+        label = condition.dataset.label
+        yield f"{condition.acquisition.label} needs features, which data set {label} does not have"
+
+
+def _declared(plugin: Plugin[Any], noun: str, name: str) -> Any:
+    """Return a declaration of a plugin, which may be a property that raises."""
+    with attributed_to(noun, plugin):
+        return getattr(plugin.instance, name)
 
 
 def run_trials(

@@ -184,6 +184,12 @@ class _AttributedPosterior(Posterior):
         require_log_probs(log_probs_n_K_C, f"model {self._plugin.label!r}")
         return log_probs_n_K_C
 
+    def head(self, embeddings_n_D: Tensor) -> Tensor:
+        with attributed_to("model", self._plugin, FREQUENT):
+            log_probs_n_K_C = self._posterior.head(embeddings_n_D)
+        require_log_probs(log_probs_n_K_C, f"the head of model {self._plugin.label!r}")
+        return log_probs_n_K_C
+
 
 def require_log_probs(log_probs_n_K_C: object, model: str) -> None:
     """Raise PredictionError unless sum_c exp(log_probs_nkc) is 1 within TOLERANCE for every point and sample.

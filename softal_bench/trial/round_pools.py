@@ -7,16 +7,16 @@ import torch
 from torch import Tensor
 
 from softal_bench.bayes.training import evaluation_log_probs
-from softal_bench.contracts import Examples, FittedModel
+from softal_bench.contracts import Examples, FittedModel, Progress
 from softal_bench.machine.stopwatch import Stopwatch
-from softal_bench.pools import PosteriorPool, Predictor
+from softal_bench.pools import PosteriorPool, Predictor, TrialCandidates
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition
 
 
 @dataclass(frozen=True)
 class TrialExamples:
-    """The examples of a trial, on its device. Pools do not read their labels."""
+    """The examples of a trial, on its device. Pools read only the labels of the labelled set."""
 
     train: Examples
     validation: Examples
@@ -34,6 +34,7 @@ class RoundPools:
         number: the number of the round.
         labelled: the indices of the labelled set.
         unlabelled: the indices of all other candidates, in increasing order.
+        candidates: the candidates of the trial, with what its acquisition function has computed once.
         fitted: the model, trained on the labelled set.
         stopwatch: measures the phases of the round.
     """
@@ -44,6 +45,7 @@ class RoundPools:
     number: int
     labelled: list[int]
     unlabelled: Tensor
+    candidates: TrialCandidates
     fitted: FittedModel
     stopwatch: Stopwatch
 
@@ -54,8 +56,10 @@ class RoundPools:
             predictor,
             self.examples.train,
             self._scored_N,
+            self._progress,
             self._needs,
             labelled_indices=self.labelled,
+            candidates=self.candidates,
             evaluation=self._evaluation,
             targets=functools.partial(self._targets, predictor) if self.condition.target_set else None,
         )
@@ -64,6 +68,10 @@ class RoundPools:
         masks = self.seeds.generator(purpose, self.number)
         draw = functools.partial(model.posterior, self.condition.posterior_samples, masks)
         return Predictor(model, draw, self.stopwatch)
+
+    @property
+    def _progress(self) -> Progress:
+        return Progress(self.number, len(self.labelled), self.condition.budget, self.condition.batch_size)
 
     @property
     def _needs(self) -> frozenset[str]:
@@ -87,14 +95,14 @@ class RoundPools:
         }
         examples, indices = sources[target_set.of]
         indices_M = self._drawn(indices, target_set.size, "targets")
-        return PosteriorPool(predictor, examples, indices_M.to(examples.inputs.device), self._needs)
+        return PosteriorPool(predictor, examples, indices_M.to(examples.inputs.device), self._progress, self._needs)
 
     def _evaluation(self) -> PosteriorPool:
         """Return the same pool under the evaluation posterior."""
         with self.stopwatch.phase("distil"):
             predictor = self._predictor(self._distilled(), "evaluation posterior")
         return PosteriorPool(
-            predictor, self.examples.train, self._scored_N, self._needs, labelled_indices=self.labelled
+            predictor, self.examples.train, self._scored_N, self._progress, self._needs, labelled_indices=self.labelled
         )
 
     def _distilled(self) -> FittedModel:

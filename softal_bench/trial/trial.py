@@ -18,6 +18,7 @@ from softal_bench.journal.lines import Round
 from softal_bench.machine.isolation import restored
 from softal_bench.machine.memory import prediction_chunk
 from softal_bench.machine.stopwatch import Stopwatch, peak_memory, reset_peak_memory, synchronise
+from softal_bench.pools import TrialCandidates
 from softal_bench.registry import Plugin
 from softal_bench.seeding import Seeds
 from softal_bench.suite import Condition, TrialLimits
@@ -126,7 +127,17 @@ class Trial:
         """Return the batch and its indices in the data set."""
         condition, acquisition = self._condition, self._condition.acquisition
         unlabelled = self._unlabelled(labelled)
-        pools = RoundPools(condition, self._seeds, self._examples, number, labelled, unlabelled, fitted, stopwatch)
+        pools = RoundPools(
+            condition,
+            self._seeds,
+            self._examples,
+            number,
+            labelled,
+            unlabelled,
+            self._kept_candidates,
+            fitted,
+            stopwatch,
+        )
         pool = pools.pool()
         generator = self._seeds.generator("acquisition", number)
         select = functools.partial(acquisition.instance.select, pool, condition.batch_size, generator)
@@ -135,6 +146,14 @@ class Trial:
                 returned = self._clock.selection(select)
             batch = require_sound_batch(returned, condition.batch_size, pool.size)
             return batch, pool.indices(batch.positions)
+
+    @functools.cached_property
+    def _kept_candidates(self) -> TrialCandidates:
+        """The candidates of the trial, with what the acquisition function has computed once."""
+        with attributed_to("acquisition function", self._condition.acquisition):
+            needs = self._condition.acquisition.instance.needs
+        train = self._examples.train
+        return TrialCandidates(train, self._candidates.to(train.inputs.device), needs, self._seeds.generator)
 
     def _unlabelled(self, labelled: list[int]) -> Tensor:
         unlabelled = self._is_candidate.clone()

@@ -470,3 +470,39 @@ def test_embeddings_are_the_last_hidden_layer_without_dropout(device: torch.devi
 def test_a_dropout_that_is_not_in_0_to_1_is_rejected(p: float) -> None:
     with pytest.raises(ValueError, match="dropout is"):
         MCDropout(4, p)
+
+
+@pytest.mark.parametrize("before", [nn.Identity(), nn.Flatten()], ids=["features", "channels"])
+def test_a_head_on_the_embeddings_predicts_as_the_whole_network_if_only_the_last_layer_has_dropout(
+    before: nn.Module, device: torch.device
+) -> None:
+    with global_seed(0):
+        if isinstance(before, nn.Flatten):  # a mask of channels, each of which is nine features
+            network = nn.Sequential(nn.Conv2d(1, 4, 3), MCDropout(4, 0.4), nn.ReLU(), before, nn.Linear(36, 3))
+            inputs = images(5, 7).to(device)
+        else:
+            network = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), MCDropout(8, 0.4), before, nn.Linear(8, 3))
+            inputs = torch.randn(7, 6).to(device)
+    fitted = FittedMCDropout(nn.Sequential(*network, nn.LogSoftmax(dim=-1)).to(device))
+    posterior = fitted.posterior(9, seeded(1))
+    predicted = posterior.log_probs(inputs)
+    assert predicted.shape == (7, 9, 3)
+    assert distinct_rows(predicted[0]) > 1
+    assert_equal_to_rounding(posterior.head(fitted.embeddings(inputs)), predicted)
+
+
+def test_the_head_of_lenet5_applies_the_last_mask_to_the_embeddings(device: torch.device) -> None:
+    network = lenet5().to(device)
+    fitted = FittedMCDropout(network)
+    embeddings = torch.randn(6, 128, generator=seeded(3)).to(device)
+    _, _, masks_K_F = draw_masks(network, 5, seeded(1))
+    expected = torch.stack([functional.log_softmax(network[-2](embeddings * mask_F), 1) for mask_F in masks_K_F], 1)
+    assert_equal_to_rounding(fitted.posterior(5, seeded(1)).head(embeddings), expected.detach())
+
+
+def test_the_head_of_a_network_without_dropout_has_equal_samples() -> None:
+    with global_seed(0):
+        network = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3), nn.LogSoftmax(dim=-1))
+    fitted, inputs = FittedMCDropout(network), torch.randn(4, 6, generator=seeded(0))
+    posterior = fitted.posterior(3, seeded(0))
+    assert torch.equal(posterior.head(fitted.embeddings(inputs)), posterior.log_probs(inputs))

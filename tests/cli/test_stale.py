@@ -232,7 +232,7 @@ def test_a_retry_after_an_edit_does_not_reuse_rounds_of_the_old_code(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(edited.folder))
     suite = write_suite(cli.folder, matrix=acquiring("edited"))
-    fails = "        if len(pool.labelled) > 10:\n            raise RuntimeError\n        positions ="
+    fails = "        if pool.progress.num_labelled > 10:\n            raise RuntimeError\n        positions ="
     edited.write("score", SOURCE.replace("        positions =", fails))
     assert cli.alone("run", suite, "--quiet").exit_code == 1
     edited.take_from(0)

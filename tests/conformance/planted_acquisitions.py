@@ -71,6 +71,19 @@ def with_numbers(calls: Iterator[int]) -> Planted:
 
 
 @dataclass(frozen=True)
+class RemembersThePoolBefore(AcquisitionFunction):
+    """BALD's batch, shifted if the pool of the previous call had another size."""
+
+    sizes: list[int] = field(default_factory=lambda: [40])
+
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        batch = BALD().select(pool, batch_size, generator)
+        shift = int(self.sizes[-1] != pool.size)
+        self.sizes.append(pool.size)
+        return AcquiredBatch((batch.positions + shift) % pool.size, batch.scores)
+
+
+@dataclass(frozen=True)
 class SaysItIsStochastic(BALD):
     stochastic = True
 
@@ -204,6 +217,7 @@ BROKEN: list[tuple[str, AcquisitionFunction]] = [
     ("unchanged_inputs", WritesProbabilitiesInPlace()),
     ("dtypes", PlantedScore(backwards_in_float32)),
     ("repeatable", with_numbers(iter(range(10**6)))),
+    ("stateless", RemembersThePoolBefore()),
     ("stochastic_as_declared", SaysItIsStochastic()),
     ("stochastic_as_declared", Planted(is_random)),
     ("global_generators", draws_from(lambda: torch.rand(1))),

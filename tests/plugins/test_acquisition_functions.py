@@ -25,7 +25,7 @@ from torch import Tensor
 
 from softal_bench.contracts import AcquisitionFunction, OneSampleScore
 from softal_bench.errors import NumericalError, SelectionError
-from softal_bench.pools import TensorPool
+from softal_bench.pools import LabelledTensors, TensorPool
 
 ONE_SAMPLE_SCORES: list[tuple[OneSampleScore, Callable[[oracles.Array], float]]] = [
     (Entropy(), oracles.predictive_entropy),
@@ -58,11 +58,12 @@ def seeded(seed: int) -> torch.Generator:
 def pool_over(log_probs_N_K_C: Tensor, chunk_size: int = 4096) -> TensorPool:
     """Return a pool that also offers embeddings, a labelled set and targets."""
     (size, num_samples, num_classes), device = log_probs_N_K_C.shape, log_probs_N_K_C.device
+    labels_L = torch.arange(6, device=device)
     return TensorPool(
         log_probs_N_K_C,
         chunk_size,
         embeddings_N_D=torch.randn(size, 5, generator=seeded(7)).to(device),
-        labelled_L_D=torch.randn(6, 5, generator=seeded(8)).to(device),
+        labelled=LabelledTensors(labels_L, labels_L, embeddings_L_D=torch.randn(6, 5, generator=seeded(8)).to(device)),
         targets=TensorPool(oracles.random_log_probs(9, 4, num_samples, num_classes).to(device)),
     )
 

@@ -7,7 +7,7 @@ import torch
 from scipy.spatial.distance import cdist
 from softal_plugins.acquisitions.coreset import Coreset
 
-from softal_bench.pools import TensorPool
+from softal_bench.pools import LabelledTensors, TensorPool
 
 
 def normal(seed: int, *shape: int) -> torch.Tensor:
@@ -16,7 +16,9 @@ def normal(seed: int, *shape: int) -> torch.Tensor:
 
 def pool_of(seed: int, labelled: int = 9) -> TensorPool:
     log_probs_N_K_C = oracles.random_log_probs(seed, 50, 2, 3)
-    return TensorPool(log_probs_N_K_C, embeddings_N_D=normal(0, 50, 4), labelled_L_D=normal(1, labelled, 4))
+    none = torch.zeros(labelled, dtype=torch.int64)
+    labelled_set = LabelledTensors(none, none, embeddings_L_D=normal(1, labelled, 4))
+    return TensorPool(log_probs_N_K_C, embeddings_N_D=normal(0, 50, 4), labelled=labelled_set)
 
 
 def test_each_pick_is_the_farthest_from_labelled_points_and_earlier_picks() -> None:

@@ -113,11 +113,17 @@ class HungryOnCUDA(AcquisitionFunction):
 class Vanishes(AcquisitionFunction):
     """Fails in its second round; this ends the process if `deadly` makes failures of plugins deadly."""
 
-    needs = frozenset({"labelled"})
+    def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        if pool.progress.num_labelled > 10:
+            raise RuntimeError(DEATH)
+        return top(batch_size)
+
+
+@dataclass(frozen=True)
+class WantsFeatures(AcquisitionFunction):
+    needs = frozenset({"features"})
 
     def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
-        if len(pool.labelled) > 10:
-            raise RuntimeError(DEATH)
         return top(batch_size)
 
 
@@ -154,11 +160,9 @@ class Crashes(AcquisitionFunction):
     times: int = 1000
     notes: str = "/dev/null"
 
-    needs = frozenset({"labelled"})
-
     def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
         notes = Path(self.notes)
-        if len(pool.labelled) == self.labels and notes.stat().st_size < self.times:
+        if pool.progress.num_labelled == self.labels and notes.stat().st_size < self.times:
             with notes.open("a") as file:
                 file.write(".")
             CRASHES[self.how]()
@@ -274,6 +278,13 @@ class Flat(BayesianModel):
 @dataclass(frozen=True)
 class FlatModel(Flat):
     pass
+
+
+@dataclass(frozen=True)
+class OffersNothing(Flat):
+    """Declares that it has no embeddings, no head and no distillation."""
+
+    offers = frozenset()
 
 
 @dataclass(frozen=True)
@@ -539,6 +550,7 @@ PLUGINS = {
         "names": "Names",
         "naps": "Naps",
         "wants_targets": "WantsTargets",
+        "wants_features": "WantsFeatures",
         "changes_in_select": "ChangesInSelect",
         "changes_when_built": "ChangesWhenBuilt",
         "undeclared": "Undeclared",
@@ -548,6 +560,7 @@ PLUGINS = {
     },
     "models": {
         "flat": "FlatModel",
+        "offers_nothing": "OffersNothing",
         "model_raises": "ModelRaises",
         "changes_in_fit": "ChangesInFit",
         "changes_in_prediction": "ChangesInPrediction",

@@ -456,3 +456,18 @@ def test_lines_without_clocks_keep_other_keys() -> None:
     line = {"kind": "round", "round": 0, "acquired": [1], "seconds": {"train": 1.0}, "peak_bytes": 3, "accuracy": 0.5}
     kept = {"kind": "round", "round": 0, "acquired": [1], "accuracy": 0.5}
     assert without_clocks([{"kind": "attempt", "time": "t"}, line]) == [kept]
+
+
+@pytest.mark.usefixtures("fakes")
+def test_preflight_names_every_need_that_a_model_or_a_data_set_does_not_offer(load: Loader, tmp_path: Path) -> None:
+    methods = acquiring("uniform", "coreset", "badge", "epig_bald", "wants_features")
+    suite = load(model=None, matrix={**methods, "model": ["flat", "offers_nothing", "mlp"]})
+    with pytest.raises(SuiteError) as error:
+        preflight(suite, tmp_path / "data", fetch=False)
+    message = str(error.value)
+    for method, need in [("coreset", "embeddings"), ("badge", "embeddings"), ("epig_bald", "evaluation")]:
+        assert f"{method} needs {need}, which model offers_nothing does not offer" in message
+    assert "wants_features needs features, which data set digits does not have" in message
+    assert message.count(" needs ") == 4
+    assert "model flat" not in message, "it does not declare what it offers"
+    preflight(load(matrix=acquiring("coreset", "epig_bald"), model="mlp"), tmp_path / "data", fetch=False)

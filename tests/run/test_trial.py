@@ -9,7 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from softal_bench.contracts import AcquiredBatch, FittedModel, Pool, Posterior, TrainingRegime
+from softal_bench.contracts import (
+    AcquiredBatch,
+    Candidates,
+    FittedModel,
+    Pool,
+    Posterior,
+    Progress,
+    TrainingRegime,
+)
 from softal_bench.errors import PredictionError, SelectionError, SuiteError
 from softal_bench.journal.lines import Round
 from softal_bench.pools import PosteriorPool
@@ -521,3 +529,47 @@ def test_an_invalid_number_of_samples_fails_the_trial_and_names_the_model(settin
     silent = setting.condition().training.model_copy(update={"evaluation_samples": None})
     with pytest.raises(PluginFailed, match=r"^model 'remembers' raised ValueError: evaluation_samples is"):
         next(setting.trial(training=silent).rounds([]))
+
+
+@dataclass(frozen=True)
+class ReadsAll(Chooses):
+    needs = frozenset({"labelled", "features", "inputs"})
+
+
+def test_the_pool_reports_the_progress_of_the_trial_and_the_labels_of_its_labelled_set(setting: Setting) -> None:
+    seen: list[tuple[Progress, list[int], list[int]]] = []
+
+    def note(pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        seen.append((pool.progress, pool.labelled.indices_L.tolist(), pool.labelled.labels_L.tolist()))
+        assert torch.equal(pool.features()[:, 0], pool.indices_N.float())  # inputs that are vectors are features
+        assert pool.inputs_at(torch.tensor([2])).tolist() == [[pool.indices_N[2]]]
+        return first(pool, batch_size, generator)
+
+    setting.acquisition = ReadsAll(note)
+    setting.rounds(batch_size=10)
+    assert [progress for progress, _, _ in seen] == [
+        Progress(round=number, num_labelled=START + 10 * number, budget=40, batch_size=10) for number in range(3)
+    ]
+    for (_, indices, labels), labelled in zip(seen, setting.model.labelled, strict=False):
+        assert indices == labelled
+        assert labels == [index % CLASSES for index in labelled]
+
+
+def test_what_is_computed_once_is_the_same_in_a_trial_that_resumes(setting: Setting) -> None:
+    drawn: list[Tensor] = []
+
+    def draw(candidates: Candidates, generator: torch.Generator) -> Tensor:
+        drawn.append(candidates.indices_M)
+        return torch.rand(SIZE, generator=generator)
+
+    def by_rank(pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
+        best = pool.once("ranks", draw)[pool.indices_N].topk(batch_size)
+        return AcquiredBatch(best.indices, best.values)
+
+    setting.acquisition = Chooses(by_rank)
+    acquired = [line.acquired for line in setting.trial().rounds([])]
+    assert len(drawn) == 1
+    assert len(drawn[0]) == SIZE - VALIDATION
+    assert [line.acquired for line in setting.trial().rounds(acquired[:2])] == acquired[2:]
+    assert len(drawn) == 2
+    assert [line.acquired for line in setting.trial(1).rounds([])] != acquired

@@ -22,5 +22,5 @@ class Coreset(AcquisitionFunction):
 
     def select(self, pool: Pool, batch_size: int, generator: torch.Generator) -> AcquiredBatch:
         require_batch_fits(pool, batch_size)
-        positions_B, distances_B = k_center_greedy(pool.embeddings(), pool.labelled, batch_size)
+        positions_B, distances_B = k_center_greedy(pool.embeddings(), pool.labelled.embeddings(), batch_size)
         return AcquiredBatch(positions_B, distances_B)

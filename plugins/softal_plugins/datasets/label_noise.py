@@ -43,7 +43,8 @@ class LabelNoise(Dataset):
         if once.num_classes < 2:
             raise DataError(f"{splits.provenance.name}: with {once.num_classes} class no label can be another")
         shift_N = self._shifts(len(once), splits.source_N, once.num_classes, generator)
-        train = Examples(once.inputs, (once.labels + shift_N) % once.num_classes, once.num_classes)
+        labels = (once.labels + shift_N) % once.num_classes
+        train = Examples(once.inputs, labels, once.num_classes, once.fixed_features)
         name = f"{splits.provenance.name}, label noise {self.rate:g}"
         provenance = Provenance(name, len(train), splits.provenance.sha256)
         return Splits(train, splits.test, provenance, splits.source_N, splits.overlap)

@@ -16,7 +16,8 @@ class Repeated(Dataset):
 
     Copies are ordered in blocks: examples i, i + n, i + 2n, ... are copies of the same example. Noise N(0, noise_std^2)
     is added to every copy, including the first, in the scale of the inputs of the wrapped data set. It is drawn once
-    from the generator. The test set has no noise. RepeatedMNIST is `repeated: {of: mnist, times: 2, noise_std: 0.1}`.
+    from the generator. Fixed features and the test set have no noise. RepeatedMNIST is
+    `repeated: {of: mnist, times: 2, noise_std: 0.1}`.
     """
 
     of: Dataset = field(metadata={"meaning": "the data set whose training examples are repeated"})
@@ -45,7 +46,8 @@ class Repeated(Dataset):
         inputs = once.inputs.repeat(self.times, *[1] * (once.inputs.ndim - 1))
         if self.noise_std > 0:
             inputs.add_(torch.randn(inputs.shape, generator=generator), alpha=self.noise_std)
-        train = Examples(inputs, once.labels.repeat(self.times), once.num_classes)
+        features = None if once.fixed_features is None else once.fixed_features.repeat(self.times, 1)
+        train = Examples(inputs, once.labels.repeat(self.times), once.num_classes, features)
         name = f"{splits.provenance.name} x {self.times}, noise {self.noise_std:g}"
         source_n = torch.arange(len(once)) if splits.source_N is None else splits.source_N
         provenance = Provenance(name, len(train), splits.provenance.sha256)

@@ -21,6 +21,8 @@ class MCDropoutModel(BayesianModel):
 
     dropout: float
 
+    offers = frozenset({"embeddings", "head", "distil"})
+
     def __post_init__(self) -> None:
         if not 0 < self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; it must be above 0 and below 1")

@@ -28,6 +28,11 @@ class Ensemble(BayesianModel):
             raise ValueError(f"members is {self.members}; need at least 1")
 
     @property
+    def offers(self) -> frozenset[str] | None:  # type: ignore[override]
+        """What its members offer, except a head: the embeddings of all members are one vector."""
+        return None if self.of.offers is None else self.of.offers - {"head"}
+
+    @property
     def evaluation_samples(self) -> int:
         """The default number of samples: equally many from each member, and at least as many as the model needs."""
         return self.members * -(-self.of.evaluation_samples // self.members)

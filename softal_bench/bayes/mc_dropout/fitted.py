@@ -49,13 +49,13 @@ class FittedMCDropout(FittedModel):
 
     def posterior(self, num_samples: int, generator: torch.Generator) -> Posterior:
         if not dropout_layers(self.network):
-            return DeterministicPosterior(self.network, num_samples)
-        return posterior_of(self.network, draw_masks(self.network, num_samples, generator))
+            return _WithHead(DeterministicPosterior(self.network, num_samples), self.network, None)
+        masks = draw_masks(self.network, num_samples, generator)
+        return _WithHead(posterior_of(self.network, masks), self.network, masks)
 
     @torch.no_grad()
     def embeddings(self, inputs: Tensor) -> Tensor:
-        weighted = [i for i, layer in enumerate(self.network) if isinstance(layer, WEIGHTED)]
-        embeddings: Tensor = self.network[: weighted[-1]](inputs)
+        embeddings: Tensor = self.network[: _last_weighted(self.network)](inputs)
         return embeddings.flatten(1)
 
     def distil(
@@ -69,6 +69,46 @@ class FittedMCDropout(FittedModel):
         if self._distil is None:
             return super().distil(inputs, target_log_probs_N_C, epochs, training, generator)
         return self._distil(inputs, target_log_probs_N_C, epochs, training, generator)
+
+
+def _last_weighted(network: nn.Sequential) -> int:
+    return max(i for i, layer in enumerate(network) if isinstance(layer, WEIGHTED))
+
+
+class _WithHead(Posterior):
+    """A posterior of a network, and the part of it that follows the last hidden layer, under the same masks.
+
+    Only the mask of a dropout layer between the last two layers with weights matters there. It commutes with what lies
+    between them and the embeddings, so that it can be applied to the embeddings.
+    """
+
+    def __init__(self, posterior: Posterior, network: nn.Sequential, masks: Masks | None) -> None:
+        last = _last_weighted(network)
+        self._posterior = posterior
+        self._head = network[last:]
+        before = [i for i, layer in enumerate(network[:last]) if isinstance(layer, WEIGHTED)]
+        hidden = network[before[-1] + 1 if before else 0 : last]
+        self._masks_K_F: Tensor | None = None
+        if masks is not None and dropout_layers(hidden):
+            self._masks_K_F = masks[len(dropout_layers(network[:last])) - 1]
+
+    @property
+    def num_samples(self) -> int:
+        return self._posterior.num_samples
+
+    def log_probs(self, inputs: Tensor) -> Tensor:
+        return self._posterior.log_probs(inputs)
+
+    @torch.no_grad()
+    def head(self, embeddings_n_D: Tensor) -> Tensor:
+        if not isinstance(self._head[0], nn.Linear):
+            return super().head(embeddings_n_D)
+        if self._masks_K_F is None:
+            log_probs_n_C: Tensor = self._head(embeddings_n_D)
+            return log_probs_n_C.unsqueeze(1).repeat(1, self.num_samples, 1)
+        each = embeddings_n_D.shape[1] // self._masks_K_F.shape[1]  # features of a channel
+        masks_K_D = self._masks_K_F.repeat_interleave(each, dim=1).to(embeddings_n_D.dtype)
+        return torch.stack([self._head(embeddings_n_D * mask_D) for mask_D in masks_K_D], dim=1)
 
 
 class DeterministicPosterior(Posterior):

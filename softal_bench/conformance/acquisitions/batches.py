@@ -19,6 +19,7 @@ from softal_bench.conformance.acquisitions.example_pools import (
     select,
 )
 from softal_bench.conformance.rules import (
+    NotApplicable,
     Rule,
     Violation,
     require,
@@ -97,6 +98,19 @@ def _dtypes(acquisition: AcquisitionFunction) -> None:
 def _repeatable(acquisition: AcquisitionFunction) -> None:
     first, second = (positions_of(acquisition, example_pool(), 5, seed=3) for _ in range(2))
     require(first == second, f"5 of {N} points, twice with a generator seeded with 3: got {first}, then {second}")
+
+
+def _stateless(acquisition: AcquisitionFunction) -> None:
+    _, before, again = (positions_of(acquisition, example_pool(), 5, seed=3) for _ in range(3))
+    if before != again:
+        raise NotApplicable("it breaks the rule `repeatable`")
+    positions_of(acquisition, example_pool().at(torch.arange(N - 1, 9, -1)), 7, seed=4)
+    after = positions_of(acquisition, example_pool(), 5, seed=3)
+    require(
+        before == after,
+        f"5 of {N} points with a generator seeded with 3: got {before}, and {after} after a call with another pool; "
+        "keep values only with pool.once",
+    )
 
 
 def _stochastic_as_declared(acquisition: AcquisitionFunction) -> None:
@@ -182,6 +196,7 @@ RULES: tuple[Rule[AcquisitionFunction], ...] = (
         _dtypes,
     ),
     Rule("repeatable", "acquires the same batch from the same generator state", _repeatable),
+    Rule("stateless", "does not remember earlier calls", _stateless),
     Rule(
         "stochastic_as_declared",
         "acquires another batch from another generator state if and only if it is declared stochastic",

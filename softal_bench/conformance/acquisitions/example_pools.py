@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from softal_bench.conformance.rules import require
-from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool
-from softal_bench.pools import TensorPool
+from softal_bench.contracts import AcquiredBatch, AcquisitionFunction, Pool, Progress
+from softal_bench.pools import LabelledTensors, TensorPool
 
-N, K, C, D, LABELLED, TARGETS = 40, 8, 4, 5, 6, 9
+N, K, C, D, F, LABELLED, TARGETS = 40, 8, 4, 5, 3, 6, 9
+_BATCH = 5
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,13 @@ class ExamplePool:
     evaluation_N_K_C: Tensor
     targets_M_K_C: Tensor
     embeddings_N_D: Tensor
+    features_N_F: Tensor
+    inputs_N: Tensor
+    labelled_L_K_C: Tensor
     labelled_L_D: Tensor
+    labelled_L_F: Tensor
+    labels_L: Tensor
+    head_K_D_C: Tensor
 
     @property
     def size(self) -> int:
@@ -32,14 +39,20 @@ class ExamplePool:
         """Return all tensors by name."""
         return dict(vars(self))
 
+    def head(self, embeddings_n_D: Tensor) -> Tensor:
+        """Return log_probs_n_K_C, linear in the embeddings before normalisation."""
+        logits_n_K_C = torch.einsum("nd,kdc->nkc", embeddings_n_D.to(self.head_K_D_C.dtype), self.head_K_D_C)
+        return logits_n_K_C.log_softmax(dim=-1)
+
     def at(self, positions: Tensor) -> "ExamplePool":
         """Return the pool of the points at these positions, in this order."""
-        per_point = ("log_probs_N_K_C", "evaluation_N_K_C", "embeddings_N_D")
+        per_point = ("log_probs_N_K_C", "evaluation_N_K_C", "embeddings_N_D", "features_N_F", "inputs_N")
         return replace(self, **{name: getattr(self, name)[positions] for name in per_point})
 
     def to(self, place: torch.dtype | torch.device) -> "ExamplePool":
         """Return the pool with all tensors converted to a dtype or moved to a device."""
-        return replace(self, **{name: tensor.to(place) for name, tensor in self.tensors().items()})
+        moved = {name: tensor.to(place) for name, tensor in self.tensors().items()}
+        return replace(self, **moved | {"labels_L": moved["labels_L"].long()})
 
     def predicting(self, log_probs_N_K_C: Tensor) -> "ExamplePool":
         """Return the pool with these predictions.
@@ -53,11 +66,22 @@ class ExamplePool:
 
     def pool(self, needs: frozenset[str], chunk_size: int = N) -> TensorPool:
         """Return a pool for `select` that offers only log-probs and the given needs."""
+        labelled = LabelledTensors(
+            self.labels_L,
+            torch.arange(self.size, self.size + LABELLED, device=self.labels_L.device),
+            log_probs_L_K_C=self.labelled_L_K_C,
+            embeddings_L_D=self.labelled_L_D if "embeddings" in needs else None,
+            features_L_F=self.labelled_L_F if "features" in needs else None,
+        )
         return TensorPool(
             self.log_probs_N_K_C,
             chunk_size,
+            progress=Progress(round=3, num_labelled=LABELLED, budget=LABELLED + self.size, batch_size=_BATCH),
             embeddings_N_D=self.embeddings_N_D if "embeddings" in needs else None,
-            labelled_L_D=self.labelled_L_D if "labelled" in needs else None,
+            features_N_F=self.features_N_F if "features" in needs else None,
+            inputs_N=self.inputs_N if "inputs" in needs else None,
+            labelled=labelled if "labelled" in needs else None,
+            head=self.head if "head" in needs else None,
             targets=TensorPool(self.targets_M_K_C, chunk_size) if "targets" in needs else None,
             evaluation=TensorPool(self.evaluation_N_K_C, chunk_size) if "evaluation" in needs else None,
         )
@@ -71,7 +95,13 @@ def example_pool(size: int = N) -> ExamplePool:
         _log_probs(size, generator),
         _log_probs(TARGETS, generator),
         torch.randn(size, D, generator=generator),
+        torch.randn(size, F, generator=generator),
+        torch.randn(size, 1, 4, 4, generator=generator),
+        _log_probs(LABELLED, generator),
         torch.randn(LABELLED, D, generator=generator),
+        torch.randn(LABELLED, F, generator=generator),
+        torch.arange(LABELLED) % C,
+        torch.randn(K, D, C, generator=generator, dtype=torch.float64),
     )
 
 
