@@ -35,7 +35,7 @@ test-all: $(DEVELOP) lint types
 	$(BIN)/python -m pytest $(APART)
 	$(BIN)/python -m pytest tests/benchmarks
 
-# 500 trials in one run, 50 merges during runs, 800 kills and 100 000 damaged files. It takes about 15 minutes.
+# 500 trials in one run, 50 merges during runs, 800 kills and 100 000 damaged files. It takes about half an hour.
 endurance: $(DEVELOP)
 	SOFTAL_TEST_EFFORT=5 $(BIN)/python -m pytest --log-cli-level=INFO --durations=10 tests/endurance \
 	    tests/run/test_random_deaths.py tests/run/test_fuzz_journal.py tests/suite/test_fuzz_suites.py

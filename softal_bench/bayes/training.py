@@ -65,7 +65,7 @@ def fit_mc_dropout(
 
     The loss is the mean negative log-likelihood, the optimiser Adam with coupled weight decay. The validation set is
     evaluated after each epoch, with new masks each time; training stops after `patience` epochs without a better
-    result.
+    result. If it is empty, training runs for `max_epochs`, and the last epoch is kept.
 
     The order of examples, dropout masks and augmentation are drawn on the CPU from the generator. Initial weights, and
     dropout layers other than MCDropout, draw from the global generators, which are seeded from it.
@@ -187,7 +187,10 @@ def _train(
     training: TrainingRegime,
     generator: torch.Generator,
 ) -> tuple[int, int]:
-    """Train the network and load the weights of its best epoch. Return (epochs run, best epoch from 1)."""
+    """Train the network and load the weights of its best epoch. Return (epochs run, best epoch from 1).
+
+    Without a validation set, all epochs are run and the last one is kept.
+    """
     optimiser = make_optimiser(network, training)
     step: Step = functools.partial(training_step, network, optimiser)
     if captures(labelled.labels.device):
@@ -197,6 +200,8 @@ def _train(
     best_epoch, best_weights = 0, copy.deepcopy(network.state_dict())
     for epoch in range(1, training.max_epochs + 1):
         _train_epoch(network, step, labelled, training, generator)
+        if not len(validation):
+            continue
         value = _validate(network, validation, training, validating)
         if math.isnan(value):
             raise NumericalError(f"validation {training.monitor}", f"is NaN after epoch {epoch}; training diverged")
@@ -208,6 +213,8 @@ def _train(
         if plateau.stage > stage:
             for group in optimiser.param_groups:
                 group["lr"] *= training.decay
+    if not len(validation):
+        return epoch, epoch
     network.load_state_dict(best_weights)
     return epoch, max(best_epoch, 1)
 

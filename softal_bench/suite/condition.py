@@ -218,7 +218,11 @@ class Condition(AnyCondition):
     budget: int = Field(
         ge=1, description="Acquire batches while there are fewer labels than this; every batch is full."
     )
-    validation_size: int = Field(ge=1, description="Number of training examples set aside for early stopping.")
+    validation_size: int = Field(
+        ge=0,
+        description="Number of training examples set aside for early stopping. If it is 0, training always runs for "
+        "max_epochs.",
+    )
     validation: Annotated[ValidationSet, NEWER] = Field(ValidationSet(), description="How the validation set is drawn.")
     targets: TargetSet = Field(TargetSet(), description="Target inputs for acquisition functions that need them.")
     initial: StartSet = Field(StartSet(), description="The labelled set at the start.")
@@ -248,6 +252,8 @@ class Condition(AnyCondition):
             raise SuiteError(
                 f"budget: {self.budget} is below initial.size, the {self.initial.size} labels of the start set"
             )
+        if self.validation_size == 0 and self.target_set is not None and self.targets.of == "validation":
+            raise SuiteError("targets.of: there is no validation set, because validation_size is 0; use pool or test")
         if self.pool_subset is not None and self.pool_subset < self.batch_size:
             raise SuiteError(f"pool_subset: {self.pool_subset} is below batch_size {self.batch_size}")
 

@@ -402,3 +402,13 @@ def test_training_on_cuda_uses_the_same_masks_and_order_as_on_the_cpu() -> None:
         for name in ("cpu", "cuda")
     )
     torch.testing.assert_close(weights_of(on_cuda), weights_of(on_cpu), atol=1e-3, rtol=1e-3)
+
+
+def test_without_a_validation_set_all_epochs_are_run_and_the_last_is_kept() -> None:
+    nothing = examples(30, 0).at(torch.arange(0))
+    training = regime(max_epochs=4, patience=1)
+    fitted = fit_mc_dropout(build, examples(30, 0), nothing, training, CPU, seeded(0))
+    assert (fitted.epochs, fitted.best_epoch) == (4, 4)
+    fewer = fit_mc_dropout(build, examples(30, 0), nothing, regime(max_epochs=3, patience=1), CPU, seeded(0))
+    pairs = zip(fitted.network.parameters(), fewer.network.parameters(), strict=True)
+    assert all(not torch.equal(last, before) for last, before in pairs)

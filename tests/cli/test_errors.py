@@ -53,7 +53,7 @@ TEXTS = {
 CHANGES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "an unknown key": ({"trails": 3}, ["unknown key 'trails'; did you mean 'trials'?"]),
     "a wrong type": ({"budget": "many"}, ["budget: ", "integer", "got 'many'"]),
-    "a negative size": ({"validation_size": -1}, ["validation_size: ", "greater than or equal to 1", "got -1"]),
+    "a negative size": ({"validation_size": -1}, ["validation_size: ", "greater than or equal to 0", "got -1"]),
     "a size of zero": ({"matrix": acquiring("bald", batch_sizes=(0,))}, ["matrix.batch_size[0]: ", "got 0"]),
     "a name with a path in it": ({"name": "../up"}, ["name: ", "got '../up'"]),
     "the name of the index": ({"name": "README"}, ["name: ", "README"]),

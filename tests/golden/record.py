@@ -144,7 +144,7 @@ class _Observer:
             "labelled": self._indices(labelled),
             "validation": self._indices(validation),
             "best_epoch": fitted.best_epoch,
-            "validation_gap": round(min(map(_gap, self._validated.values())), 6),
+            "validation_gap": round(min(map(_gap, self._validated.values()), default=1.0), 6),
         }
         return fitted
 

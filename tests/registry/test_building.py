@@ -33,10 +33,11 @@ def test_the_built_in_plugins_are_found_and_sound() -> None:
             *("softmax", "power", "softrank", "random_top", "thompson_bald"),
             *("batchbald", "batch_epig_bald", "badge", "coreset"),
         },
-        "models": {"lenet5", "digits_cnn", "resnet18", "mlp", "ensemble"},
+        "models": {"lenet5", "digits_cnn", "resnet18", "mlp", "ensemble", "logistic"},
         "datasets": {
             *("digits", "mnist", "fashion_mnist", "emnist", "svhn", "cifar10", "arrays"),
             *("repeated", "imbalanced", "label_noise"),
+            *("letter", "satellite", "dna", "reuters8", "news20"),
         },
     }
     for kind, names in expected.items():

@@ -125,11 +125,18 @@ def test_a_wrong_key_or_value_is_reported_with_its_place(
 
 
 @pytest.mark.parametrize("size", [0, -1])
-@pytest.mark.parametrize("key", ["trials", "budget", "validation_size", "posterior_samples", "pool_subset", "threads"])
+@pytest.mark.parametrize("key", ["trials", "budget", "posterior_samples", "pool_subset", "threads"])
 def test_a_size_below_1_is_rejected(refused: Refused, key: str, size: int) -> None:
     message = refused(**{key: size})
     assert message.startswith(f"FILE: {key}: ")
     assert message.endswith(f"1; got {size}")
+
+
+def test_targets_of_an_empty_validation_set_are_rejected(refused: Refused) -> None:
+    assert "targets.of: there is no validation set" in refused(
+        matrix=acquiring("epig"), targets={"of": "validation"}, validation_size=0
+    )
+    assert "validation_size: " in refused(validation_size=-1)
 
 
 def test_a_batch_size_of_0_is_reported_with_its_place_in_the_matrix(refused: Refused) -> None:
