@@ -1,4 +1,4 @@
-"""The errors that the suite raises on purpose; each message says what, where, got, allowed and what to do next."""
+"""The errors that the suite raises on purpose. A message says what is wrong and where, what is allowed, what to do."""
 
 import difflib
 import reprlib
@@ -9,41 +9,41 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 120
 
 
 class SoftalError(Exception):
-    """Base of every error that is told to the user without a traceback. The command line exits with `exit_code`."""
+    """The base of all errors that are reported to the user without a traceback. Commands exit with `exit_code`."""
 
     exit_code = 1
 
 
 class SuiteError(SoftalError):
-    """A suite file, a `--set`, an `--only` or another part of the request cannot be used as it stands."""
+    """A suite file, a `--set`, an `--only` or another part of the request is not valid."""
 
     exit_code = 2
 
 
 class PluginError(SoftalError):
-    """A plugin is unknown, broken, or was given parameters that it does not take."""
+    """A plugin is unknown or broken, or does not accept its parameters."""
 
     exit_code = 2
 
 
 class DataError(SoftalError):
-    """A data set is not what it should be: arrays missing, shapes that do not fit, labels out of range."""
+    """A data set is not valid: arrays are missing, shapes do not match, or labels are out of range."""
 
     exit_code = 2
 
 
 class DataMissingError(DataError):
-    """The files of a data set are not there and could not be fetched."""
+    """The files of a data set are missing and could not be downloaded."""
 
 
 class DeviceError(SoftalError):
-    """The device asked for is not there."""
+    """The requested device does not exist."""
 
     exit_code = 2
 
 
 class ExecutorError(SoftalError):
-    """Trials cannot be computed where they were to be: a library, a plugin or a cluster is missing there."""
+    """Trials cannot be computed with the requested executor: a library, a plugin or a cluster is missing."""
 
     exit_code = 2
 
@@ -53,10 +53,10 @@ class SelectionError(SoftalError):
 
 
 class NumericalError(SoftalError):
-    """A value is NaN or out of its bounds by more than rounding explains.
+    """A value is NaN, or out of its bounds by more than rounding explains.
 
-    Where it belongs to a point, `position` says to which of those that the raising function was given, and the message
-    reads `<what> of point <position> <problem>`.
+    If it belongs to a point, `position` is the position of the point among those that the raising function received,
+    and the message reads `<what> of point <position> <problem>`.
     """
 
     def __init__(self, what: str, problem: str, position: int | None = None) -> None:
@@ -66,34 +66,34 @@ class NumericalError(SoftalError):
         self.position = position
 
     def at(self, positions: Sequence[int]) -> "NumericalError":
-        """The same error for a caller who gave a chunk: the point is named by its place in the whole."""
+        """Return the same error with the position of the point in the pool, for a caller that passed a chunk."""
         if self.position is None:
             return self
         return type(self)(self.what, self.problem, positions[self.position])
 
 
 class PredictionError(NumericalError):
-    """A model returned values that are not log-probs. `what` names the model, so that nothing else is blamed for it."""
+    """A model returned values that are not log-probs. `what` names the model, so that the error is attributed to it."""
 
 
 class GlobalStateError(SoftalError):
-    """A plugin changed global state of the process. The message goes on from the plugin's name: `changed ...`."""
+    """A plugin changed global state of the process. The message follows the plugin's name: `changed ...`."""
 
 
 class JournalError(SoftalError):
-    """A journal cannot be read as one; only its own trial is affected."""
+    """A file is not a valid journal. Only its own trial is affected."""
 
 
 class StorageError(SoftalError):
-    """The disk refuses what is to be written."""
+    """A file cannot be written or read."""
 
 
 class Terminated(KeyboardInterrupt):
-    """The process was asked to end (SIGTERM); told from Ctrl-C by its exit code alone."""
+    """The process received SIGTERM. It differs from Ctrl-C only in its exit code."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """End a sentence about an unknown name: with the nearest known one, or with a full stop where none is near.
+    """Return the end of a sentence about an unknown name: the nearest known name, or a full stop if none is near.
 
     >>> suggestion("sofmax", ["softmax", "power"])
     "; did you mean 'softmax'?"

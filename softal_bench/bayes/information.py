@@ -193,8 +193,8 @@ def clamp_rounding(values_N: Tensor, log_probs_N_K_C: Tensor, what: str, upper: 
         raise NumericalError(
             what,
             f"is {value:.6g}, outside [0, {upper:.6g}] by {max(-value, value - upper):.2g} (rounding explains "
-            f"{slack:.1g}); log-probs have to be normalised over the {num_classes} classes and finite or -inf: look at "
-            f"the model's there",
+            f"{slack:.1g}); log-probs have to be normalised over the {num_classes} classes and finite or -inf; "
+            f"check the model's predictions there",
             position,
         )
     return values_N.clamp(0.0, upper)

@@ -248,6 +248,6 @@ def _rerun(valid: "list[Submitted]", count: int, data_dir: Path | None, device: 
             continue
         comparison = compare(one, number, line, unlike_here(one.record, one.condition, number, chosen))
         same += comparison.same
-        say(f"{one.record.path}: {one.name}, round {number}: {comparison.told}")
+        say(f"{one.record.path}: {one.name}, round {number}: {comparison.text}")
     say(f"{same} of {len(drawn)} rounds have the same results")
     return same == len(drawn)

@@ -77,11 +77,11 @@ def checked_line(record: Journal, condition: CostCondition) -> Cost | None:
     """Return the cost line of a cell, or None. Raise JournalError if the journal cannot be one of this condition."""
     lines = record.costs
     if record.rounds:
-        raise JournalError(f"{record.path}: has rounds, but is of a cost cell; move the file away")
+        raise JournalError(f"{record.path}: is the journal of a cost cell, but has rounds; move the file away")
     if len(lines) > 1:
         raise JournalError(f"{record.path}: {len(lines)} cost lines; a cell is measured once. Move the file away")
     if record.status == Status.DONE and not (lines and lines[0].seconds):
-        raise JournalError(f"{record.path}: says that it is done, but has no seconds; move it away to measure anew")
+        raise JournalError(f"{record.path}: is done, but has no seconds; move it away to measure the cell again")
     for line in lines:
         _require_same(record, line, condition)
     return lines[0] if lines else None
@@ -97,7 +97,7 @@ def _require_same(record: Journal, line: Cost, condition: CostCondition) -> None
     if line.acquired is not None and not len(set(line.acquired)) == len(line.acquired) == condition.batch_size:
         raise JournalError(
             f"{record.path}: acquired has {len(line.acquired)} positions, {len(set(line.acquired))} of them distinct; "
-            f"need {condition.batch_size}; move the file away to measure anew"
+            f"need {condition.batch_size}; move the file away to measure the cell again"
         )
     if record.end and line.status != record.status:
         raise JournalError(

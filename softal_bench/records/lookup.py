@@ -161,7 +161,7 @@ def journals_in(folder: Path) -> list[Path]:
     paths = chain(folder.glob("*.jsonl"), folder.glob("[!.]*/*.jsonl"))
     found = sorted(path for path in paths if path.is_file())
     if not found:
-        what = "holds no journals (*.jsonl)" if folder.is_dir() else "is no folder"
+        what = "contains no journals (*.jsonl)" if folder.is_dir() else "is not a folder"
         raise SuiteError(f"{folder}: {what}; name a folder of journals, such as runs or runs/quickstart")
     return found
 
@@ -174,11 +174,11 @@ def place_of(record: Journal) -> tuple[str, str]:
     """
     suite, key = record.header.suite, record.header.key
     if not re.fullmatch(SUITE_NAME, suite):
-        raise JournalError(f"{record.path}: suite {shown(suite)} is no suite's name: letters, digits, _ and -")
+        raise JournalError(f"{record.path}: suite {shown(suite)} is not a valid name; use letters, digits, _ and -")
     if not _KEY.fullmatch(key):
-        raise JournalError(f"{record.path}: key {shown(key)} is no key: 16 hexadecimal digits")
+        raise JournalError(f"{record.path}: key {shown(key)} is not valid; need 16 hexadecimal digits")
     if record.path.stem != key:
-        raise JournalError(f"{record.path}: is named otherwise than by its key, {key}; rename it to {key}.jsonl")
+        raise JournalError(f"{record.path}: its name differs from its key, {key}; rename it to {key}.jsonl")
     return suite, key
 
 

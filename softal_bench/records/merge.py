@@ -119,7 +119,7 @@ def _longer(one: Journal, other: Journal) -> Journal:
     number = next((number for number, (first, second) in enumerate(pairs) if first != second), None)
     if number is not None:
         raise JournalError(
-            f"{one.path} and {other.path}: one key, but round {number} differs (other hardware rounds otherwise, or "
+            f"{one.path} and {other.path}: one key, but round {number} differs (other hardware rounds differently, or "
             "one was changed); remove one of them"
         )
     return max(

@@ -78,7 +78,7 @@ def examine(path: Path) -> Submitted:
     if record.header.key != key:
         raise JournalError(
             f"{path}: the key of its condition is {key}, not {record.header.key}: the condition was changed, or a "
-            "plugin's revision here is another than there"
+            "plugin has another revision here"
         )
     require_of(record, key, number)
     if isinstance(condition, CostCondition):
@@ -244,11 +244,11 @@ class Comparison:
 
     Attributes:
         same: whether the two count as the same.
-        told: a description of the comparison in words.
+        text: a description of the comparison in words.
     """
 
     same: bool
-    told: str
+    text: str
 
 
 def sample(submitted: Sequence[Submitted], count: int) -> list[tuple[Submitted, int]]:

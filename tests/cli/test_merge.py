@@ -106,9 +106,9 @@ CONFLICTS: dict[str, tuple[Callable[[Lines], object], str]] = {
     "another start set": (lambda lines: lines[0]["start"].reverse(), "one key, but start differs"),
     "other data": (lambda lines: lines[0]["provenance"].update(size=9), "one key, but provenance differs"),
     "another condition": (lambda lines: lines[0]["condition"].update(seed=9), "one key, but condition differs"),
-    "a suite's name with a path": (lambda lines: lines[0].update(suite="../../x"), "is no suite's name"),
-    "a key with a path": (lambda lines: lines[0].update(key="../x"), "is no key"),
-    "another key": (lambda lines: lines[0].update(key="0" * 16), "is named otherwise than by its key"),
+    "a suite's name with a path": (lambda lines: lines[0].update(suite="../../x"), "is not a valid name"),
+    "a key with a path": (lambda lines: lines[0].update(key="../x"), "is not valid; need 16"),
+    "another key": (lambda lines: lines[0].update(key="0" * 16), "its name differs from its key"),
     "a newer schema": (lambda lines: lines[0].update(schema=2), "schema 2"),
     "no header": (lambda lines: lines.pop(0), "the first line is not a header"),
 }

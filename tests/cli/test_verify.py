@@ -89,7 +89,7 @@ UNSOUND: dict[str, tuple[Callable[[Lines], object], str]] = {
     "a round left out": (lambda lines: lines.pop(3), "is round 2, expected round 1"),
     "an accuracy above 1": (lambda lines: lines[2].update(accuracy=1.5), "accuracy"),
     "no provenance": (lambda lines: lines[0].update(provenance=None), "provenance"),
-    "a path for a suite": (lambda lines: lines[0].update(suite="../x"), "no suite's name"),
+    "a path for a suite": (lambda lines: lines[0].update(suite="../x"), "is not a valid name"),
 }
 
 
@@ -263,4 +263,4 @@ def test_accuracy_on_another_machine_must_agree_to_a_tolerance(
 def test_a_folder_without_journals_is_bad_usage(cli: CommandLine) -> None:
     outcome = cli("verify", "nowhere")
     assert outcome.exit_code == 2
-    assert "nowhere: is no folder" in outcome.output
+    assert "nowhere: is not a folder" in outcome.output
