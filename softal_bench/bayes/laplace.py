@@ -20,6 +20,7 @@ Source: MacKay 1992, "The Evidence Framework Applied to Classification Networks"
 Scalable Laplace Approximation for Neural Networks"; Immer et al. 2021, arXiv:2104.04975.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -55,23 +56,36 @@ class LaplacePosterior:
     def sample(self, num_samples: int, generator: torch.Generator) -> Tensor:
         """Draw weights_K_D_C, float64, with a CPU generator.
 
-        Costs O((DC)³) time with a full covariance matrix, and O(D³ + C³ + K D C (D + C)) with a Kronecker product.
+        Costs O((DC)³) time at the first call with a full covariance matrix and O(K (DC)²) after that; with a Kronecker
+        product, O(D³ + C³) at the first call and O(K D C (D + C)).
         """
         num_inputs, num_classes = self.mode_D_C.shape
         noise_K_D_C = torch.randn(num_samples, num_inputs, num_classes, dtype=torch.float64, generator=generator)
-        probs_L_C = (self.inputs_L_D @ self.mode_D_C).softmax(dim=1)
         if num_inputs * num_classes <= FULL_WEIGHTS:
-            hessian = gauss_newton(self.inputs_L_D, probs_L_C)
-            hessian.diagonal().add_(self.precision)
-            factor = torch.linalg.cholesky(hessian)
             noise = noise_K_D_C.transpose(1, 2).reshape(num_samples, -1).T  # weights in the order of G, class by class
-            steps: Tensor = torch.linalg.solve_triangular(factor.T, noise, upper=True).T
+            steps: Tensor = torch.linalg.solve_triangular(self._cholesky.T, noise, upper=True).T
             return self.mode_D_C + steps.view(num_samples, num_classes, num_inputs).transpose(1, 2)
-        (a_D, vectors_D_D), (b_C, vectors_C_C) = kronecker_eigen(self.inputs_L_D, probs_L_C)
+        (a_D, vectors_D_D), (b_C, vectors_C_C) = self._kronecker
         scale_D_C = (a_D[:, None] * b_C + self.precision).rsqrt()
         # The symmetric root does not depend on the signs of eigenvectors, which differ between processors.
         rotated_K_D_C = vectors_D_D.T @ noise_K_D_C @ vectors_C_C
         return self.mode_D_C + vectors_D_D @ (rotated_K_D_C * scale_D_C) @ vectors_C_C.T
+
+    @functools.cached_property
+    def _probs_L_C(self) -> Tensor:
+        return (self.inputs_L_D @ self.mode_D_C).softmax(dim=1)
+
+    @functools.cached_property
+    def _cholesky(self) -> Tensor:
+        """The lower factor of G + λ I. An evaluation may sample many times."""
+        hessian = gauss_newton(self.inputs_L_D, self._probs_L_C)
+        hessian.diagonal().add_(self.precision)
+        factor: Tensor = torch.linalg.cholesky(hessian)
+        return factor
+
+    @functools.cached_property
+    def _kronecker(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        return kronecker_eigen(self.inputs_L_D, self._probs_L_C)
 
 
 def fit_laplace(inputs_L_D: Tensor, targets_L_C: Tensor, precision: float | None = None) -> LaplacePosterior:

@@ -17,7 +17,10 @@ class TensorPool(Pool):
     Args:
         log_probs_N_K_C: natural logarithms, float32 or float64; neither copied nor written to.
         chunk_size: the number of points that `log_probs` yields at a time.
-        embeddings_N_D, labelled_L_D, targets, evaluation: optional attributes of the pool; see `Pool`.
+        indices_N: the indices of the points in the data set, LongTensor [N] in increasing order; if None, 0 .. N-1.
+        progress: the state of the trial; if None, the first round with the labelled set, and batches of one point.
+        embeddings_N_D, features_N_F, inputs_N, labelled, head, targets, evaluation: optional attributes of the pool;
+            see `Pool`. `LabelledTensors` is a labelled set of tensors.
     """
 
     def __init__(  # noqa: PLR0913 (each is one thing that a pool offers)

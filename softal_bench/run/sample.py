@@ -222,10 +222,9 @@ class _SamplePool(TensorPool):
         if "labelled" not in self._needs:
             return super().labelled
         labelled = self._examples
-        return LabelledTensors(
-            labelled.labels,
-            torch.arange(len(labelled), device=labelled.labels.device),
-            log_probs_L_K_C=self._posterior.log_probs(labelled.inputs),
+        return _SampleLabelled(
+            self._posterior,
+            labelled,
             embeddings_L_D=self._fitted.embeddings(labelled.inputs) if "embeddings" in self._needs else None,
             features_L_F=labelled.features if "features" in self._needs else None,
         )
@@ -240,3 +239,17 @@ class _SamplePool(TensorPool):
             return super().evaluation
         self.was_distilled = True
         return self
+
+
+class _SampleLabelled(LabelledTensors):
+    """The labelled set of a sample. It is predicted only when its log-probs are read, as in a trial."""
+
+    def __init__(
+        self, posterior: Posterior, labelled: Examples, embeddings_L_D: Tensor | None, features_L_F: Tensor | None
+    ) -> None:
+        indices_L = torch.arange(len(labelled), device=labelled.labels.device)
+        super().__init__(labelled.labels, indices_L, embeddings_L_D=embeddings_L_D, features_L_F=features_L_F)
+        self._posterior, self._inputs = posterior, labelled.inputs
+
+    def log_probs(self) -> Tensor:
+        return self._posterior.log_probs(self._inputs)
